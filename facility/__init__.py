@@ -1,0 +1,1 @@
+"""What everyone shares: the hospital as data. Talks to no network but its own databases."""

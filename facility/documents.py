@@ -1,0 +1,257 @@
+"""YAML that people write: read with the line of every key, so that each mistake can be told with its place.
+
+Only `true`, `false`, `null` and plain numbers are special. `no`, `on`, `1:30` and dates stay text: an engineer who
+names a department `NO` or writes 10:20 gets what stands there, not what YAML 1.1 made of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from facility.errors import Problem
+from facility.wording import nearest
+
+KeyPath = tuple[str | int, ...]
+
+# A site file of a large hospital is well under a megabyte; more is a mistake, or somebody's attack.
+MAX_FILE_BYTES = 16 * 1024 * 1024
+_MAX_DEPTH = 40
+# Aliases may repeat a node; a few lines of them could otherwise unfold into billions.
+_MAX_NODES = 1_000_000
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader with the few implicit types that our files have."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own way
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
+
+
+@dataclass(slots=True)
+class Document:
+    """A parsed YAML file: plain data, and the line on which each key path stands."""
+
+    file: str
+    data: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    nodes: int = 0  # how many values were read, counting each use of an alias
+
+    def line(self, path: KeyPath) -> int:
+        """Return the line of `path`, or of its nearest parent that has one."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return 0
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """Make a problem that stands at `path`."""
+        return Problem(self.file, self.line(path), place_of(path, self.data), message)
+
+
+def place_of(path: KeyPath, data: Any = None) -> str:
+    """
+    Write a key path as a person reads it: `equipment[2] 'tx1'.rating.power`.
+
+    A list item that has an `id`, `task` or `topic` is called by it as well as by its number (counted from 1).
+    """
+    words, here = "", data
+    for step in path:
+        if isinstance(step, int):
+            words += f"[{step + 1}]"
+            here = here[step] if isinstance(here, list) and 0 <= step < len(here) else None
+            if isinstance(here, dict):
+                name = next((here[k] for k in ("id", "task", "topic", "from") if isinstance(here.get(k), str)), None)
+                words += f" '{name}'" if name else ""
+        else:
+            words += f".{step}" if words else str(step)
+            here = here.get(step) if isinstance(here, dict) else None
+    return words
+
+
+def read_document(path: Path) -> Document:
+    """
+    Read one YAML file. Never raises for what stands in the file: problems are in the result.
+
+    A file that is missing, unreadable, too large, not UTF-8 or not YAML gives a document with data None.
+    """
+    name = str(path)
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            return _failed(
+                name, 0, f"the file is larger than {MAX_FILE_BYTES >> 20} MiB; split it, or check what it is"
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _failed(
+            name,
+            0,
+            f"byte {error.start} is not UTF-8; save the file as UTF-8 (Windows Notepad: Save as, encoding UTF-8)",
+        )
+    except OSError as error:
+        return _failed(name, 0, f"the file cannot be read ({error.strerror}); check its name and rights")
+    return parse_document(text, name)
+
+
+def _failed(file: str, line: int, message: str) -> Document:
+    return Document(file, None, {}, [Problem(file, line, "", message)])
+
+
+def parse_document(text: str, file: str) -> Document:
+    """Parse YAML text; `file` is the name that problems carry."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        document = Document(file, None)
+        if node is None:
+            document.problems.append(Problem(file, 0, "", "the file is empty; see examples/demo/site.yaml for a start"))
+            return document
+        document.data = _build(node, (), document, loader, 0)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 0
+        why = " ".join(part for part in (error.context, error.problem) if part)
+        return _failed(file, line, f"this is not YAML: {why}; check the indentation, colons and quotes near this line")
+    except (yaml.YAMLError, ValueError) as error:
+        return _failed(file, 0, f"this is not YAML: {error}; check for stray control characters")
+    except RecursionError:
+        return _failed(
+            file, 0, "the file unfolds too deep or too far to be read; check its brackets and its aliases (&, *)"
+        )
+    finally:
+        loader.dispose()
+    return document
+
+
+def _build(node: yaml.Node, path: KeyPath, document: Document, loader: _Loader, depth: int) -> Any:
+    document.nodes += 1
+    if depth > _MAX_DEPTH or document.nodes > _MAX_NODES:
+        raise RecursionError
+    document.lines.setdefault(path, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        result: dict[str | int, Any] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                document.problems.append(
+                    Problem(document.file, line, place_of(path), "a key must be plain text, not a list or a mapping")
+                )
+                continue
+            key: str | int = key_node.value
+            if key_node.tag == "tag:yaml.org,2002:int":
+                key = int(key_node.value)
+            here = (*path, key)
+            if key in result:
+                document.problems.append(
+                    Problem(
+                        document.file, line, place_of(here),
+                        f"{key!r} stands here a second time; the first is on line {document.lines[here]}: keep one",
+                    )
+                )  # fmt: skip
+                continue
+            document.lines[here] = line
+            result[key] = _build(value_node, here, document, loader, depth + 1)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_build(item, (*path, i), document, loader, depth + 1) for i, item in enumerate(node.value)]
+    if node.tag.startswith("tag:yaml.org,2002:"):
+        return loader.construct_object(node)
+    document.problems.append(document.problem(path, f"tag {node.tag!r} is not allowed; write plain text or a number"))
+    return None
+
+
+def validate(adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> tuple[Any, list[Problem]]:
+    """
+    Check `data`, which stands at `path` of `document`, against a pydantic type; return the value or all problems.
+    """
+    try:
+        return adapter.validate_python(data), []
+    except ValidationError as error:
+        return None, [_told(e, adapter, data, document, path) for e in error.errors()]
+
+
+def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> Problem:
+    steps = tuple(s for s in error["loc"] if not _is_union_tag(s))
+    here = (*path, *steps)
+    kind, value = error["type"], error.get("input")
+    shown = repr(value) if isinstance(value, str | int | float | bool) else f"a {_yaml_word(value)}"
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    if kind == "extra_forbidden":
+        message = f"key {str(steps[-1])!r} is not known here{nearest(str(steps[-1]), _keys_at(adapter, steps[:-1]))}"
+    elif kind == "missing":
+        message = f"{str(steps[-1])!r} is missing; add it"
+    elif kind in ("literal_error", "enum"):
+        expected = re.findall(r"'([^']*)'", str(error["ctx"].get("expected", "")))
+        message = f"{shown} is not one of the words known here{nearest(str(value), expected)}"
+    elif kind == "value_error":
+        message = str(error["ctx"]["error"])
+    elif kind in ("model_type", "dict_type", "model_attributes_type"):
+        message = f"{shown} stands where a mapping `key: value` belongs"
+    elif kind in ("list_type", "tuple_type"):
+        message = f"{shown} stands where a list `[...]` belongs"
+    elif kind == "string_type":
+        message = f"{shown} stands where text belongs; put it in quotes if it is meant as text"
+    elif kind in ("float_parsing", "float_type", "int_parsing", "int_type"):
+        message = f"{shown} stands where a number belongs"
+    elif kind in ("bool_type", "bool_parsing"):
+        message = f"{shown} stands where true or false belongs"
+    elif kind.startswith(("date_", "datetime_")):
+        message = f"{shown} is not a date; write it as 2026-03-02"
+    else:
+        message = f"{shown}: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    return document.problem(here, message)
+
+
+def _is_union_tag(step: str | int) -> bool:
+    # pydantic names the member of a union in the path; a person did not write it.
+    return isinstance(step, str) and (
+        step.startswith(("function-", "tagged-union", "list[", "dict[", "tuple[")) or "(" in step
+    )
+
+
+def _yaml_word(value: Any) -> str:
+    return "list" if isinstance(value, list) else "mapping" if isinstance(value, dict) else "missing value"
+
+
+def _keys_at(adapter: TypeAdapter[Any], steps: Sequence[str | int]) -> list[str]:
+    """Return the keys that the schema allows at a path, by walking its JSON schema."""
+    schema = adapter.json_schema(mode="validation")
+    definitions = schema.get("$defs", {})
+
+    def resolve(node: dict[str, Any]) -> list[dict[str, Any]]:
+        if "$ref" in node:
+            return resolve(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        found = [node]
+        for option in (*node.get("anyOf", ()), *node.get("allOf", ()), *node.get("oneOf", ())):
+            found += resolve(option)
+        return found
+
+    nodes = resolve(schema)
+    for step in steps:
+        below: list[dict[str, Any]] = []
+        for node in nodes:
+            if isinstance(step, int) and isinstance(node.get("items"), dict):
+                below += resolve(node["items"])
+            elif isinstance(step, str) and step in node.get("properties", {}):
+                below += resolve(node["properties"][step])
+            elif isinstance(node.get("additionalProperties"), dict):
+                below += resolve(node["additionalProperties"])
+        nodes = below
+    return [key for node in nodes for key in node.get("properties", {})]

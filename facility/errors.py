@@ -1,0 +1,48 @@
+"""Errors whose type says what the caller does next, and whose text says what a person does next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class WardwattError(Exception):
+    """Root of all errors that are meant to be read by a person."""
+
+
+class StoreUnavailable(WardwattError):
+    """Keep the batch and try again: nothing is lost while the broker holds the messages."""
+
+
+class PayloadRejected(WardwattError):
+    """Count it, keep the raw bytes for a person, go on with the next message.
+
+    `reason` is a stable code (`broken-json`, `unknown-topic` ...) by which the quarantine groups.
+    """
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a file: where it stands, what stands there, and what to write instead."""
+
+    file: str
+    line: int  # 1-based; 0 where no line can be named
+    place: str  # path of keys, such as `equipment[2] 'tx1'.rating.power`
+    message: str  # value and mend in one sentence
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.place}: {self.message}" if self.place else f"{where}: {self.message}"
+
+
+class ConfigurationError(WardwattError):
+    """Stop at start-up: a person must edit a file, and each problem says where and how."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems))
