@@ -1,0 +1,327 @@
+"""A hospital as data: buildings, rooms, equipment, meters, departments, and where each reading comes from.
+
+The model holds what the site file says, checked and resolved; `facility.site_file` reads it. Facts that change carry
+dates: `Dated` holds each value from a day until the next one begins.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentClass, Limit, PointSpec
+from facility.names import Names
+from facility.readings import PointAddress, PointTable
+
+V = TypeVar("V")
+
+Criticality = Literal["A", "B", "C"]
+TimeUnit = Literal["auto", "s", "ms", "us", "iso"]
+PayloadFormat = Literal["json", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Generic[V]):
+    """A fact with dates: `values[i]` holds from `since[i]` until the next begins; before the first, the first holds."""
+
+    since: tuple[date, ...]
+    values: tuple[V, ...]
+
+    @classmethod
+    def always(cls, value: V) -> Dated[V]:
+        """Return a fact that has never changed."""
+        return cls((date.min,), (value,))
+
+    def on(self, day: date) -> V:
+        """Return the value that holds on `day`."""
+        return self.values[max(0, bisect.bisect_right(self.since, day) - 1)]
+
+    @property
+    def latest(self) -> V:
+        """Return the value that holds last."""
+        return self.values[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large the hospital is; a value that is not given is None."""
+
+    floor_area_m2: float | None = None
+    beds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A building of the site."""
+
+    id: str
+    name: Names
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A plant room."""
+
+    id: str
+    kind: str
+    name: Names
+    building: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A department or cost centre; area and beds carry dates."""
+
+    id: str
+    name: Names
+    cost_centre: str | None
+    building: str | None
+    floor_area_m2: Dated[float | None]
+    beds: Dated[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterExchange:
+    """A meter replaced at `at` (site time): the old register's end and the new one's start, in register units."""
+
+    at: datetime
+    end: float
+    start: float
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """
+    A meter's cumulative register.
+
+    Attributes
+    ----------
+    point : the point that carries the register
+    unit : unit of the readings
+    digits : digits before the decimal point, after which it rolls over; None if not known
+    per_pulse : units a pulse, where the register counts pulses
+    ratio : multiplier (current and voltage transformers), with dates
+    exchanges : oldest first
+    """
+
+    point: str
+    unit: str
+    digits: int | None = None
+    per_pulse: float | None = None
+    ratio: Dated[float] = field(default_factory=lambda: Dated.always(1.0))
+    exchanges: tuple[MeterExchange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PointMapping:
+    """Where in a payload a point's value stands, and how it becomes the point's unit: `y = x * scale + offset`."""
+
+    point: str
+    key: str
+    scale: float = 1.0
+    offset: float = 0.0
+    states: Mapping[str, float] = field(default_factory=dict)  # words that a gateway sends for codes
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """
+    How one piece of equipment reports.
+
+    Attributes
+    ----------
+    topic : an MQTT topic; `{point}` in it stands for the point, one value a message
+    format : `json` (many values a message) or `plain` (one value a message)
+    gateway : the gateway that publishes it, or None
+    time_key, time_unit : where the time stands in a JSON payload; key None: the usual names are tried
+    points : how each point is found; every measured point of the class is here
+    """
+
+    topic: str
+    format: PayloadFormat
+    gateway: str | None
+    time_key: str | None
+    time_unit: TimeUnit
+    points: Mapping[str, PointMapping]
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalySettings:
+    """How the anomaly detector watches a machine: which points together, learning from how much healthy running."""
+
+    points: tuple[str, ...]
+    learn_s: float
+    step_s: float
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """
+    One piece of equipment.
+
+    `points` are its points as they hold for it (the class's, with the site's changes); `limits` likewise, compiled for
+    its own rating. `fed_by` names equipment or utility supplies upstream; `serves` names departments.
+    """
+
+    id: str
+    name: Names
+    cls: EquipmentClass
+    room: str | None
+    criticality: Criticality
+    rating: Mapping[str, float]
+    choices: Mapping[str, str]
+    fed_by: tuple[str, ...]
+    serves: Dated[tuple[str, ...]]
+    points: Mapping[str, PointSpec]
+    limits: tuple[Limit, ...]
+    telemetry: Telemetry | None
+    register: Register | None
+    anomaly: AnomalySettings | None  # None: fewer than two points that could be watched together
+    since: date | None = None
+    until: date | None = None
+
+    @property
+    def is_meter(self) -> bool:
+        """Return True if its consumption is booked."""
+        return self.cls.id in METER_REGISTERS or self.register is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TariffBand:
+    """A price from one time of day to another (minutes after midnight; an end before the start runs past midnight)."""
+
+    name: str
+    price: float
+    start_minute: int
+    end_minute: int
+    months: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """
+    The price of one carrier.
+
+    Attributes
+    ----------
+    carrier : electricity, water, gas, heat, oxygen, steam
+    price : price a unit outside all bands [currency/unit]
+    unit : what the price is for (kWh, m³, Nm³, GJ, t)
+    bands : time-of-use bands; the first that fits counts
+    power_factor_target : 0.90, 0.85 or 0.80 by contract; None: no adjustment
+    demand_price, capacity_price : basic charge [currency/(kW·month)], [currency/(kVA·month)]
+    """
+
+    carrier: str
+    price: float
+    unit: str
+    bands: tuple[TariffBand, ...] = ()
+    power_factor_target: float | None = None
+    demand_price: float | None = None
+    capacity_price: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPattern:
+    """A site-wide topic with placeholders `{site}`, `{building}`, `{room}`, `{equipment}`, `{point}`."""
+
+    topic: str
+    format: PayloadFormat
+    time_key: str | None = None
+    time_unit: TimeUnit = "auto"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A whole hospital. Made by `facility.site_file.load_site`; everything in it has been checked."""
+
+    id: str
+    name: Names
+    time_zone: ZoneInfo
+    currency: str
+    sizes: Dated[Size]
+    buildings: Mapping[str, Building]
+    rooms: Mapping[str, Room]
+    departments: Mapping[str, Department]
+    equipment: Mapping[str, Equipment]
+    tariffs: Mapping[str, Dated[Tariff]]
+    patterns: tuple[TopicPattern, ...]
+    library: ClassLibrary
+    files: tuple[str, ...] = ()
+
+    @cached_property
+    def points(self) -> PointTable:
+        """Return all measured points (derived ones included, since they are stored too), in the site file's order."""
+        return PointTable(tuple(self._addresses()))
+
+    def _addresses(self) -> Iterator[PointAddress]:
+        for item in self.equipment.values():
+            room = self.rooms.get(item.room or "")
+            for name, point in item.points.items():
+                yield PointAddress(
+                    equipment=item.id,
+                    point=name,
+                    equipment_class=item.cls.id,
+                    unit=point.unit,
+                    site=self.id,
+                    building=(room.building or "") if room else "",
+                    room=item.room or "",
+                    kind=point.kind,
+                )
+
+    def point(self, key: str) -> PointSpec | None:
+        """Return the point named `equipment/point`, or None if there is none."""
+        equipment, _, name = key.partition("/")
+        item = self.equipment.get(equipment)
+        return item.points.get(name) if item else None
+
+    def in_room(self, room: str) -> Sequence[Equipment]:
+        """Return the equipment that stands in a room, in the order of the file."""
+        return [e for e in self.equipment.values() if e.room == room]
+
+    @cached_property
+    def _below(self) -> Mapping[str, tuple[str, ...]]:
+        below: dict[str, list[str]] = {}
+        for item in self.equipment.values():
+            for source in item.fed_by:
+                below.setdefault(source, []).append(item.id)
+        return {source: tuple(ids) for source, ids in below.items()}
+
+    def feeds(self, equipment: str) -> tuple[str, ...]:
+        """Return what hangs directly below a piece of equipment in the supply tree."""
+        return self._below.get(equipment, ())
+
+    def downstream(self, equipment: str) -> tuple[str, ...]:
+        """Return everything below a piece of equipment in the supply tree, nearest first, each once."""
+        found: dict[str, None] = {}
+        queue = list(self.feeds(equipment))
+        while queue:
+            item = queue.pop(0)
+            if item not in found:
+                found[item] = None
+                queue += self.feeds(item)
+        return tuple(found)
+
+    def upstream(self, equipment: str) -> tuple[str, ...]:
+        """Return everything that a piece of equipment hangs on, nearest first, each once."""
+        found: dict[str, None] = {}
+        queue = list(self.equipment[equipment].fed_by)
+        while queue:
+            item = queue.pop(0)
+            if item not in found:
+                found[item] = None
+                queue += self.equipment[item].fed_by
+        return tuple(found)
+
+    def affected(self, equipment: str, day: date) -> tuple[Department, ...]:
+        """Return the departments that a piece of equipment, or anything below it, serves on `day`."""
+        ids: dict[str, None] = {}
+        for item in (equipment, *self.downstream(equipment)):
+            ids.update(dict.fromkeys(self.equipment[item].serves.on(day)))
+        return tuple(self.departments[i] for i in ids)

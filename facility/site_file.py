@@ -1,0 +1,838 @@
+"""Reading a site: from YAML that an engineer wrote to a checked `Site`, with every mistake told at once.
+
+A site is one file, or a folder whose `*.yaml` files are read together. Lists (equipment, rooms ...) may be spread over
+the files; the keys that stand once (`site`) may stand in one file only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+
+from facility.documents import Document, KeyPath, read_document, validate
+from facility.equipment_classes import (
+    METER_REGISTERS,
+    Band,
+    ClassLibrary,
+    ClassSpec,
+    Duration,
+    EquipmentClass,
+    Limit,
+    LimitSpec,
+    PointSpec,
+    Priority,
+    QuantityText,
+    Tier,
+    Unit,
+    compile_limit,
+    load_library,
+    read_rating,
+    symbols_of,
+)
+from facility.errors import ConfigurationError, Problem
+from facility.expressions import ExpressionError
+from facility.names import Names
+from facility.site import (
+    AnomalySettings,
+    Building,
+    Criticality,
+    Dated,
+    Department,
+    Equipment,
+    MeterExchange,
+    PayloadFormat,
+    PointMapping,
+    Register,
+    Room,
+    Site,
+    Size,
+    Tariff,
+    TariffBand,
+    Telemetry,
+    TimeUnit,
+    TopicPattern,
+)
+from facility.units import Quantity, conversion, parse_quantity
+from facility.wording import nearest
+
+T = TypeVar("T")
+
+PLACEHOLDERS: Final = ("site", "building", "room", "equipment", "point")
+ROOM_KINDS: Final = (
+    "power_room", "boiler_room", "oxygen_station", "pump_room", "water_supply_room", "heat_station", "chiller_plant",
+    "sewage_station", "waste_store", "machine_room", "department", "outdoor", "other",
+)  # fmt: skip
+CARRIERS: Final = ("electricity", "water", "gas", "heat", "oxygen", "steam")
+DEFAULT_PATTERNS: Final = (
+    TopicPattern("{site}/{room}/{equipment}/telemetry", "json"),
+    TopicPattern("{site}/{room}/{equipment}/{point}", "plain"),
+)
+_DEFAULT_LEARN_S = 7 * 86400.0
+
+
+def _identifier(text: str) -> str:
+    # Ids stand in topics, file names, addresses of pages and keys `equipment/point`: no character means a thing there.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", text):
+        raise ValueError(f"{text!r} is not an id; use small letters, digits, - and _, such as 'tx1' or 'power-1'")
+    return text
+
+
+def _time_of_day(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,2}):(\d{2})", str(text))
+    if match is None or int(match[1]) > 24 or int(match[2]) > 59 or int(match[1]) * 60 + int(match[2]) > 1440:
+        raise ValueError(f"{text!r} is not a time of day; write it as '07:30'")
+    return int(match[1]) * 60 + int(match[2])
+
+
+def _power_factor_target(value: float) -> float:
+    if value not in (0.9, 0.85, 0.8):
+        raise ValueError(f"{value} is no power-factor target; the contract says 0.90, 0.85 or 0.80")
+    return value
+
+
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a date; write it as 2026-03-02") from None
+
+
+def _moment(value: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{value!r} is not a time; write it as '2026-03-02 10:20'") from None
+
+
+def _months(value: Any) -> frozenset[int]:
+    months: set[int] = set()
+    for part in value if isinstance(value, list) else [value]:
+        match = re.fullmatch(r"(\d{1,2})(?:\s*[-–]\s*(\d{1,2}))?", str(part))
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not (1 <= first <= 12 and 1 <= last <= 12):
+            raise ValueError(f"{part!r} is no month; write numbers 1 to 12 or ranges such as [7-9, 12]")
+        # A range may run past the year's end: 12-2 is December to February.
+        months |= set(range(first, last + 1)) if first <= last else {*range(first, 13), *range(1, last + 1)}
+    return frozenset(months)
+
+
+Id = Annotated[str, AfterValidator(_identifier)]
+Day = Annotated[date, BeforeValidator(_day)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+TimeOfDay = Annotated[int, BeforeValidator(_time_of_day)]
+Months = Annotated[frozenset[int], BeforeValidator(_months)]
+
+
+def _area(value: Any) -> float:
+    if not isinstance(value, str | int | float):
+        raise ValueError("write a number with a unit, such as '1200 m²'")
+    quantity = parse_quantity(value)
+    if quantity.unit == "":
+        raise ValueError(f"{value!r} has no unit; write it with one, such as '{quantity.value:g} m²'")
+    area = quantity.to("m²")
+    if area < 0:
+        raise ValueError(f"{value!r} is below zero")
+    return area
+
+
+Area = Annotated[float, BeforeValidator(_area)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+
+class _Since(_Strict, Generic[T]):
+    from_: Day = Field(alias="from")
+    is_: T = Field(alias="is")
+
+
+class _SiteHead(_Strict):
+    id: Id
+    name: Names
+    time_zone: str = "Asia/Shanghai"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "CNY"
+
+    @model_validator(mode="after")
+    def _zone_exists(self) -> _SiteHead:
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"time zone {self.time_zone!r} is not known; write one such as Asia/Shanghai") from None
+        return self
+
+
+class _SizeFile(_Strict):
+    from_: Day = Field(alias="from")
+    floor_area: Area | None = None
+    beds: Annotated[float, Field(ge=0)] | None = None
+
+
+class _BuildingFile(_Strict):
+    id: Id
+    name: Names
+
+
+class _RoomFile(_Strict):
+    id: Id
+    kind: Literal[ROOM_KINDS]  # type: ignore[valid-type]
+    name: Names
+    building: str | None = None
+
+
+class _DepartmentFile(_Strict):
+    id: Id
+    name: Names
+    cost_centre: str | int | None = None
+    building: str | None = None
+    floor_area: Area | list[_Since[Area]] | None = None
+    beds: float | list[_Since[float]] | None = None
+
+
+class _PointMappingFile(_Strict):
+    key: Annotated[str, Field(min_length=1)]
+    unit: Unit | None = None
+    scale: float = 1.0
+    offset: float = 0.0
+    states: Mapping[str, float] = Field(default_factory=dict)
+
+
+class _TimeFile(_Strict):
+    key: str | None = None
+    unit: TimeUnit = "auto"
+
+
+def _topic(text: str) -> str:
+    if len(text.encode()) > 65535 or not text or "\x00" in text or "+" in text or "#" in text:
+        raise ValueError(f"{text!r} is no topic to publish on; leave out + and #, and write {{point}} for the point")
+    unknown = [p for p in re.findall(r"\{([^}]*)\}", text) if p not in PLACEHOLDERS]
+    if unknown:
+        raise ValueError(f"placeholder {{{unknown[0]}}} is not known{nearest(unknown[0], PLACEHOLDERS)}")
+    return text
+
+
+class _TelemetryFile(_Strict):
+    gateway: Id | None = None
+    topic: Annotated[str, AfterValidator(_topic)]
+    format: PayloadFormat = "json"
+    time: _TimeFile = _TimeFile()
+    points: Mapping[str, str | _PointMappingFile] = Field(default_factory=dict)
+
+
+class _PatternFile(_Strict):
+    topic: Annotated[str, AfterValidator(_topic)]
+    format: PayloadFormat = "json"
+    time: _TimeFile = _TimeFile()
+
+    @model_validator(mode="after")
+    def _names_its_equipment(self) -> _PatternFile:
+        if "{equipment}" not in self.topic:
+            raise ValueError(f"{self.topic!r} does not say which machine it is from; put {{equipment}} into it")
+        if (self.format == "plain") != ("{point}" in self.topic):
+            raise ValueError("a plain topic carries one value, so it names its {point}; a json topic does not")
+        return self
+
+
+class _ExchangeFile(_Strict):
+    at: Moment
+    end: Annotated[float, Field(ge=0)]
+    start: Annotated[float, Field(ge=0)]
+
+
+class _RegisterFile(_Strict):
+    point: str | None = None
+    unit: Unit | None = None
+    digits: Annotated[int, Field(ge=3, le=15)] | None = None
+    per_pulse: QuantityText | None = None
+    ratio: float | list[_Since[float]] = 1.0
+
+
+class _LimitChange(_Strict):
+    hold: Duration | None = None
+    at: QuantityText | None = None
+    clear: QuantityText | None = None
+    priority: Priority | None = None
+    off: bool = False
+
+
+class _PointChange(_Strict):
+    normal: Band | None = None
+    physical: Band | None = None
+    scale: Band | None = None
+    every: Duration | None = None
+    name: Names | None = None
+    decimals: Annotated[int, Field(ge=0, le=6)] | None = None
+    absent: bool = False
+
+
+class _AnomalyFile(_Strict):
+    points: tuple[str, ...] | None = None
+    learn: Duration = _DEFAULT_LEARN_S
+    step: Duration | None = None
+    off: bool = False
+
+
+class _EquipmentFile(_Strict):
+    id: Id
+    class_: str = Field(alias="class")
+    name: Names | None = None
+    room: str | None = None
+    criticality: Criticality = "B"
+    rating: Mapping[str, Any] = Field(default_factory=dict)
+    fed_by: tuple[str, ...] = ()
+    serves: list[str | _Since[list[str]]] = Field(default_factory=list)
+    limits: Mapping[str, Mapping[Tier, str | float | _LimitChange]] = Field(default_factory=dict)
+    points: Mapping[str, _PointChange] = Field(default_factory=dict)
+    telemetry: _TelemetryFile | None = None
+    register_: _RegisterFile | None = Field(default=None, alias="register")
+    exchanges: list[_ExchangeFile] = Field(default_factory=list)
+    anomaly: _AnomalyFile = _AnomalyFile()
+    since: Day | None = None
+    until: Day | None = None
+
+
+class _BandFile(_Strict):
+    name: Literal["sharp", "peak", "flat", "valley", "deep"]
+    price: Annotated[float, Field(ge=0)]
+    from_: TimeOfDay = Field(alias="from")
+    to: TimeOfDay
+    months: Months = frozenset(range(1, 13))
+
+
+class _TariffFile(_Strict):
+    carrier: Literal[CARRIERS]  # type: ignore[valid-type]
+    from_: Day = Field(alias="from")
+    price: Annotated[float, Field(ge=0)]
+    unit: Unit
+    bands: list[_BandFile] = Field(default_factory=list)
+    power_factor_target: Annotated[float, AfterValidator(_power_factor_target)] | None = None
+    demand_price: Annotated[float, Field(ge=0)] | None = None
+    capacity_price: Annotated[float, Field(ge=0)] | None = None
+    source: Annotated[str, Field(min_length=3)]
+
+
+_SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
+    "site": TypeAdapter(_SiteHead),
+    "sizes": TypeAdapter(_SizeFile),
+    "buildings": TypeAdapter(_BuildingFile),
+    "rooms": TypeAdapter(_RoomFile),
+    "departments": TypeAdapter(_DepartmentFile),
+    "equipment": TypeAdapter(_EquipmentFile),
+    "telemetry": TypeAdapter(_PatternFile),
+    "tariffs": TypeAdapter(_TariffFile),
+}
+
+
+@dataclass
+class _Item(Generic[T]):
+    """One checked entry, and where it stands."""
+
+    value: T
+    document: Document
+    path: KeyPath
+
+    def problem(self, message: str, *steps: str | int) -> Problem:
+        return self.document.problem((*self.path, *steps), message)
+
+
+@dataclass
+class _Draft:
+    """What could be read so far; `problems` grows until the whole site has been looked at."""
+
+    library: ClassLibrary
+    items: dict[str, list[_Item[Any]]] = field(default_factory=lambda: {name: [] for name in _SECTIONS})
+    claimed: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in _SECTIONS})
+    problems: list[Problem] = field(default_factory=list)
+
+
+def load_site(path: Path | str, library: ClassLibrary | None = None) -> Site:
+    """
+    Read and check a site file, or a folder of them.
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake: file, line, place, value, and what to write instead.
+    """
+    folder = Path(path)
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else [folder]
+    if not files:
+        raise ConfigurationError([Problem(str(folder), 0, "", "the folder holds no *.yaml file; put site.yaml there")])
+    draft = _Draft(library or load_library())
+    for file in files:
+        _read_sections(read_document(file), draft)
+    site = _resolve(draft, tuple(str(f) for f in files))
+    if draft.problems or site is None:
+        raise ConfigurationError(sorted(set(draft.problems), key=lambda p: (p.file, p.line)))
+    return site
+
+
+def _read_sections(document: Document, draft: _Draft) -> None:
+    draft.problems += document.problems
+    if document.data is None:
+        return
+    if not isinstance(document.data, dict):
+        draft.problems.append(document.problem((), "a site file is a mapping of sections; begin with `site:`"))
+        return
+    for section, data in document.data.items():
+        adapter = _SECTIONS.get(section)
+        if adapter is None:
+            draft.problems.append(
+                document.problem((section,), f"section {section!r} is not known{nearest(str(section), _SECTIONS)}")
+            )
+        elif section == "site":
+            _read_item(adapter, data, document, (section,), draft)
+        elif not isinstance(data, list):
+            draft.problems.append(document.problem((section,), "a list belongs here: start each entry with `- `"))
+        else:
+            for i, entry in enumerate(data):
+                _read_item(adapter, entry, document, (section, i), draft)
+
+
+def _read_item(adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath, draft: _Draft) -> None:
+    section = str(path[0])
+    if isinstance(data, dict) and isinstance(data.get("id"), str):
+        # An entry with a mistake in it still has its name: what refers to it is not a second mistake.
+        draft.claimed[section].add(data["id"])
+    value, problems = validate(adapter, data, document, path)
+    draft.problems += problems
+    if value is not None:
+        draft.items[section].append(_Item(value, document, path))
+
+
+def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
+    heads = draft.items["site"]
+    if not heads:
+        if not any(p.place.startswith("site") for p in draft.problems):
+            draft.problems.append(
+                Problem(files[0], 0, "site", "the section is missing; add site: {id: ..., name: ...}")
+            )
+    elif len(heads) > 1:
+        draft.problems.append(heads[1].problem(f"the site stands in {heads[0].document.file} already; keep one"))
+    for section in ("buildings", "rooms", "departments", "equipment"):
+        _refuse_doubles(draft, section)
+    for section in ("rooms", "departments"):
+        for item in draft.items[section]:
+            _refer(draft, item, item.value.building, "buildings", "building")
+    zone = ZoneInfo(heads[0].value.time_zone) if heads else ZoneInfo("UTC")
+    equipment = [e for item in draft.items["equipment"] if (e := _equipment(item, draft, zone)) is not None]
+    _refuse_loops(draft)
+    _refuse_shared_topics(draft, equipment)
+    tariffs = _tariffs(draft)
+    sizes = sorted(draft.items["sizes"], key=lambda i: i.value.from_)
+    _refuse_same_day(draft, [(i, i.value.from_) for i in sizes])
+    if not heads:
+        return None
+    head: _SiteHead = heads[0].value
+    return Site(
+        id=head.id,
+        name=head.name,
+        time_zone=zone,
+        currency=head.currency,
+        sizes=Dated(tuple(i.value.from_ for i in sizes), tuple(Size(i.value.floor_area, i.value.beds) for i in sizes))
+        if sizes
+        else Dated.always(Size()),
+        buildings={i.value.id: Building(i.value.id, i.value.name) for i in draft.items["buildings"]},
+        rooms={
+            i.value.id: Room(i.value.id, i.value.kind, i.value.name, i.value.building) for i in draft.items["rooms"]
+        },
+        departments={d.id: d for d in (_department(i, draft) for i in draft.items["departments"])},
+        equipment={e.id: e for e in equipment},
+        tariffs=tariffs,
+        patterns=tuple(
+            TopicPattern(i.value.topic, i.value.format, i.value.time.key, i.value.time.unit)
+            for i in draft.items["telemetry"]
+        )
+        or DEFAULT_PATTERNS,
+        library=draft.library,
+        files=files,
+    )
+
+
+def _refuse_doubles(draft: _Draft, section: str) -> None:
+    first: dict[str, _Item[Any]] = {}
+    for item in draft.items[section]:
+        if item.value.id in first:
+            other = first[item.value.id]
+            where = f"{other.document.file}:{other.document.line(other.path)}"
+            draft.problems.append(item.problem(f"id {item.value.id!r} is taken at {where}; choose another", "id"))
+        first.setdefault(item.value.id, item)
+
+
+def _refer(draft: _Draft, item: _Item[Any], name: str | None, section: str, *steps: str | int) -> None:
+    if name is not None and name not in draft.claimed[section]:
+        what = section.rstrip("s") if section != "equipment" else "equipment"
+        draft.problems.append(
+            item.problem(f"no {what} is called {name!r}{nearest(name, draft.claimed[section])}", *steps)
+        )
+
+
+def _dated(values: Any, default: T, draft: _Draft, item: _Item[Any], key: str) -> Dated[T]:
+    if isinstance(values, list):
+        ordered = sorted(values, key=lambda v: v.from_)
+        _refuse_same_day(draft, [(item, v.from_) for v in ordered], key)
+        return (
+            Dated(tuple(v.from_ for v in ordered), tuple(v.is_ for v in ordered)) if ordered else Dated.always(default)
+        )
+    return Dated.always(default if values is None else values)
+
+
+def _refuse_same_day(draft: _Draft, days: Sequence[tuple[_Item[Any], date]], *steps: str) -> None:
+    for (_, before), (item, day) in pairwise(days):
+        if before == day:
+            draft.problems.append(item.problem(f"two values begin on {day}; give each a day of its own", *steps))
+
+
+def _department(item: _Item[_DepartmentFile], draft: _Draft) -> Department:
+    value = item.value
+    return Department(
+        value.id,
+        value.name,
+        None if value.cost_centre is None else str(value.cost_centre),
+        value.building,
+        _dated(value.floor_area, None, draft, item, "floor_area"),
+        _dated(value.beds, None, draft, item, "beds"),
+    )
+
+
+def _equipment(item: _Item[_EquipmentFile], draft: _Draft, zone: ZoneInfo) -> Equipment | None:
+    value = item.value
+    _refer(draft, item, value.room, "rooms", "room")
+    for i, source in enumerate(value.fed_by):
+        _refer(draft, item, source, "equipment", "fed_by", i)
+    if value.class_ not in draft.library:
+        known = draft.library.classes
+        draft.problems.append(
+            item.problem(f"class {value.class_!r} is not in the library{nearest(value.class_, known)}", "class")
+        )
+        return None
+    cls = draft.library[value.class_]
+    numbers, choices, found = read_rating(cls.spec, value.rating)
+    draft.problems += [item.problem(message, "rating", key) for key, message in found]
+    points = _points(item, cls, draft)
+    limits = _limits(item, cls, points, numbers, draft)
+    return Equipment(
+        id=value.id,
+        name=value.name or Names(zh=f"{cls.spec.name.zh} {value.id}", en=f"{cls.spec.name.en} {value.id}"),
+        cls=cls,
+        room=value.room,
+        criticality=value.criticality,
+        rating=numbers,
+        choices=choices,
+        fed_by=value.fed_by,
+        serves=_serves(item, draft),
+        points=points,
+        limits=limits,
+        telemetry=_telemetry(item, points, draft),
+        register=_register(item, cls, points, draft, zone),
+        anomaly=_anomaly(item, points, draft),
+        since=value.since,
+        until=value.until,
+    )
+
+
+def _serves(item: _Item[_EquipmentFile], draft: _Draft) -> Dated[tuple[str, ...]]:
+    plain = [s for s in item.value.serves if isinstance(s, str)]
+    dated = [s for s in item.value.serves if not isinstance(s, str)]
+    if plain and dated:
+        draft.problems.append(
+            item.problem("departments with and without dates are mixed; give all of them dates", "serves")
+        )
+    for i, entry in enumerate(item.value.serves):
+        for name in [entry] if isinstance(entry, str) else entry.is_:
+            _refer(draft, item, name, "departments", "serves", i)
+    if dated:
+        ordered = sorted(dated, key=lambda s: s.from_)
+        return Dated(tuple(s.from_ for s in ordered), tuple(tuple(s.is_) for s in ordered))
+    return Dated.always(tuple(plain))
+
+
+def _points(item: _Item[_EquipmentFile], cls: EquipmentClass, draft: _Draft) -> dict[str, PointSpec]:
+    points = dict(cls.points)
+    for name, change in item.value.points.items():
+        if name not in points:
+            draft.problems.append(
+                item.problem(f"{name!r} is not a point of {cls.id!r}{nearest(name, cls.points)}", "points", name)
+            )
+            continue
+        if change.absent:
+            del points[name]
+            continue
+        given = {k: v for k, v in change.model_dump(exclude={"absent"}).items() if v is not None}
+        if change.name is not None:
+            given["name"] = change.name
+        changed = points[name].model_copy(update=given)
+        # A band that the site widens takes the class's display scale with it, instead of sticking out of it.
+        if changed.normal and changed.scale and "scale" not in given:
+            low, high = min(changed.scale[0], changed.normal[0]), max(changed.scale[1], changed.normal[1])
+            changed = changed.model_copy(update={"scale": (low, high)})
+        points[name] = changed
+    return points
+
+
+def _limits(
+    item: _Item[_EquipmentFile],
+    cls: EquipmentClass,
+    points: Mapping[str, PointSpec],
+    rating: Mapping[str, float],
+    draft: _Draft,
+) -> tuple[Limit, ...]:
+    spec: ClassSpec = cls.spec
+    symbols = symbols_of(spec, rating)
+    used: set[tuple[str, str]] = set()
+    result: list[Limit] = []
+    for limit in cls.limits:
+        if any(p not in points for p in limit.condition.points):
+            continue  # the machine lacks what the limit looks at
+        names = (limit.subject, limit.spec.id)
+        change = next(
+            (c[limit.spec.tier] for n in names if (c := item.value.limits.get(n)) and limit.spec.tier in c), None
+        )
+        used |= {(n, limit.spec.tier) for n in names}
+        try:
+            result += _changed(limit, change, symbols)
+        except (ExpressionError, ValueError) as error:
+            subject = next((n for n in names if n in item.value.limits), limit.subject)
+            draft.problems.append(item.problem(str(error), "limits", subject, limit.spec.tier))
+    for subject, tiers in item.value.limits.items():
+        for tier in tiers:
+            if (subject, tier) not in used:
+                known = sorted({f"{li.subject}: {li.spec.tier}" for li in cls.limits})
+                draft.problems.append(
+                    item.problem(
+                        f"{cls.id!r} has no {tier!r} limit for {subject!r}{nearest(f'{subject}: {tier}', known)}",
+                        "limits", subject, tier,
+                    )
+                )  # fmt: skip
+    return tuple(result)
+
+
+def _changed(limit: Limit, change: Any, symbols: Any) -> list[Limit]:
+    spec: LimitSpec = limit.spec
+    if change is None:
+        return [compile_limit(spec, symbols)]
+    if isinstance(change, str | int | float):
+        change = _LimitChange(at=parse_quantity(change))
+    if change.off:
+        if spec.life_safety:
+            raise ValueError(f"{limit.id} guards life safety and cannot be switched off; change its value instead")
+        return []
+    update: dict[str, Any] = {}
+    if change.at is not None:
+        update["when"] = _with_threshold(limit, change.at)
+        # The class's clearing value belongs to the class's limit; with another limit keep the same distance.
+        update["clear"] = change.clear or _moved_clear(limit, change.at)
+    elif change.clear is not None:
+        update["clear"] = change.clear
+    if change.hold is not None:
+        update["hold"] = change.hold
+    if change.priority is not None:
+        if spec.life_safety and change.priority != "P1":
+            raise ValueError(f"{limit.id} guards life safety and stays P1")
+        update["priority"] = change.priority
+    return [compile_limit(spec.model_copy(update=update), symbols)]
+
+
+def _in_unit_of(limit: Limit, value: Quantity) -> float:
+    unit = limit.condition.comparisons[0].left.unit
+    return value.value if value.unit == "" else value.to(unit)
+
+
+def _with_threshold(limit: Limit, value: Quantity) -> str:
+    first = limit.condition.comparisons[0]
+    if first.threshold is None:
+        raise ValueError(f"{limit.id} compares two points, not a number; change the class instead")
+    wanted = f"{first.left.text} {first.op} {_in_unit_of(limit, value)!r} {first.left.unit}".rstrip()
+    rest = limit.condition.text.split(" and ", 1)
+    return f"{wanted} and {rest[1]}" if len(rest) == 2 else wanted
+
+
+def _moved_clear(limit: Limit, value: Quantity) -> Quantity | None:
+    first = limit.condition.comparisons[0]
+    if limit.clear is None or first.threshold is None:
+        return None
+    return Quantity(_in_unit_of(limit, value) - first.threshold + limit.clear, first.left.unit)
+
+
+def _telemetry(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft: _Draft) -> Telemetry | None:
+    value = item.value.telemetry
+    if value is None:
+        return None
+    measured = {name: p for name, p in points.items() if p.kind != "derived"}
+    if value.format == "plain" and "{point}" not in value.topic and len(value.points) != 1:
+        draft.problems.append(
+            item.problem(
+                "a plain topic carries one value: put {point} into it, or name the one point", "telemetry", "topic"
+            )
+        )
+    mappings = {name: PointMapping(name, name) for name in measured}
+    for name, entry in value.points.items():
+        if name not in measured:
+            draft.problems.append(
+                item.problem(
+                    f"{name!r} is not a measured point of this machine{nearest(name, measured)}",
+                    "telemetry", "points", name,
+                )
+            )  # fmt: skip
+        elif isinstance(entry, str):
+            mappings[name] = PointMapping(name, entry)
+        else:
+            scale, offset = entry.scale, entry.offset
+            try:
+                if entry.unit is not None:
+                    unit_scale, unit_offset = conversion(entry.unit, measured[name].unit)
+                    # First the payload's own scale and offset, then the unit.
+                    scale, offset = scale * unit_scale, offset * unit_scale + unit_offset
+            except ValueError as error:
+                draft.problems.append(item.problem(str(error), "telemetry", "points", name, "unit"))
+            mappings[name] = PointMapping(name, entry.key, scale, offset, dict(entry.states))
+    topic = _fill_topic(value.topic, item, draft)
+    return Telemetry(topic, value.format, value.gateway, value.time.key, value.time.unit, mappings)
+
+
+def _fill_topic(topic: str, item: _Item[_EquipmentFile], draft: _Draft) -> str:
+    heads = draft.items["site"]
+    room = next((r.value for r in draft.items["rooms"] if r.value.id == item.value.room), None)
+    filled = {
+        "site": heads[0].value.id if heads else "",
+        "equipment": item.value.id,
+        "room": room.id if room else "",
+        "building": (room.building or "") if room else "",
+    }
+    for name, text in filled.items():
+        topic = topic.replace("{" + name + "}", text)
+    return topic
+
+
+def _register(
+    item: _Item[_EquipmentFile], cls: EquipmentClass, points: Mapping[str, PointSpec], draft: _Draft, zone: ZoneInfo
+) -> Register | None:
+    value = item.value.register_
+    usual = METER_REGISTERS.get(cls.id)
+    if value is None and usual is None and not item.value.exchanges:
+        return None
+    value = value or _RegisterFile()
+    name = value.point or usual
+    counters = [n for n, p in points.items() if p.kind == "total_increasing"]
+    if name is None or name not in counters:
+        draft.problems.append(
+            item.problem(f"the register is read from no counter{nearest(name or '', counters)}", "register", "point")
+        )
+        return None
+    unit = value.unit or points[name].unit
+    per_pulse = None
+    try:
+        conversion(unit, points[name].unit)
+        per_pulse = value.per_pulse.to(unit) if value.per_pulse else None
+    except ValueError as error:
+        draft.problems.append(item.problem(str(error), "register"))
+    exchanges = sorted(item.value.exchanges, key=lambda e: e.at.replace(tzinfo=None))
+    return Register(
+        name,
+        unit,
+        value.digits,
+        per_pulse,
+        _dated(value.ratio, 1.0, draft, item, "register"),
+        tuple(MeterExchange(e.at if e.at.tzinfo else e.at.replace(tzinfo=zone), e.end, e.start) for e in exchanges),
+    )
+
+
+def _anomaly(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft: _Draft) -> AnomalySettings | None:
+    value = item.value.anomaly
+    gauges = [n for n, p in points.items() if p.kind == "gauge" and p.every <= 600]
+    for i, name in enumerate(value.points or ()):
+        if name not in points or points[name].kind not in ("gauge", "state"):
+            draft.problems.append(
+                item.problem(f"{name!r} is not a gauge of this machine{nearest(name, gauges)}", "anomaly", "points", i)
+            )
+            return None
+    chosen = value.points or tuple(gauges)
+    if value.off or len(chosen) < 2:
+        return None
+    step = value.step or max(points[n].every for n in chosen)
+    return AnomalySettings(chosen, value.learn, step)
+
+
+def _refuse_loops(draft: _Draft) -> None:
+    """The supply tree must be one: following `fed_by` upwards never comes back."""
+    items = {i.value.id: i for i in draft.items["equipment"]}
+    done: set[str] = set()
+
+    def visit(start: str) -> None:
+        # Depth first without recursion: a hostile file may chain thousands of machines.
+        stack: list[tuple[str, int]] = [(start, 0)]
+        on_path = [start]
+        while stack:
+            name, next_source = stack.pop()
+            sources = items[name].value.fed_by if name in items else ()
+            if next_source >= len(sources):
+                done.add(name)
+                on_path.pop()
+                continue
+            stack.append((name, next_source + 1))
+            source = sources[next_source]
+            if source in on_path:
+                loop = " -> ".join([*on_path[on_path.index(source) :], source])
+                draft.problems.append(
+                    items[name].problem(f"the supply runs in a circle: {loop}; take one link out", "fed_by")
+                )
+                done.update(on_path)
+            elif source not in done:
+                stack.append((source, 0))
+                on_path.append(source)
+
+    for name in items:
+        if name not in done:
+            visit(name)
+
+
+def _refuse_shared_topics(draft: _Draft, equipment: Sequence[Equipment]) -> None:
+    items = {i.value.id: i for i in draft.items["equipment"]}
+    taken: dict[tuple[str, str], str] = {}
+    for machine in equipment:
+        if machine.telemetry is None:
+            continue
+        for mapping in machine.telemetry.points.values():
+            spot = (machine.telemetry.topic, mapping.key)
+            other = taken.setdefault(spot, machine.id)
+            if other != machine.id:
+                draft.problems.append(
+                    items[machine.id].problem(
+                        f"topic {spot[0]!r} with key {spot[1]!r} is already {other!r}'s; each value has one owner",
+                        "telemetry", "topic",
+                    )
+                )  # fmt: skip
+                break
+
+
+def _tariffs(draft: _Draft) -> dict[str, Dated[Tariff]]:
+    by_carrier: dict[str, list[_Item[_TariffFile]]] = {}
+    for item in draft.items["tariffs"]:
+        by_carrier.setdefault(item.value.carrier, []).append(item)
+    result: dict[str, Dated[Tariff]] = {}
+    for carrier, items in by_carrier.items():
+        ordered = sorted(items, key=lambda i: i.value.from_)
+        _refuse_same_day(draft, [(i, i.value.from_) for i in ordered])
+        result[carrier] = Dated(tuple(i.value.from_ for i in ordered), tuple(_tariff(i.value) for i in ordered))
+    return result
+
+
+def _tariff(value: _TariffFile) -> Tariff:
+    return Tariff(
+        carrier=value.carrier,
+        price=value.price,
+        unit=value.unit,
+        bands=tuple(TariffBand(b.name, b.price, b.from_, b.to, b.months) for b in value.bands),
+        power_factor_target=value.power_factor_target,
+        demand_price=value.demand_price,
+        capacity_price=value.capacity_price,
+        source=value.source,
+    )
