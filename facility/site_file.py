@@ -13,9 +13,18 @@ from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from facility.documents import Document, KeyPath, read_document, validate
 from facility.equipment_classes import (
@@ -92,6 +101,20 @@ def _time_of_day(text: str) -> int:
     return int(match[1]) * 60 + int(match[2])
 
 
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"time zone {text!r} is not known{nearest(text, available_timezones())}") from None
+    return text
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise ValueError(f"{text!r} is no currency; write its three letters, such as CNY")
+    return text
+
+
 def _power_factor_target(value: float) -> float:
     if value not in (0.9, 0.85, 0.8):
         raise ValueError(f"{value} is no power-factor target; the contract says 0.90, 0.85 or 0.80")
@@ -158,16 +181,8 @@ class _Since(_Strict, Generic[T]):
 class _SiteHead(_Strict):
     id: Id
     name: Names
-    time_zone: str = "Asia/Shanghai"
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "CNY"
-
-    @model_validator(mode="after")
-    def _zone_exists(self) -> _SiteHead:
-        try:
-            ZoneInfo(self.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(f"time zone {self.time_zone!r} is not known; write one such as Asia/Shanghai") from None
-        return self
+    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    currency: Annotated[str, AfterValidator(_currency)] = "CNY"
 
 
 class _SizeFile(_Strict):
@@ -404,8 +419,20 @@ def _read_item(adapter: TypeAdapter[Any], data: Any, document: Document, path: K
         draft.claimed[section].add(data["id"])
     value, problems = validate(adapter, data, document, path)
     draft.problems += problems
+    if value is None and isinstance(data, dict):
+        # Look at the rest of the entry too, so that one edit mends all of it.
+        wrong = {e["loc"][0] for e in _errors(adapter, data) if e["loc"]}
+        value, _ = validate(adapter, {k: v for k, v in data.items() if k not in wrong}, document, path)
     if value is not None:
         draft.items[section].append(_Item(value, document, path))
+
+
+def _errors(adapter: TypeAdapter[Any], data: Any) -> Sequence[Any]:
+    try:
+        adapter.validate_python(data)
+    except ValidationError as error:
+        return error.errors()
+    return ()
 
 
 def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
@@ -763,7 +790,9 @@ def _anomaly(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft
 
 def _refuse_loops(draft: _Draft) -> None:
     """The supply tree must be one: following `fed_by` upwards never comes back."""
-    items = {i.value.id: i for i in draft.items["equipment"]}
+    items: dict[str, _Item[Any]] = {}
+    for item in draft.items["equipment"]:
+        items.setdefault(item.value.id, item)
     done: set[str] = set()
 
     def visit(start: str) -> None:
