@@ -43,6 +43,9 @@ _Loader.add_implicit_resolver(
 )
 
 
+_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{t}" for t in ("map", "seq", "str", "int", "float", "bool", "null"))
+
+
 @dataclass(slots=True)
 class Document:
     """A parsed YAML file: plain data, and the line on which each key path stands."""
@@ -115,7 +118,11 @@ def _failed(file: str, line: int, message: str) -> Document:
 
 def parse_document(text: str, file: str) -> Document:
     """Parse YAML text; `file` is the name that problems carry."""
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return _failed(file, line, f"this is not YAML: character {error.character!r} is not allowed; delete it")
     try:
         node = loader.get_single_node()
         document = Document(file, None)
@@ -144,6 +151,10 @@ def _build(node: yaml.Node, path: KeyPath, document: Document, loader: _Loader, 
     if depth > _MAX_DEPTH or document.nodes > _MAX_NODES:
         raise RecursionError
     document.lines.setdefault(path, node.start_mark.line + 1)
+    if node.tag not in _PLAIN_TAGS:
+        told = f"tag {node.tag!r} is not allowed; write plain text, a number, a list or a mapping"
+        document.problems.append(document.problem(path, told))
+        return None
     if isinstance(node, yaml.MappingNode):
         result: dict[str | int, Any] = {}
         for key_node, value_node in node.value:
@@ -170,10 +181,7 @@ def _build(node: yaml.Node, path: KeyPath, document: Document, loader: _Loader, 
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_build(item, (*path, i), document, loader, depth + 1) for i, item in enumerate(node.value)]
-    if node.tag.startswith("tag:yaml.org,2002:"):
-        return loader.construct_object(node)
-    document.problems.append(document.problem(path, f"tag {node.tag!r} is not allowed; write plain text or a number"))
-    return None
+    return loader.construct_object(node)
 
 
 def validate(adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> tuple[Any, list[Problem]]:
