@@ -1,4 +1,4 @@
-"""Imports go down only (docs/map in README): held by import-linter's contracts in pyproject.toml, and looked at here too."""
+"""Imports go down only: held by the contracts of import-linter in pyproject.toml, and looked at here too."""
 
 import ast
 import subprocess
