@@ -1,0 +1,44 @@
+"""One word in the configuration chooses the keeper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facility.errors import ConfigurationError, Problem
+from facility.store.contract import TelemetryStore
+from facility.store.duckdb import DuckDBStore
+
+
+def open_store(url_or_path: str | Path, *, read_only: bool = False) -> TelemetryStore:
+    """
+    Open the keeper that a setting names: `duckdb:///path/file.duckdb` or a bare path.
+
+    A path after `duckdb:///` is relative to the working folder, after `duckdb:////` absolute, as in other database
+    URLs.
+
+    Raises
+    ------
+    ConfigurationError
+        If the value names no keeper, or its file is no telemetry file.
+    StoreUnavailable
+        If another process holds the file.
+    """
+    if isinstance(url_or_path, Path):
+        return DuckDBStore(url_or_path, read_only=read_only)
+    text = url_or_path.strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        if text and "\0" not in text:
+            return DuckDBStore(Path(text), read_only=read_only)
+    elif scheme == "duckdb" and rest.startswith("/") and len(rest) > 1 and "\0" not in rest:
+        return DuckDBStore(Path(rest[1:]), read_only=read_only)
+    raise ConfigurationError(
+        [
+            Problem(
+                "",
+                0,
+                "store",
+                f"{url_or_path!r} names no store; write a path such as data/telemetry.duckdb, or duckdb:///data/telemetry.duckdb",
+            )
+        ]
+    )
