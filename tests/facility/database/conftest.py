@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from facility.database import Database
 
+from facility.database import Database
 from tests.facility.database import postgres
 
 

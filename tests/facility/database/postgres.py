@@ -9,11 +9,12 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 
 def programs() -> Path | None:
@@ -105,11 +106,8 @@ def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
                 pass
             else:
                 return False
-            try:
-                with engine.connect():
-                    return True
-            except Exception:
-                continue
+            with suppress(OperationalError), engine.connect():
+                return True
     finally:
         engine.dispose()
 

@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from facility.database import Database, Setting, read_setting, write_setting
-from facility.errors import ConfigurationError, StoreUnavailable
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
+
+from facility.database import Database, Setting, read_setting, write_setting
+from facility.errors import ConfigurationError, StoreUnavailable
 
 
 def test_what_a_session_wrote_is_there_after_it_ends(database: Database) -> None:
@@ -25,10 +26,14 @@ def test_what_a_session_wrote_is_there_after_it_ends(database: Database) -> None
 
 
 def test_a_session_that_raises_leaves_nothing(database: Database) -> None:
-    with pytest.raises(RuntimeError), database.session() as session:
-        write_setting(session, "half", 1)
-        session.flush()
-        raise RuntimeError
+    def fail_half_way() -> None:
+        with database.session() as session:
+            write_setting(session, "half", 1)
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
     with database.reading() as session:
         assert read_setting(session, "half", "nothing") == "nothing"
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
 from facility.database import Base, Database
 from facility.errors import ConfigurationError
-from sqlalchemy import inspect, text
 
 ROOT = Path(__file__).parents[3]
 
