@@ -1,0 +1,1 @@
+"""Grafana dashboards as code, their generated JSON, and the files that provision them."""
