@@ -1,0 +1,119 @@
+"""Prices by the time of day, and the table of the power-factor adjustment."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facility import tariff
+from facility.calendar import at_us
+from facility.site import Tariff, TariffBand
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+YEAR = frozenset(range(1, 13))
+PEAK = TariffBand("peak", 1.2, 10 * 60, 13 * 60, YEAR)
+VALLEY = TariffBand("valley", 0.3, 23 * 60, 7 * 60, YEAR)
+SHARP = TariffBand("sharp", 1.5, 11 * 60, 12 * 60, frozenset({7, 8}))
+ELECTRICITY = Tariff("electricity", 0.75, "kWh", (SHARP, PEAK, VALLEY))
+
+
+def at(day: date, minute: int) -> int:
+    return at_us(day, minute, SHANGHAI)
+
+
+@pytest.mark.parametrize(
+    ("minute", "price"),
+    [
+        (9 * 60 + 59, 0.75),
+        (10 * 60, 1.2),
+        (12 * 60 + 59, 1.2),
+        (13 * 60, 0.75),
+        (22 * 60 + 59, 0.75),
+        (23 * 60, 0.3),  # runs past midnight
+        (0, 0.3),
+        (6 * 60 + 59, 0.3),
+        (7 * 60, 0.75),
+    ],
+)
+def test_a_band_holds_from_its_start_to_just_before_its_end(minute: int, price: float) -> None:
+    assert tariff.unit_price(ELECTRICITY, at(date(2026, 3, 5), minute), SHANGHAI) == price
+
+
+@pytest.mark.parametrize(("month", "price"), [(6, 1.2), (7, 1.5), (8, 1.5), (9, 1.2)])
+def test_the_first_band_that_fits_the_month_counts(month: int, price: float) -> None:
+    assert tariff.unit_price(ELECTRICITY, at(date(2026, month, 5), 11 * 60), SHANGHAI) == price
+
+
+def test_a_band_over_the_whole_day_has_no_gap() -> None:
+    whole = Tariff("water", 9.0, "m³", (TariffBand("flat", 6.5, 0, 1440, YEAR),))
+    assert tariff.unit_price(whole, at(date(2026, 3, 5), 0), SHANGHAI) == 6.5
+    assert tariff.unit_price(whole, at(date(2026, 3, 5), 1439), SHANGHAI) == 6.5
+
+
+@given(st.lists(st.integers(0, 2 * 10**15), max_size=20))
+def test_many_prices_at_once_are_the_prices_one_by_one(times: list[int]) -> None:
+    together = tariff.unit_prices(ELECTRICITY, np.array(times, dtype=np.int64), SHANGHAI)
+    assert together.tolist() == [tariff.unit_price(ELECTRICITY, t, SHANGHAI) for t in times]
+
+
+# Domain facts §11.4, written out: 水电财字〔83〕215号.
+TABLE = {
+    0.90: {
+        1.00: -0.75, 0.95: -0.75, 0.94: -0.60, 0.93: -0.45, 0.92: -0.30, 0.91: -0.15, 0.90: 0, 0.89: 0.5, 0.85: 2.5,
+        0.80: 5, 0.70: 10, 0.69: 11, 0.65: 15, 0.64: 17, 0.63: 19, 0.50: 45,
+    },
+    0.85: {
+        1.00: -1.10, 0.94: -1.10, 0.93: -0.95, 0.92: -0.80, 0.91: -0.65, 0.90: -0.5, 0.89: -0.4, 0.86: -0.1, 0.85: 0,
+        0.84: 0.5, 0.80: 2.5, 0.65: 10, 0.64: 11, 0.60: 15, 0.59: 17, 0.50: 35,
+    },
+    0.80: {
+        1.00: -1.30, 0.92: -1.30, 0.91: -1.15, 0.90: -1.0, 0.89: -0.9, 0.81: -0.1, 0.80: 0, 0.79: 0.5, 0.60: 10,
+        0.59: 11, 0.55: 15, 0.54: 17, 0.50: 25,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "factor", "per_cent"), [(t, f, a) for t, rows in TABLE.items() for f, a in rows.items()]
+)
+def test_the_adjustment_is_that_of_the_table(target: float, factor: float, per_cent: float) -> None:
+    assert tariff.power_factor_adjustment(factor, target) == per_cent
+
+
+@pytest.mark.parametrize(("factor", "per_cent"), [(0.8949, 0.5), (0.895, 0.0), (0.9049, 0.0), (0.905, -0.15)])
+def test_the_factor_is_rounded_to_a_hundredth_first(factor: float, per_cent: float) -> None:
+    assert tariff.power_factor_adjustment(factor, 0.90) == per_cent
+
+
+@given(st.sampled_from([0.90, 0.85, 0.80]), st.floats(0, 1), st.floats(0, 1))
+def test_a_better_factor_never_costs_more(target: float, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert tariff.power_factor_adjustment(low, target) >= tariff.power_factor_adjustment(high, target)
+
+
+def test_penalties_have_no_cap() -> None:
+    assert tariff.power_factor_adjustment(0.0, 0.90) == 15 + 2 * 65
+
+
+@pytest.mark.parametrize(("factor", "target"), [(1.01, 0.9), (-0.1, 0.9), (math.nan, 0.9), (0.9, 0.95)])
+def test_a_factor_or_target_that_cannot_be_is_refused(factor: float, target: float) -> None:
+    with pytest.raises(ValueError, match="is no power"):
+        tariff.power_factor_adjustment(factor, target)
+
+
+def test_the_monthly_factor_comes_from_energies_whichever_way_reactive_energy_flows() -> None:
+    assert tariff.power_factor(3000, 4000) == pytest.approx(0.6)
+    assert tariff.power_factor(3000, -4000) == pytest.approx(0.6)
+    assert tariff.power_factor(1.0, 0.484) == pytest.approx(0.90, abs=0.0005)
+    assert math.isnan(tariff.power_factor(0, 0))
+
+
+def test_the_amount_is_per_cent_of_the_charge() -> None:
+    assert tariff.adjustment_amount(100_000, 0.85, 0.90) == pytest.approx(2500)
+    assert tariff.adjustment_amount(100_000, 0.96, 0.90) == pytest.approx(-750)
