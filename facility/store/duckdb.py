@@ -21,12 +21,14 @@ from facility.errors import StoreUnavailable
 from facility.readings import Aggregates, Latest, PointTable, ReadingBatch, Series
 from facility.store import duckdb_schema
 from facility.store.contract import StoreSize
-from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, why_not_done
-from facility.store.duckdb_points import NEVER, PointBook, Sorted
+from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
+from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
+from facility.store.duckdb_runs import Housekeeper, Merge, due
 from facility.store.last_write import Readings, last_write_stands
 from facility.store.steps import aggregates_of, join_steps, sum_by_step
 
 _SLICE_READINGS: Final = 1_000_000  # so many readings of a long aggregate are held at once
+_FULL: Final = 4  # the writer itself compacts when the hot part holds so many times its bound
 
 
 class DuckDBStore:
@@ -48,87 +50,100 @@ class DuckDBStore:
         self.path = Path(path).absolute()
         self.read_only = read_only
         self.settings = settings or DuckDBSettings()
-        self._writing = threading.RLock()  # one writer, compaction or deletion at a time
+        # Taken in this order where several are needed.
+        self._compacting = threading.RLock()  # one compaction, deletion or count at a time
+        self._writing = threading.RLock()  # one writer at a time
         self._booking = threading.Lock()  # held only while the book's arrays are read or changed
         self._file: DuckDBFile | None = None
         self._closed = False
+        self._book = PointBook()
+        self._ids: WeakKeyDictionary[PointTable, NDArray[np.int32]] = WeakKeyDictionary()
+        self._hot_readings = 0
+        self._next_seq = self._next_run = 1
+        self._runs: dict[int, int] = {}  # how many readings each run of the cold part holds
+        self._merge: Merge | None = None
         if not read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._open()
+        self._housekeeper: Housekeeper | None = None
+        if not read_only and self.settings.compact_in_background:
+            self._housekeeper = Housekeeper(self.compact, f"compaction of {self.path.name}")
 
     # Writing
 
     def write(self, batch: ReadingBatch) -> None:
         """Store a batch; ValueError if a value is not finite or a point is not of the batch's table."""
-        if self.read_only:
-            raise PermissionError(f"{self.path} is open for reading only; open it without read_only to write")
+        self._must_write()
         if len(batch) == 0:
             return
         _check(batch)
-        with self._writing:
-            with self._cursor() as cursor:
-                ids = self._ids.get(batch.table)
-                if ids is None:
-                    cursor.execute("BEGIN")
-                    ids = self._introduce(cursor, batch.table)
-                    rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
-                    self._append_hot(cursor, rows)
-                    cursor.execute("COMMIT")
-                else:
-                    rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
-                    self._append_hot(cursor, rows)
+        with self._writing, self._cursor() as cursor:
+            ids = self._ids.get(batch.table)
+            if ids is not None:
+                rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
+                self._append_hot(cursor, rows)
+            else:
+                run(cursor, "BEGIN")
+                ids, new = self._introduce(cursor, batch.table)
+                rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
+                self._append_hot(cursor, rows)
+                run(cursor, "COMMIT")
+                with self._booking:
+                    self._book.add(new)
+                self._ids[batch.table] = ids
             with self._booking:
-                new = [a.key for a in batch.table.addresses if a.key not in self._book.ids]
-                self._book.add(new)
                 self._book.newest.take_in(rows)
-            self._ids[batch.table] = ids
             self._hot_readings += len(rows)
-            if self._hot_readings >= self.settings.hot_readings:
+            waiting = self._hot_readings
+        if waiting >= self.settings.hot_readings:
+            if self._housekeeper is None or waiting >= _FULL * self.settings.hot_readings:
+                # The writer pays when the housekeeper cannot keep up: the hot part, and with it memory, is bounded.
                 self.compact()
+            else:
+                self._housekeeper.wake()
 
     def _append_hot(self, cursor: Connection, rows: Readings) -> None:
-        seq = np.arange(self._next_seq, self._next_seq + len(rows), dtype=np.int64)
+        first = self._next_seq
         self._next_seq += len(rows)
-        columns: Columns = {
-            "seq": seq,
+        incoming: Columns = {
+            "seq": np.arange(first, self._next_seq, dtype=np.int64),
             "point": rows.point,
             "time_us": rows.time_us,
             "value": rows.value,
             "quality": rows.quality,
         }
-        with _registered(cursor, columns):
-            cursor.execute("INSERT INTO hot SELECT seq, point, time_us, value, quality FROM incoming")
+        run(cursor, "INSERT INTO hot SELECT seq, point, time_us, value, quality FROM incoming", incoming=incoming)
 
-    def _introduce(self, cursor: Connection, table: PointTable) -> NDArray[np.int32]:
-        """Write the addresses that are new or have changed and return the id of each point of the table."""
+    def _introduce(self, cursor: Connection, table: PointTable) -> tuple[NDArray[np.int32], list[str]]:
+        """Write the addresses that are new or have changed; return the id of each point, and the keys that are new."""
         known = {
             str(row[1]): tuple(row[2:])
-            for row in cursor.execute(
-                "SELECT id, key, equipment, point, equipment_class, unit, site, building, room, kind FROM points"
+            for row in run(
+                cursor,
+                "SELECT id, key, equipment, point, equipment_class, unit, site, building, room, kind FROM points",
             ).fetchall()
         }
         ids = np.empty(len(table), dtype=np.int32)
         put: list[tuple[object, ...]] = []
-        following = len(self._book.keys)
+        new: list[str] = []
         for i, address in enumerate(table.addresses):
             columns = astuple(address)
             number = self._book.ids.get(address.key)
             if number is None:
-                number, following = following, following + 1
+                number = len(self._book.keys) + len(new)
+                new.append(address.key)
                 put.append((number, address.key, *columns))
             elif address.equipment_class and known.get(address.key) != columns:
                 # A bare key, as imports know it, does not wipe out what the site file said.
                 put.append((number, address.key, *columns))
             ids[i] = number
         if put:
-            numbers = np.array([row[0] for row in put], dtype=np.int32)
-            with _registered(cursor, {"id": numbers}):
-                cursor.execute("DELETE FROM points USING incoming WHERE points.id = incoming.id")
-            names = ("key", "equipment", "point", "equipment_class", "unit", "site", "building", "room", "kind")
-            texts = {name: np.array([row[i + 1] for row in put], dtype=object) for i, name in enumerate(names)}
-            with _registered(cursor, {"id": numbers, **texts}):
-                cursor.execute(f"INSERT INTO points SELECT id, {', '.join(names)} FROM incoming")  # noqa: S608
-        return ids
+            names = ("id", "key", "equipment", "point", "equipment_class", "unit", "site", "building", "room", "kind")
+            incoming: Columns = {name: np.array([row[i] for row in put], dtype=object) for i, name in enumerate(names)}
+            incoming["id"] = incoming["id"].astype(np.int32)
+            run(cursor, "DELETE FROM points USING incoming WHERE points.id = incoming.id", incoming=incoming)
+            run(cursor, f"INSERT INTO points SELECT {', '.join(names)} FROM incoming", incoming=incoming)  # noqa: S608
+        return ids, new
 
     # Reading
 
@@ -221,79 +236,125 @@ class DuckDBStore:
     # Keeping house
 
     def compact(self) -> None:
-        """Move the hot part to the cold part, sorted; the last write of each key stands."""
-        if self.read_only:
-            raise PermissionError(f"{self.path} is open for reading only; open it without read_only to compact it")
-        with self._writing, self._cursor() as cursor:
-            rows = self._hot_rows(cursor)
-            if len(rows):
-                cold = self._book.cold.copy()
-                cursor.execute("BEGIN")
-                replaced = self._remove_from_cold(cursor, cold.late(rows))
-                self._append_cold(cursor, rows)
-                cold.add(rows, replaced)
-                cursor.execute("DELETE FROM hot")
-                _put_cold_points(cursor, cold)
-                cursor.execute("COMMIT")
-                self._hot_readings = 0
-                with self._booking:
-                    self._book.cold = cold
-            cursor.execute("CHECKPOINT")
+        """Move the hot part to the cold part, sorted, and merge runs that have become many."""
+        self._must_write()
+        with self._compacting:
+            self._move_hot()
+            while self._merge_some():
+                if self._hot_readings >= self.settings.hot_readings:
+                    self._move_hot()
 
-    def _hot_rows(self, cursor: Connection) -> Readings:
-        columns = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot")
-        return last_write_stands(_in_writing_order(_readings(columns), columns["seq"]))
+    def _move_hot(self) -> None:
+        """Move what is hot now to a new run of the cold part while writers go on; the last write of a key stands."""
+        with self._writing:
+            last_seq = self._next_seq - 1  # all that is below has been committed
+        with self._cursor() as cursor:
+            rows, arrived = self._hot_rows(cursor, last_seq)
+            if arrived == 0:
+                return
+            cold = self._book.cold.copy()
+            run(cursor, "BEGIN")
+            replaced = self._remove_from_cold(cursor, cold.late(rows))
+            number = self._next_run
+            run(
+                cursor,
+                "INSERT INTO cold SELECT ?, point, time_ms, sub_us, value, quality FROM incoming",
+                [number],
+                _cold_columns(rows),
+            )
+            run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
+            cold.add(rows, replaced)
+            run(cursor, "DELETE FROM hot WHERE seq <= ?", [last_seq])
+            _put_cold_points(cursor, cold)
+            run(cursor, "COMMIT")
+            self._next_run = number + 1
+            self._runs[number] = len(rows)
+            with self._booking:
+                # Points that a writer has introduced meanwhile have nothing cold.
+                cold.grow(len(self._book.keys))
+                self._book.cold = cold
+            self._checkpoint(cursor)
+        with self._writing:
+            self._hot_readings -= arrived
+
+    def _checkpoint(self, cursor: Connection) -> None:
+        # Without writers: the engine would refuse, or make both wait for longer.
+        with self._writing:
+            run(cursor, "CHECKPOINT")
+
+    def _hot_rows(self, cursor: Connection, last_seq: int) -> tuple[Readings, int]:
+        """Return the hot readings, sorted and one for each key, and how many rows they were."""
+        columns = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot WHERE seq <= ?", [last_seq])
+        rows = _in_writing_order(_readings(columns), columns["seq"])
+        return last_write_stands(rows), len(rows)
 
     def _remove_from_cold(self, cursor: Connection, late: Readings) -> NDArray[np.int32]:
         """Delete the keys that are about to be written again and return the point of each that was there."""
         if len(late) == 0:
             return np.empty(0, dtype=np.int32)
-        with _registered(cursor, _cold_columns(late)):
-            return fetch(
-                cursor,
-                "DELETE FROM cold USING incoming WHERE cold.point = incoming.point "
-                "AND cold.time_ms = incoming.time_ms AND cold.sub_us = incoming.sub_us RETURNING cold.point",
-            )["point"]
+        removed = fetch(
+            cursor,
+            "DELETE FROM cold USING incoming WHERE cold.point = incoming.point AND cold.time_ms = incoming.time_ms "
+            "AND cold.sub_us = incoming.sub_us RETURNING cold.point",
+            incoming=_cold_columns(late),
+        )
+        return removed["point"]
 
-    def _append_cold(self, cursor: Connection, rows: Readings) -> None:
-        run = self._next_run
-        self._next_run += 1
-        with _registered(cursor, _cold_columns(rows)):
-            cursor.execute("INSERT INTO cold SELECT ?, point, time_ms, sub_us, value, quality FROM incoming", [run])
-        cursor.execute("INSERT INTO runs VALUES (?, ?)", [run, len(rows)])
+    def _merge_some(self) -> bool:
+        """Do one part of a merge of runs, if one is due; True if there is more to do."""
+        if self._merge is None:
+            sources = due(self._runs, self.settings.fan_in, self.settings.longest_run)
+            if not sources:
+                return False
+            with self._cursor() as cursor:
+                self._merge = Merge.plan(cursor, self._next_run, sources)
+            self._next_run += 1
+        with self._cursor() as cursor:
+            finished = self._merge.go_on(cursor)
+            if finished:
+                for run in self._merge.sources:
+                    del self._runs[run]
+                self._runs[self._merge.target] = self._merge.readings
+                self._merge = None
+            self._checkpoint(cursor)
+        return True
 
     def delete_before(self, time_us: int) -> int:
         """Delete all readings older than `time_us` and return how many there were."""
-        with self._writing:
-            self.compact()
+        self._must_write()
+        with self._compacting, self._writing:
+            self._move_hot()
             with self._cursor() as cursor:
-                # All that is below the millisecond of the limit, and of that millisecond what is below its microsecond.
-                older = f"(time_ms < {time_us // 1000} OR (time_ms = {time_us // 1000} AND sub_us < {time_us % 1000}))"
-                cold = self._book.cold.copy()
+                # The first condition lets the engine skip what is newer, the second is exact.
+                limit = [time_us // 1000, time_us]
                 gone = fetch(
                     cursor,
-                    f"SELECT point, count(*) AS n FROM cold WHERE {older} GROUP BY point",  # noqa: S608
+                    "SELECT point, count(*) AS n FROM cold WHERE time_ms <= ? AND time_ms * 1000 + sub_us < ? "
+                    "GROUP BY point",
+                    limit,
                 )
                 deleted = int(gone["n"].sum())
                 if deleted == 0:
                     return 0
+                cold = self._book.cold.copy()
                 cold.readings[gone["point"]] -= gone["n"]
                 cold.newest.forget_before(time_us)
-                cold.first_us[gone["point"]] = np.iinfo(np.int64).max
+                cold.first_us[gone["point"]] = NOT_YET
                 left = fetch(
                     cursor,
-                    "SELECT point, min(time_ms * 1000 + sub_us) AS first_us FROM cold "  # noqa: S608
-                    f"WHERE NOT {older} GROUP BY point",
+                    "SELECT point, min(time_ms * 1000 + sub_us) AS first_us FROM cold "
+                    "WHERE time_ms * 1000 + sub_us >= ? GROUP BY point",
+                    [time_us],
                 )
                 cold.first_us[left["point"]] = left["first_us"]
-                cursor.execute("BEGIN")
-                cursor.execute(f"DELETE FROM cold WHERE {older}")  # noqa: S608
+                run(cursor, "BEGIN")
+                run(cursor, "DELETE FROM cold WHERE time_ms <= ? AND time_ms * 1000 + sub_us < ?", limit)
                 _put_cold_points(cursor, cold)
-                cursor.execute("COMMIT")
+                run(cursor, "COMMIT")
                 with self._booking:
                     self._book.cold = cold
                     self._book.newest.forget_before(time_us)
-                cursor.execute("CHECKPOINT")
+                self._checkpoint(cursor)
         return deleted
 
     def points(self) -> Sequence[str]:
@@ -303,26 +364,33 @@ class DuckDBStore:
             return self._book.held()
 
     def size(self) -> StoreSize:
-        """Return how much the keeper holds."""
-        with self._writing, self._cursor() as cursor:
-            cold, hot = self._book.cold, self._hot_rows(cursor)
-            late = cold.late(hot)
-            twice = 0
+        """Return how much the keeper holds; waits for a compaction that is under way."""
+        with self._compacting, self._cursor() as cursor:
+            with self._writing:
+                last_seq = self._next_seq - 1
+                newest = self._book.newest.time_us.copy()
+            cold, (hot, _) = self._book.cold, self._hot_rows(cursor, last_seq)
+            late, twice = cold.late(hot), 0
             if len(late):
-                with _registered(cursor, _cold_columns(late)):
-                    twice = one(cursor, "SELECT count(*) FROM cold JOIN incoming USING (point, time_ms, sub_us)")
+                twice = one(
+                    cursor,
+                    "SELECT count(*) FROM cold JOIN incoming USING (point, time_ms, sub_us)",
+                    incoming=_cold_columns(late),
+                )
+            holding = newest != NEVER
+            size = self._opened().bytes_at_rest()
+            if not bool(holding.any()):
+                return StoreSize(0, 0, size, None, None)
+            first = min(int(cold.first_us.min()), int(hot.time_us.min()) if len(hot) else NOT_YET)
             readings = int(cold.readings.sum()) + len(hot) - twice
-            holding = self._book.newest.time_us != NEVER
-            if readings == 0:
-                return StoreSize(0, 0, self._opened().bytes_at_rest(), None, None)
-            first = min([int(cold.first_us.min())] + ([int(hot.time_us.min())] if len(hot) else []))
-            last = int(self._book.newest.time_us.max())
-            return StoreSize(readings, int(holding.sum()), self._opened().bytes_at_rest(), first, last)
+            return StoreSize(readings, int(holding.sum()), size, first, int(newest.max()))
 
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
-        with self._writing:
-            self._closed = True
+        self._closed = True
+        if self._housekeeper is not None:
+            self._housekeeper.stop()
+        with self._compacting, self._writing:
             if self._file is not None:
                 self._file.close()
                 self._file = None
@@ -359,21 +427,27 @@ class DuckDBStore:
         book.newest.put(_readings(held))
         hot = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot")
         book.newest.take_in(_in_writing_order(_readings(hot), hot["seq"]))
-        next_run = one(cursor, "SELECT coalesce(max(run), 0) + 1 FROM runs")
+        runs = fetch(cursor, "SELECT run, readings FROM runs")
         with self._booking:
             self._book = book
-            self._ids: WeakKeyDictionary[PointTable, NDArray[np.int32]] = WeakKeyDictionary()
-            self._next_run = next_run
+            self._ids = WeakKeyDictionary()
+            self._runs = dict(zip(runs["run"].tolist(), runs["readings"].tolist(), strict=True))
+            self._next_run = max(self._runs, default=0) + 1
+            self._merge = None
             self._next_seq = int(hot["seq"].max()) + 1 if hot["seq"].shape[0] else 1
             self._hot_readings = int(hot["seq"].shape[0])
 
+    def _must_write(self) -> None:
+        if self.read_only:
+            raise PermissionError(f"{self.path} is open for reading only; open it without read_only to change it")
+
     def _opened(self) -> DuckDBFile:
+        if self._closed:
+            raise StoreUnavailable(f"{self.path}: the store has been closed; open it again")
         file = self._file
         if file is not None:
             return file
         with self._writing:
-            if self._closed:
-                raise StoreUnavailable(f"{self.path}: the store has been closed; open it again")
             if self._file is None:
                 self._open()
             assert self._file is not None
@@ -430,8 +504,8 @@ def _cold_columns(rows: Readings) -> Columns:
 
 def _put_cold_points(cursor: Connection, cold: Sorted) -> None:
     held = np.flatnonzero(cold.readings > 0).astype(np.int32)
-    cursor.execute("DELETE FROM cold_points")
-    columns: Columns = {
+    run(cursor, "DELETE FROM cold_points")
+    incoming: Columns = {
         "point": held,
         "readings": cold.readings[held],
         "first_us": cold.first_us[held],
@@ -439,10 +513,11 @@ def _put_cold_points(cursor: Connection, cold: Sorted) -> None:
         "value": cold.newest.value[held],
         "quality": cold.newest.quality[held],
     }
-    with _registered(cursor, columns):
-        cursor.execute(
-            "INSERT INTO cold_points SELECT point, readings, first_us, last_us, value, quality FROM incoming"
-        )
+    run(
+        cursor,
+        "INSERT INTO cold_points SELECT point, readings, first_us, last_us, value, quality FROM incoming",
+        incoming=incoming,
+    )
 
 
 def _stretches(sorted_points: NDArray[np.int32], ids: Mapping[str, int]) -> Mapping[str, slice]:
@@ -452,13 +527,3 @@ def _stretches(sorted_points: NDArray[np.int32], ids: Mapping[str, int]) -> Mapp
     ends = np.searchsorted(sorted_points, numbers, side="right").tolist()
     found = {key: slice(b, e) for key, b, e in zip(ids, begins, ends, strict=True)}
     return defaultdict(lambda: slice(0, 0), found)
-
-
-@contextmanager
-def _registered(cursor: Connection, columns: Columns) -> Iterator[None]:
-    """Let SQL read the arrays as the table `incoming`."""
-    cursor.register("incoming", columns)
-    try:
-        yield
-    finally:
-        cursor.unregister("incoming")

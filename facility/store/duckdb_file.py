@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +59,9 @@ class DuckDBFile:
     def __init__(self, path: Path, settings: DuckDBSettings, *, read_only: bool) -> None:
         self.path = path
         self._idle: list[Connection] = []
-        self._lock = threading.Lock()
+        self._lent = 0
+        self._closed = False
+        self._returned = threading.Condition()
         self._root = duckdb.connect(
             config={
                 "threads": settings.threads,
@@ -82,16 +84,24 @@ class DuckDBFile:
     @contextmanager
     def cursor(self) -> Iterator[Connection]:
         """Lend a connection; an open transaction is rolled back when the block is left by an error."""
-        with self._lock:
+        with self._returned:
+            if self._closed:
+                raise StoreUnavailable(f"{self.path}: the file has just been closed; ask again")
             connection = self._idle.pop() if self._idle else self._another()
+            self._lent += 1
+        sound = False
         try:
             yield connection
-        except BaseException:
-            # It may be in the middle of a transaction; closing it rolls back.
-            connection.close()
-            raise
-        with self._lock:
-            self._idle.append(connection)
+            sound = True
+        finally:
+            if not sound:
+                # It may be in the middle of a transaction; closing it rolls back.
+                connection.close()
+            with self._returned:
+                self._lent -= 1
+                if sound:
+                    self._idle.append(connection)
+                self._returned.notify_all()
 
     def _another(self) -> Connection:
         connection = self._root.cursor()
@@ -103,8 +113,10 @@ class DuckDBFile:
         return sum(p.stat().st_size for p in (self.path, Path(f"{self.path}.wal")) if p.exists())
 
     def close(self) -> None:
-        """Close all connections, which lets go of the file."""
-        with self._lock:
+        """Wait for the connections lent out, and let go of the file."""
+        with self._returned:
+            self._closed = True
+            self._returned.wait_for(lambda: self._lent == 0)
             for connection in self._idle:
                 connection.close()
             self._idle.clear()
@@ -116,16 +128,26 @@ def quoted(text: str) -> str:
     return text.replace("'", "''")
 
 
-def fetch(connection: Connection, sql: str, parameters: list[object] | None = None) -> Columns:
+def run(
+    connection: Connection, sql: str, parameters: Sequence[object] = (), incoming: Columns | None = None
+) -> Connection:
+    """Execute a statement, which may read the arrays of `incoming` as a table of that name."""
+    # DuckDB finds the arrays through the name of this variable, which costs half of what registering them does.
+    return connection.execute(sql, list(parameters) or None)
+
+
+def fetch(
+    connection: Connection, sql: str, parameters: Sequence[object] = (), incoming: Columns | None = None
+) -> Columns:
     """Run a query and return its columns as plain arrays."""
-    columns = connection.execute(sql, parameters).fetchnumpy()
+    columns = run(connection, sql, parameters, incoming).fetchnumpy()
     return {name: np.ma.getdata(column) for name, column in columns.items()}
 
 
-def one(connection: Connection, sql: str, parameters: list[object] | None = None) -> int:
+def one(connection: Connection, sql: str, parameters: Sequence[object] = (), incoming: Columns | None = None) -> int:
     """Return the single whole number that a query yields."""
     # All rows are fetched, not one: the engine refuses further work while a result stands open.
-    ((number,),) = connection.execute(sql, parameters).fetchall()
+    ((number,),) = run(connection, sql, parameters, incoming).fetchall()
     return int(number)
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from facility.readings import Latest
 from facility.store.last_write import Readings, first_of_each, last_write_stands
 
-NEVER: Final = np.iinfo(np.int64).min
+NEVER: Final = int(np.iinfo(np.int64).min)  # newest time of a point without readings
+NOT_YET: Final = int(np.iinfo(np.int64).max)  # first time of a point without readings
 
 
 class Newest:
@@ -73,7 +74,7 @@ class Sorted:
         more = points - self.readings.shape[0]
         if more > 0:
             self.readings = np.append(self.readings, np.zeros(more, dtype=np.int64))
-            self.first_us = np.append(self.first_us, np.full(more, np.iinfo(np.int64).max))
+            self.first_us = np.append(self.first_us, np.full(more, NOT_YET))
             self.newest.grow(points)
 
     def copy(self) -> Sorted:
