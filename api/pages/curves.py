@@ -1,0 +1,190 @@
+"""Curves as drawings: geometry only, worked out here so that a page shows its trends without any script.
+
+Resampling keeps each step's minimum and maximum, so a spike of one second still stands in a drawing of thirty days. A
+gap is a gap: it is hatched, never joined and never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.pages.values import PointLimit
+from facility.readings import Aggregates
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+SPARK_WIDTH: Final = 124.0
+SPARK_HEIGHT: Final = 34.0
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A stretch of a curve outside a limit, in that priority's colour."""
+
+    path: str
+    priority: str  # P1, P2, P3 or P4
+
+    @property
+    def stroke(self) -> str:
+        """Return the class of the stroke."""
+        return f"x{self.priority[-1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class EndPoint:
+    """Where a curve ends now: a dot, or the shape of the priority that it has reached."""
+
+    x: float
+    y: float
+    kind: str  # nd, P1, P2, P3, P4
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A small curve of one point: 124 by 34, without words."""
+
+    band_y: float | None
+    band_height: float
+    limit_ys: tuple[float, ...]
+    gaps: tuple[tuple[float, float], ...]  # x and width
+    path: str
+    highlights: tuple[Highlight, ...]
+    end: EndPoint | None
+
+
+def _path(x: Floats, low: Floats, high: Floats, breaks: Bools) -> str:
+    """Return a path through the steps; a step whose ends differ visibly is drawn from one to the other."""
+    parts: list[str] = []
+    for i in range(x.size):
+        command = "M" if i == 0 or breaks[i] else "L"
+        parts.append(f"{command}{x[i]:.1f} {low[i]:.1f}")
+        if abs(high[i] - low[i]) >= 0.4:
+            parts.append(f"L{x[i]:.1f} {high[i]:.1f}")
+    return "".join(parts)
+
+
+def _breaks(time_us: NDArray[np.int64], gap_us: float) -> Bools:
+    breaks = np.zeros(time_us.shape, dtype=bool)
+    breaks[1:] = np.diff(time_us) > gap_us
+    return breaks
+
+
+def _drawn(value: Floats, scale: tuple[float, float], top: float, bottom: float) -> Floats:
+    share = np.clip((value - scale[0]) / (scale[1] - scale[0]), 0.0, 1.0)
+    return np.asarray(bottom - share * (bottom - top), dtype=np.float64)
+
+
+def _worst(lows: Floats, highs: Floats, limits: Sequence[PointLimit]) -> NDArray[np.int64]:
+    """Return for each step the number of the worst priority whose limit it is beyond, 9 where it is beyond none."""
+    rank = np.full(lows.shape, 9, dtype=np.int64)
+    for limit in limits:
+        beyond = highs > limit.threshold if limit.above else lows < limit.threshold
+        rank[beyond] = np.minimum(rank[beyond], int(limit.priority[-1]))
+    return rank
+
+
+def _highlights(x: Floats, low: Floats, high: Floats, breaks: Bools, rank: NDArray[np.int64]) -> tuple[Highlight, ...]:
+    found: list[Highlight] = []
+    i = 0
+    while i < x.size:
+        j = i + 1
+        while j < x.size and rank[j] == rank[i] and not breaks[j]:
+            j += 1
+        if rank[i] <= 4:
+            # One step alone would be a dot without length; it is drawn with the step before it.
+            first = i - 1 if j - i == 1 and i > 0 and not breaks[i] else i
+            found.append(
+                Highlight(_path(x[first:j], low[first:j], high[first:j], breaks[first:j].copy() & False), f"P{rank[i]}")
+            )
+        i = j
+    return tuple(found)
+
+
+def _gaps(time_us: NDArray[np.int64], step_us: int, start_us: int, end_us: int, gap_us: float) -> list[tuple[int, int]]:
+    """Return the stretches without readings that are longer than the point's own rhythm explains."""
+    if time_us.size == 0:
+        return [(start_us, end_us)]
+    found: list[tuple[int, int]] = []
+    if time_us[0] - start_us > gap_us:
+        found.append((start_us, int(time_us[0])))
+    for i in np.flatnonzero(np.diff(time_us) > gap_us):
+        found.append((int(time_us[i]) + step_us, int(time_us[i + 1])))
+    if end_us - int(time_us[-1]) - step_us > gap_us:
+        found.append((int(time_us[-1]) + step_us, end_us))
+    return found
+
+
+def _end_kind(rank: int) -> str:
+    return f"P{rank}" if rank <= 4 else "nd"
+
+
+def spark(
+    readings: Aggregates,
+    start_us: int,
+    end_us: int,
+    step_us: int,
+    every_s: float,
+    scale: tuple[float, float] | None,
+    normal: tuple[float, float] | None,
+    limits: Sequence[PointLimit],
+) -> Spark:
+    """
+    Return the small curve of the status row.
+
+    Parameters
+    ----------
+    readings : steps of `step_us` between `start_us` and `end_us` [µs]
+    every_s : the point's expected interval; three of them without a reading make a gap [s]
+    scale : the point's fixed scale; None: the readings' own range
+    """
+    gap_us = max(3 * every_s * 1e6, 2 * step_us)
+    top, bottom = 2.0, SPARK_HEIGHT - 2.0
+    if scale is None:
+        scale = _own_scale([readings])
+    x = (readings.time_us - start_us + step_us / 2) / (end_us - start_us) * SPARK_WIDTH
+    x = np.clip(x, 0.0, SPARK_WIDTH)
+    low, high = _drawn(readings.min, scale, top, bottom), _drawn(readings.max, scale, top, bottom)
+    breaks = _breaks(readings.time_us, gap_us)
+    rank = _worst(readings.min, readings.max, limits)
+    inside = [p.threshold for p in limits if scale[0] < p.threshold < scale[1]]
+    gaps = _gaps(readings.time_us, step_us, start_us, end_us, gap_us)
+    band = _drawn(np.asarray(normal, dtype=float), scale, top, bottom) if normal is not None else None
+    last = len(readings) - 1
+    ends_now = last >= 0 and not (gaps and gaps[-1][1] == end_us)
+    return Spark(
+        band_y=None if band is None else round(float(band[1]), 1),
+        band_height=0.0 if band is None else round(float(band[0] - band[1]), 1),
+        limit_ys=tuple(round(float(y), 1) for y in _drawn(np.asarray(inside, dtype=float), scale, top, bottom)),
+        gaps=tuple(
+            (
+                round((a - start_us) / (end_us - start_us) * SPARK_WIDTH, 1),
+                round((b - a) / (end_us - start_us) * SPARK_WIDTH, 1),
+            )
+            for a, b in gaps
+        ),
+        path=_path(x, low, high, breaks),
+        highlights=_highlights(x, low, high, breaks, rank),
+        end=EndPoint(
+            round(float(x[last]), 1),
+            round(float(_drawn(readings.last[last:], scale, top, bottom)[0]), 1),
+            _end_kind(int(rank[last])),
+        )
+        if ends_now
+        else None,
+    )
+
+
+def _own_scale(series: Sequence[Aggregates]) -> tuple[float, float]:
+    lows = [float(s.min.min()) for s in series if len(s)]
+    highs = [float(s.max.max()) for s in series if len(s)]
+    if not lows:
+        return (0.0, 1.0)
+    low, high = min(lows), max(highs)
+    margin = 0.08 * (high - low) or max(abs(high), 1.0) * 0.1
+    return (low - margin, high + margin)
