@@ -2,38 +2,93 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from api.context import Context
 from api.errors import ApiError, shown
+from api.metrics import Measured, Metrics
 from api.responses import Json
-from api.routes import plant, readings
+from api.routes import events, health, openapi, plant, quarantine, readings
+from api.security import routes as login
+from api.security.access import require
+from api.security.guard import Guard, too_large
+from api.security.logins import Logins
+from api.streams import Streams
+from facility.errors import StoreUnavailable
 
-ROUTERS = (plant.router, readings.router)
+# What anybody may call. Everything else asks for a login: a test walks all routes.
+PUBLIC: Final = (health.public, login.public)
+ROUTERS: Final = (plant.router, readings.router, quarantine.router, events.router)
+ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router)
 
 
 def create_app(context: Context) -> FastAPI:
-    """Return the application that serves this context."""
+    """
+    Return the application that serves this context.
+
+    `app.state` holds `context`, `logins`, `metrics` and `streams`; the server must call `streams.close()` before it
+    waits for connections to end (`api.serving.Server` does).
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        # What the store holds stands on the board before the first message arrives.
+        await run_in_threadpool(lambda: context.live.seed(context.store.latest()))
+        yield
+        streams.close()
+
     # The interactive pages of FastAPI load scripts from the internet; hospitals' networks are closed.
-    app = FastAPI(title="Wardwatt", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Wardwatt", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    streams = Streams(context.live, most=context.settings.max_streams)
+    metrics = Metrics(context, streams)
     app.state.context = context
-    for router in ROUTERS:
+    app.state.streams = streams
+    app.state.metrics = metrics
+    app.state.logins = Logins(context.database, context.settings.session_idle_s, context.settings.session_s)
+    for router in PUBLIC + ROUTERS_WITH_THEIR_OWN_ROLES:
         app.include_router(router)
+    for router in ROUTERS:
+        app.include_router(router, dependencies=[Depends(require("viewer"))])
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(StoreUnavailable, _answer_unavailable)
+    app.add_middleware(
+        Guard, hosts=context.settings.hosts, max_body_bytes=context.settings.max_body_bytes, answer=answer
+    )
+    app.add_middleware(Measured, metrics=metrics)
     return app
 
 
-def _answer_api_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
+async def answer(request: Request, error: ApiError) -> Response:
+    """Return the response that tells of an error: JSON for programs, a page or the login form for people."""
+    path = request.url.path
+    for_people = not path.startswith(("/api/", "/metrics", "/healthz")) and "text/html" in request.headers.get(
+        "Accept", ""
+    )
+    if for_people:
+        if error.code == "login-needed":
+            return RedirectResponse(login.login_address(request), 303)
+        if error.code == "new-password-needed":
+            return RedirectResponse("/account/password", 303)
+        return await run_in_threadpool(login.error_page, request, error)
     return Json(error.body, error.status, error.headers)
 
 
-def _answer_http_error(request: Request, error: Exception) -> Response:
+async def _answer_api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return await answer(request, error)
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = shown(request.url.path)
     match error.status_code:
@@ -46,21 +101,30 @@ def _answer_http_error(request: Request, error: Exception) -> Response:
                 f"{path} does not take {request.method}.",
                 "docs/api.md lists the methods of each path.",
             )
+        case 413:
+            told = too_large()
         case status:
             told = ApiError(status, "refused", f"{error.detail}.", "docs/api.md says what each path takes.")
     told.headers.update(error.headers or {})
-    return _answer_api_error(request, told)
+    return await answer(request, told)
 
 
-def _answer_invalid(request: Request, error: Exception) -> Response:
+async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     problems = [
         f"{' '.join(str(part) for part in problem['loc'])}: {problem['msg']}, not {shown(problem.get('input'))}"
         for problem in error.errors()[:5]
     ]
-    return _answer_api_error(
+    return await answer(
         request,
         ApiError(
             422, "invalid-request", f"{'; '.join(problems)}.", "Mend the values named and send the request again."
         ),
+    )
+
+
+async def _answer_unavailable(request: Request, error: Exception) -> Response:
+    return await answer(
+        request,
+        ApiError(503, "store-unavailable", str(error), "Nothing is lost; try again shortly.", {"Retry-After": "5"}),
     )

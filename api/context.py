@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from api.live import LiveBoard
+from api.live import LiveBoard, Snapshot
+from api.security.users import Person, list_users
+from api.times import now_us
+from collector.quarantine import Quarantine
+from collector.service import CollectorStatus
+from facility.database import Database
 from facility.site import Site
 from facility.store import TelemetryStore
-
-
-def now_us() -> int:
-    """Return the time of the machine's clock. [µs since 1970-01-01 UTC]"""
-    return time.time_ns() // 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,10 @@ class WebSettings:
     session_s: float = 7 * 86400.0
 
 
+def _no_collector() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """
@@ -54,16 +57,40 @@ class Context:
     Attributes
     ----------
     site, store : the hospital and its readings
+    database : the relational side, migrated
+    quarantine : messages that could not be understood
     live : the newest value of each point
+    collector : how the collector fares; None where none runs in this process
     clock : the time now [µs UTC]; an argument, so that tests can turn it
     settings : how the application meets the network
     """
 
     site: Site
     store: TelemetryStore
+    database: Database
+    quarantine: Quarantine
     live: LiveBoard
+    collector: Callable[[], CollectorStatus | None] = _no_collector
     clock: Callable[[], int] = now_us
     settings: WebSettings = field(default_factory=WebSettings)
+
+    # What pages read, by the names that they know (`api.pages.sources.Sources`).
+
+    def now_us(self) -> int:
+        """Return the time now. [µs UTC]"""
+        return self.clock()
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest reading of every point."""
+        return self.live.snapshot()
+
+    def collector_state(self) -> CollectorStatus | None:
+        """Return how the collector fares; None where none runs in this process."""
+        return self.collector()
+
+    def people(self) -> Sequence[Person]:
+        """Return everybody to whom work may be given."""
+        return [person for person in list_users(self.database) if not person.disabled]
 
 
 def context_of(request: Request) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -127,9 +128,7 @@ def equipment_list(
     here: Here, room: Annotated[str | None, Query(description="only what stands in this room")] = None
 ) -> EquipmentListOut:
     """List the equipment, of one room if need be."""
-    if room is not None and room not in here.site.rooms:
-        raise unknown("room", room, here.site.rooms, "GET /api/v1/rooms")
-    chosen = here.site.equipment.values() if room is None else here.site.in_room(room)
+    chosen = here.site.equipment.values() if room is None else equipment_in(here.site, room)
     return EquipmentListOut(equipment=[EquipmentSummary(**_summary(item)) for item in chosen])
 
 
@@ -177,6 +176,13 @@ def find_equipment(site: Site, equipment: str) -> Equipment:
     if item is None:
         raise unknown("equipment", equipment, site.equipment, "GET /api/v1/equipment")
     return item
+
+
+def equipment_in(site: Site, room: str) -> Sequence[Equipment]:
+    """Return what stands in the room of this name; the 404 names the nearest one."""
+    if room not in site.rooms:
+        raise unknown("room", room, site.rooms, "GET /api/v1/rooms")
+    return site.in_room(room)
 
 
 def unknown_point(site: Site, key: str) -> ApiError:

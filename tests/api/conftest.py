@@ -1,16 +1,24 @@
-"""A small hospital, and the web application that serves it in process."""
+"""A small hospital with four people, and the web application that serves it in process."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.context import Context
 from api.live import LiveBoard
+from api.security.tokens import create_token
+from api.security.users import create_user
+from collector.quarantine import Quarantine
+from facility.database import Database
 from facility.site import Site
 from facility.site_file import load_site
 from facility.store import TelemetryStore
@@ -34,6 +42,29 @@ equipment:
     fed_by: [tx1]
 """
 NOW_US = 1_784_140_800_000_000  # 2026-07-16 02:40:00 in Shanghai
+PASSWORD = "Ward-watt 2026"
+ROLES = ("viewer", "operator", "engineer", "admin")
+
+
+@dataclass
+class Clock:
+    """A clock that stands still until a test moves it. [µs]"""
+
+    us: int = NOW_US
+
+    def __call__(self) -> int:
+        return self.us
+
+    def pass_s(self, seconds: float) -> None:
+        self.us += int(seconds * 1e6)
+
+
+@dataclass(frozen=True)
+class People:
+    """A migrated database file with one person a role, named as the role, and a token of each."""
+
+    file: Path
+    tokens: dict[str, str]
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +74,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return load_site(file)
 
 
+@pytest.fixture(scope="session")
+def people(tmp_path_factory: pytest.TempPathFactory) -> People:
+    file = tmp_path_factory.mktemp("people") / "wardwatt.db"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    for role in ROLES:
+        create_user(database, role, role, password=PASSWORD, must_change=False)
+    tokens = {role: create_token(database, role, "test").token for role in ROLES}
+    tokens["metrics"] = create_token(database, "viewer", "prometheus", "metrics").token
+    database.close()  # the last connection to go brings the journal into the file
+    return People(file, tokens)
+
+
+@pytest.fixture
+def database(people: People, tmp_path: Path) -> Iterator[Database]:
+    file = tmp_path / "wardwatt.db"
+    shutil.copyfile(people.file, file)
+    database = Database(f"sqlite:///{file}")
+    yield database
+    database.close()
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[TelemetryStore]:
     with open_store(tmp_path / "telemetry.duckdb") as store:
@@ -50,11 +103,86 @@ def store(tmp_path: Path) -> Iterator[TelemetryStore]:
 
 
 @pytest.fixture
-def context(site: Site, store: TelemetryStore) -> Context:
-    return Context(site=site, store=store, live=LiveBoard(site.points), clock=lambda: NOW_US)
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
-def client(context: Context) -> Iterator[TestClient]:
-    with TestClient(create_app(context), base_url="http://localhost") as client:
-        yield client
+def context(site: Site, store: TelemetryStore, database: Database, clock: Clock) -> Context:
+    return Context(
+        site=site,
+        store=store,
+        database=database,
+        quarantine=Quarantine(database),
+        live=LiveBoard(site.points),
+        clock=clock,
+    )
+
+
+@pytest.fixture
+def app(context: Context) -> FastAPI:
+    return create_app(context)
+
+
+Browser = Callable[..., TestClient]
+
+
+@pytest.fixture
+def browser(app: FastAPI) -> Iterator[Browser]:
+    """Open a browser with no cookies; it does not follow redirects, so that tests see them."""
+    opened: list[TestClient] = []
+
+    def open_one(**options: object) -> TestClient:
+        options.setdefault("base_url", "http://localhost")
+        client = TestClient(app, raise_server_exceptions=False, follow_redirects=False, **options)  # type: ignore[arg-type]
+        opened.append(client.__enter__())
+        return opened[-1]
+
+    yield open_one
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def anyone(browser: Browser) -> TestClient:
+    """Nobody in particular: neither cookie nor token."""
+    return browser()
+
+
+@pytest.fixture
+def token_of(people: People) -> Callable[[str], dict[str, str]]:
+    """Give the header that makes a request one of this role."""
+    return lambda role: {"Authorization": f"Bearer {people.tokens[role]}"}
+
+
+@pytest.fixture
+def client(browser: Browser, token_of: Callable[[str], dict[str, str]]) -> TestClient:
+    """A program that may do everything."""
+    return browser(headers=token_of("admin"))
+
+
+def word_in(page: str) -> str:
+    """Return the CSRF word in a page's form."""
+    found = re.search(r'name="csrf"[^>]*value="([^"]+)"', page) or re.search(r'value="([^"]+)"[^>]*name="csrf"', page)
+    assert found, page[:500]
+    return found[1]
+
+
+@pytest.fixture
+def log_in(browser: Browser) -> Callable[..., TestClient]:
+    """Log a person in by the form, as a browser does."""
+
+    def log_one_in(name: str, password: str = PASSWORD, client: TestClient | None = None) -> TestClient:
+        client = client or browser()
+        word = word_in(client.get("/login").text)
+        answer = client.post("/login", data={"name": name, "password": password, "csrf": word})
+        assert answer.status_code == 303, answer.text
+        return client
+
+    return log_one_in
+
+
+@pytest.fixture
+def word_of() -> Callable[[TestClient], str]:
+    """Read the CSRF word of a session from a page with a form."""
+    return lambda client: word_in(client.get("/account/password").text)

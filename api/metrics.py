@@ -1,0 +1,125 @@
+"""What a Prometheus server may scrape: how the service fares, in counters and gauges that cost nothing to read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.context import Context
+from api.streams import Streams
+
+_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Metrics:
+    """The metrics of one application, in a registry of their own."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, context: Context, streams: Streams) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "wardwatt_http_requests_total",
+            "Requests answered, by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "wardwatt_http_request_seconds",
+            "Time to answer a request, event streams left out.",
+            ("route",),
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.registry.register(PlantMetrics(context, streams))
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def text(self) -> bytes:
+        """Return all metrics as Prometheus reads them; asks the database, so call it on a worker thread."""
+        return generate_latest(self.registry)
+
+
+class PlantMetrics(Collector):
+    """Figures that other parts keep already; read when somebody asks."""
+
+    def __init__(self, context: Context, streams: Streams) -> None:
+        self.context = context
+        self.streams = streams
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the registry must not read the plant while it is being made."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Read the figures as they stand now."""
+        yield from self._live()
+        yield GaugeMetricFamily("wardwatt_event_streams", "Event streams open.", self.streams.open)
+        yield CounterMetricFamily(
+            "wardwatt_event_streams_dropped", "Event streams dropped for reading too slowly.", self.streams.dropped
+        )
+        status = self.context.collector_state()
+        if status is not None:
+            yield GaugeMetricFamily("wardwatt_broker_connected", "1 if the broker is connected.", int(status.connected))
+            yield CounterMetricFamily("wardwatt_messages_received", "Messages received.", status.received)
+            yield CounterMetricFamily("wardwatt_readings_stored", "Readings committed to the store.", status.stored)
+            yield CounterMetricFamily("wardwatt_quarantined", "Messages and values rejected.", status.quarantined)
+            yield CounterMetricFamily("wardwatt_commits", "Batches committed to the store.", status.batches)
+            yield CounterMetricFamily(
+                "wardwatt_sink_failures", "Times that a live rule or page failed.", status.sink_failures
+            )
+            yield GaugeMetricFamily(
+                "wardwatt_messages_waiting", "Messages received and not yet committed.", status.waiting
+            )
+            yield GaugeMetricFamily(
+                "wardwatt_store_available", "1 if the last write succeeded.", int(status.store_available)
+            )
+
+    def _live(self) -> Iterable[Metric]:
+        board = self.context.live.snapshot()
+        read = board.time_us > 0
+        yield GaugeMetricFamily("wardwatt_points", "Points that the site has.", len(read))
+        yield GaugeMetricFamily("wardwatt_points_read", "Points that have ever been read.", int(read.sum()))
+        newest = float(board.time_us.max(initial=0)) / 1e6 if np.any(read) else float("nan")
+        yield GaugeMetricFamily("wardwatt_newest_reading_seconds", "Time of the newest reading. [s since 1970]", newest)
+
+
+class Measured:
+    """Counts and times every request by its route, never by its path: paths are endless."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status, streamed = 500, False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status, streamed
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                streamed = (b"content-type", b"text/event-stream; charset=utf-8") in message["headers"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noted)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self.metrics.requests.labels(method, route, str(status)).inc()
+            if not streamed:
+                self.metrics.seconds.labels(route).observe(time.perf_counter() - began)
