@@ -1,0 +1,1 @@
+"""MQTT in, readings out: subscribe, decode, map, check, write, and only then acknowledge."""

@@ -1,0 +1,114 @@
+"""Is a reading believable: times against the clock, values against what is physically possible."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facility.errors import PayloadRejected
+from facility.readings import OUT_OF_RANGE
+from facility.site import TimeUnit
+
+EARLIEST_US: Final = 946_684_800_000_000  # 2000-01-01: a clock that was never set says 1970
+FUTURE_US: Final = 10 * 60 * 1_000_000  # a gateway's clock may run ahead this far
+LATE_US: Final = 10 * 60 * 1_000_000  # older than this is history, on which no live rule may fire
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_US_PER: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+# By magnitude, today is 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: these bounds lie centuries away from each.
+_MS_FROM, _US_FROM, _NS_FROM = 1e11, 1e14, 1e17
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_MAX_TEXT = 64
+
+
+def number_of(text: str) -> float | None:
+    """Return the number that a text is (`23.5`, `-1e3`), or None if it is none: no `nan`, no `1_000`, no `0x10`."""
+    text = text.strip()
+    return float(text) if len(text) <= _MAX_TEXT and _NUMBER.fullmatch(text) else None
+
+
+def time_us(raw: Any, unit: TimeUnit, zone: tzinfo) -> int:
+    """
+    Read a payload's time.
+
+    Parameters
+    ----------
+    raw : a number, a number as text, or ISO 8601 text
+    unit : of a number; `auto` tells seconds, milliseconds, microseconds and nanoseconds apart by their size
+    zone : of ISO text that names none: the site's
+
+    Returns
+    -------
+    int
+        Microseconds since 1970-01-01 UTC, not checked for being believable.
+
+    Raises
+    ------
+    PayloadRejected
+        `time-unreadable`.
+    """
+    if isinstance(raw, str):
+        number = number_of(raw)
+        if number is None or unit == "iso":
+            return _iso_us(raw, zone)
+        raw = int(raw) if raw.strip().lstrip("+-").isdigit() else number
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or raw != raw:
+        raise _unreadable(raw)
+    if unit == "auto" or unit == "iso":
+        size = abs(raw)
+        if size >= _NS_FROM:
+            return int(raw) // 1_000 if size < 1e22 else _far(raw)
+        unit = "s" if size < _MS_FROM else "ms" if size < _US_FROM else "us"
+    if abs(raw) > 1e18:
+        return _far(raw)
+    return round(raw * _US_PER[unit])
+
+
+def _far(raw: float) -> int:
+    raise PayloadRejected(
+        "time-implausible", f"time {raw:.6g} lies outside all calendars; correct time.key or time.unit in the site file"
+    )
+
+
+def _iso_us(text: str, zone: tzinfo) -> int:
+    try:
+        # Some gateways write 2025/01/05 10:00:00.
+        moment = datetime.fromisoformat(text.strip().replace("/", "-") if len(text) <= _MAX_TEXT else "")
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone)
+        return (moment - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):
+        raise _unreadable(text) from None
+
+
+def _unreadable(raw: Any) -> PayloadRejected:
+    shown = repr(raw) if len(repr(raw)) <= 80 else repr(raw)[:77] + "..."
+    return PayloadRejected(
+        "time-unreadable",
+        f"time {shown} is neither a number nor ISO 8601 such as 2026-03-02T10:20:00+08:00; "
+        "correct the gateway, or name the right key as time.key in the site file",
+    )
+
+
+def implausible(at_us: int, arrival_us: int) -> PayloadRejected:
+    """Return why a time before 2000 or more than ten minutes ahead is not believed."""
+    try:
+        shown = (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="seconds")
+    except OverflowError:
+        shown = f"{at_us} µs since 1970"
+    if at_us < EARLIEST_US:
+        why = "lies before 2000; set the gateway's clock (NTP), or correct time.unit in the site file"
+    else:
+        ahead = (at_us - arrival_us) / 60e6
+        why = f"lies {ahead:,.0f} min ahead; set the gateway's clock and time zone, or correct time.unit"
+    return PayloadRejected("time-implausible", f"time {shown} {why}")
+
+
+def range_quality(value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Return OUT_OF_RANGE for each value (n,) outside [low, high] (n,) each, 0 for the others."""
+    return np.where((value < low) | (value > high), np.uint8(OUT_OF_RANGE), np.uint8(0))

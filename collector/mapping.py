@@ -1,0 +1,328 @@
+"""From a topic to a decoding plan: which equipment, which payload keys, which points.
+
+Known topics are one table look-up. A topic that is seen for the first time is tried against the site-wide patterns
+once; what comes out, plan or refusal, is kept (bounded, since a publisher may invent topics without end).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facility.equipment_classes import PointSpec
+from facility.errors import PayloadRejected
+from facility.site import Equipment, PayloadFormat, PointMapping, Site, TimeUnit, TopicPattern
+from facility.wording import nearest
+
+# Time keys that gateways commonly use, best known first; tried when the site file names none.
+TIME_KEYS: Final = ("ts", "time", "timestamp", "t", "datetime")
+
+_MAX_SHAPES = 16  # layouts remembered for one topic; a gateway has a few, an attacker any number
+_MAX_SHAPE_KEYS = 1024
+_MAX_REFUSED = 10_000  # topics whose refusal is remembered
+_MAX_LEARNED = 100_000  # topics learned from patterns
+_MAX_HINTS = 1_000  # "did you mean" costs milliseconds: not for a flood of invented topics
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """
+    One layout of a JSON payload: its keys in order, resolved once, so that later messages need no look-up a key.
+
+    Attributes
+    ----------
+    pick : takes the values that have a point, in order, out of all values of the message
+    slots : slot of each picked value
+    time_at : where the time stands among the values; -1: the message carries none
+    colons : colons in a payload with these keys; more of them mean a key that stands twice
+    unknown : keys that no point is mapped to
+    """
+
+    pick: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    slots: list[int]
+    time_at: int
+    colons: int
+    unknown: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Plan:
+    """
+    How the messages of one topic are read.
+
+    Attributes
+    ----------
+    topic, gateway, format : as the site file names them
+    keys : payload key (nested: dotted) -> slot; a plain plan has the one key ""
+    words : slot -> words in lower case that stand for numbers
+    time_keys : where the time may stand, best first
+    time_unit : of a numeric time
+    branches : objects in a payload inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
+    shapes : layouts seen so far
+    """
+
+    topic: str
+    format: PayloadFormat
+    gateway: str | None
+    keys: dict[str, int]
+    words: dict[int, Mapping[str, float]]
+    time_keys: tuple[str, ...]
+    time_unit: TimeUnit
+    branches: frozenset[str] = frozenset()
+    shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+
+    def learn(self, keys: tuple[str, ...]) -> None:
+        """Remember a flat layout; does nothing once enough are known or where nothing in it is mapped."""
+        if self.branches or len(self.shapes) >= _MAX_SHAPES or len(keys) > _MAX_SHAPE_KEYS:
+            return
+        time_key = next((k for k in self.time_keys if k in keys), None)
+        at = [i for i, key in enumerate(keys) if key in self.keys]
+        if not at:
+            return
+        self.shapes[keys] = Shape(
+            pick=_picker(at),
+            slots=[self.keys[keys[i]] for i in at],
+            time_at=keys.index(time_key) if time_key is not None else -1,
+            colons=len(keys) + sum(key.count(":") for key in keys),
+            unknown=tuple(k for k in keys if k not in self.keys and k != time_key),
+        )
+
+
+def _picker(at: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    if list(at) == list(range(at[0], at[0] + len(at))):  # also one value, for which itemgetter gives no tuple
+        return itemgetter(slice(at[0], at[0] + len(at)))
+    return itemgetter(*at)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SlotTable:
+    """
+    What each slot stands for: `value = payload * scale + offset` of `point`.
+
+    Attributes
+    ----------
+    point : (n,) int32, index into the site's `PointTable`
+    scale, offset : (n,) float64
+    low, high : (n,) float64, what is physically possible, in the point's unit; infinite where nothing is known
+    plain : True if every scale is 1 and every offset 0
+    """
+
+    point: NDArray[np.int32]
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    plain: bool
+
+
+class TopicMap:
+    """All topics of a site. Not thread-safe: one thread resolves, `slots()` may be read from another."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._slot_of: dict[tuple[int, float, float], int] = {}
+        self._slots: list[tuple[int, float, float, float, float]] = []
+        self._table: SlotTable | None = None
+        self._known: dict[str, Plan] = {}
+        self._learned: OrderedDict[str, Plan] = OrderedDict()
+        self._refused: OrderedDict[str, PayloadRejected] = OrderedDict()
+        self._hints = 0
+        self._ignored = f"{site.id}/simulator/"  # commands to a simulator are no telemetry
+        self._patterns = [(pattern, _pattern_regex(pattern.topic, site)) for pattern in site.patterns]
+        for item in site.equipment.values():
+            self._add_own_topics(item)
+
+    def resolve(self, topic: str) -> Plan | PayloadRejected | None:
+        """
+        Return the plan of a topic; why it has none (`unknown-topic`); or None if it is none of telemetry's business.
+        """
+        plan = self._known.get(topic) or self._learned.get(topic)
+        if plan is not None:
+            return plan
+        refusal = self._refused.get(topic)
+        if refusal is not None:
+            return refusal
+        if topic.startswith(self._ignored):
+            return None
+        try:
+            plan = self._match(topic)
+        except PayloadRejected as error:
+            self._refused[topic] = error.with_traceback(None)
+            if len(self._refused) > _MAX_REFUSED:
+                self._refused.popitem(last=False)
+            return error
+        self._learned[topic] = plan
+        if len(self._learned) > _MAX_LEARNED:
+            self._learned.popitem(last=False)
+        return plan
+
+    def slots(self) -> SlotTable:
+        """Return the table of all slots that have been given out so far."""
+        slots, table = self._slots, self._table
+        n = len(slots)
+        if table is None or len(table.point) != n:
+            columns = np.array(slots[:n], dtype=np.float64).reshape(n, 5)
+            scale, offset = columns[:, 1].copy(), columns[:, 2].copy()
+            table = SlotTable(
+                columns[:, 0].astype(np.int32), scale, offset, columns[:, 3].copy(), columns[:, 4].copy(),
+                bool(np.all(scale == 1.0) and np.all(offset == 0.0)),
+            )  # fmt: skip
+            self._table = table
+        return table
+
+    def _add_own_topics(self, item: Equipment) -> None:
+        telemetry = item.telemetry
+        if telemetry is None:
+            return
+        if telemetry.format == "json":
+            plan = self._known.get(telemetry.topic)
+            if plan is None:
+                plan = self._plan(telemetry.topic, "json", telemetry.gateway, telemetry.time_key, telemetry.time_unit)
+                self._known[telemetry.topic] = plan
+            # Several machines may share a gateway's topic: each adds its keys.
+            self._map(plan, item, telemetry.points.values())
+            return
+        for mapping in telemetry.points.values():
+            topic = telemetry.topic.replace("{point}", mapping.key)
+            plan = self._plan(topic, "plain", telemetry.gateway, None, "auto")
+            self._map(plan, item, [PointMapping(mapping.point, "", mapping.scale, mapping.offset, mapping.states)])
+            self._known[topic] = plan
+            if "{point}" not in telemetry.topic:
+                break
+
+    def _plan(self, topic: str, form: PayloadFormat, gateway: str | None, time_key: str | None, unit: TimeUnit) -> Plan:
+        keys = (time_key,) if time_key is not None else TIME_KEYS
+        return Plan(topic, form, gateway, {}, {}, keys, unit)
+
+    def _map(self, plan: Plan, item: Equipment, mappings: Iterable[PointMapping]) -> None:
+        index = self.site.points.index
+        for mapping in mappings:
+            spec = item.points[mapping.point]
+            slot = self._slot(index[f"{item.id}/{mapping.point}"], spec, mapping.scale, mapping.offset)
+            plan.keys[mapping.key] = slot
+            words = _words(spec, mapping)
+            if plan.format == "plain":
+                words = {"true": 1.0, "false": 0.0} | words
+            if words:
+                plan.words[slot] = words
+        # A key that carries a value is not the time, though it may be called `t`.
+        plan.time_keys = tuple(k for k in plan.time_keys if k not in plan.keys)
+        steps = [key.split(".") for key in (*plan.keys, *plan.time_keys)]
+        plan.branches = frozenset(".".join(s[:n]) for s in steps for n in range(1, len(s)))
+
+    def _slot(self, point: int, spec: PointSpec, scale: float, offset: float) -> int:
+        identity = (point, scale, offset)
+        if identity not in self._slot_of:
+            low, high = spec.physical or (-np.inf, np.inf)
+            if spec.states:
+                low, high = float(min(spec.states)), float(max(spec.states))
+            self._slots.append((*identity, low, high))
+            self._slot_of[identity] = len(self._slots) - 1
+        return self._slot_of[identity]
+
+    def _match(self, topic: str) -> Plan:
+        for pattern, regex in self._patterns:
+            found = regex.fullmatch(topic)
+            if found is not None:
+                return self._plan_by_pattern(topic, pattern, found.groupdict())
+        raise PayloadRejected(
+            "unknown-topic",
+            "the topic fits no pattern and no machine's own topic in the site file; "
+            + ("give the machine a telemetry topic, or publish as " + self._patterns[0][0].topic if self._patterns else
+               "give the machine a telemetry topic"),
+        )  # fmt: skip
+
+    def _plan_by_pattern(self, topic: str, pattern: TopicPattern, named: Mapping[str, str]) -> Plan:
+        site = self.site
+        item = site.equipment.get(named["equipment"])
+        if item is None:
+            hint = self._hint(named["equipment"], site.equipment)
+            raise PayloadRejected("unknown-topic", f"no equipment {named['equipment'][:64]!r} in the site file{hint}")
+        room = site.rooms.get(item.room or "")
+        where = {"room": item.room or "", "building": (room.building or "") if room else ""}
+        for placeholder, right in where.items():
+            if named.get(placeholder, right) != right:
+                raise PayloadRejected(
+                    "unknown-topic",
+                    f"{item.id!r} stands in {placeholder} {right!r}, not {named[placeholder][:64]!r}; "
+                    "correct the topic or the site file",
+                )
+        measured = {name: spec for name, spec in item.points.items() if spec.kind != "derived"}
+        plan = self._plan(topic, pattern.format, None, pattern.time_key, pattern.time_unit)
+        if pattern.format == "json":
+            own = item.telemetry.points if item.telemetry is not None else None
+            self._map(plan, item, own.values() if own else [PointMapping(name, name) for name in measured])
+            return plan
+        name = named["point"]
+        if name not in measured:
+            hint = self._hint(name, measured)
+            raise PayloadRejected("unknown-topic", f"{item.id!r} has no measured point {name[:64]!r}{hint}")
+        self._map(plan, item, [PointMapping(name, "")])
+        return plan
+
+    def _hint(self, word: str, known: Iterable[str]) -> str:
+        self._hints += 1
+        return nearest(word[:64], known) if self._hints <= _MAX_HINTS else ""
+
+    def filters(self) -> tuple[str, ...]:
+        """
+        Return the topic filters to subscribe to: everything below the site's own id, and what lies elsewhere.
+
+        The whole tree of the site is taken, so that a topic with a mistake in it is seen and not missed. No filter
+        covers another: a broker may deliver a message once for each filter that fits.
+        """
+        wanted = [f"{self.site.id}/#"]
+        for pattern in self.site.patterns:
+            wanted.append(re.sub(r"\{(?!site\})\w+\}", "+", pattern.topic).replace("{site}", self.site.id))
+        for item in self.site.equipment.values():
+            if item.telemetry is not None:
+                wanted.append(item.telemetry.topic.replace("{point}", "+"))
+        # `+` must fill a whole level; `a/x{point}` is taken one level wider.
+        whole = dict.fromkeys("/".join("+" if "+" in level else level for level in f.split("/")) for f in wanted)
+        return tuple(f for f in whole if not any(o != f and _covers(o, f) for o in whole))
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """Return True if every topic that fits `narrow` also fits `wide`."""
+    a, b = wide.split("/"), narrow.split("/")
+    for i, level in enumerate(a):
+        if level == "#":
+            return True
+        if i >= len(b) or b[i] == "#" or (level != "+" and level != b[i]):
+            return False
+    return len(a) == len(b)
+
+
+def _pattern_regex(topic: str, site: Site) -> re.Pattern[str]:
+    parts = re.split(r"(\{\w+\})", topic)
+    seen: set[str] = set()
+    text = ""
+    for part in parts:
+        name = part[1:-1]
+        if not part.startswith("{"):
+            text += re.escape(part)
+        elif name == "site":
+            text += re.escape(site.id)
+        elif name in seen:
+            text += f"(?P={name})"
+        else:
+            seen.add(name)
+            text += f"(?P<{name}>[^/]+)"
+    return re.compile(text)
+
+
+def _words(spec: PointSpec, mapping: PointMapping) -> dict[str, float]:
+    """Return the words that stand for numbers: the class's own states, on/off for a state of two, the site's."""
+    words: dict[str, float] = {}
+    if spec.states:
+        if set(spec.states) == {0, 1}:
+            words |= {"off": 0.0, "on": 1.0, "false": 0.0, "true": 1.0}
+        words |= {word.lower(): float(code) for code, word in spec.states.items()}
+    return words | {word.strip().lower(): float(code) for word, code in mapping.states.items()}

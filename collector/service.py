@@ -1,0 +1,323 @@
+"""The collector: what the broker sends is decoded, stored, and only then acknowledged.
+
+Two threads. The link's thread reads and decodes into a draft. The commit thread takes the draft, writes it, and gives
+its packet ids back for acknowledgement; what has arrived meanwhile is the next draft (group commit). While the store
+is away the draft stays in hand and unacknowledged, and the link stops reading once enough is waiting: the broker
+keeps the rest.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from collector.arrivals import ArrivalLedger
+from collector.broker import BrokerAddress
+from collector.decode import Decoder, Draft
+from collector.link import Link, LinkSettings, LinkState
+from collector.mapping import TopicMap
+from collector.quarantine import Quarantine
+from facility.errors import StoreUnavailable
+from facility.readings import ReadingBatch
+from facility.site import Site
+from facility.store import TelemetryStore
+
+log = logging.getLogger(__name__)
+
+Sink = Callable[[ReadingBatch], None]
+_PROMPT_MESSAGES = 20  # mosquitto lets only 20 fly with MQTT 3.1.1: waiting for more would wait for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorSettings:
+    """
+    What an operator may change.
+
+    Attributes
+    ----------
+    max_payload : larger payloads go to the quarantine [bytes]
+    linger_s : a batch of few messages waits this long for company, since each commit costs a disk flush [s]
+    max_waiting_messages, max_waiting_bytes : no more is read while this much waits for the store
+    first_retry_s, longest_retry_s : pauses between attempts to write while the store is away [s]
+    stop_s : how long `stop` waits for the last commit [s]
+    link : the connection's own settings
+    """
+
+    max_payload: int = 1024 * 1024
+    linger_s: float = 0.05
+    max_waiting_messages: int = 50_000
+    max_waiting_bytes: int = 64 * 1024 * 1024
+    first_retry_s: float = 0.25
+    longest_retry_s: float = 15.0
+    stop_s: float = 10.0
+    link: LinkSettings = field(default_factory=LinkSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorStatus:
+    """
+    How the collector is doing.
+
+    Attributes
+    ----------
+    connected : the broker has greeted us and has not gone since
+    state, detail : the connection's state as a code, and in words
+    protocol : `MQTT 5` or `MQTT 3.1.1`
+    received : messages since the start, those sent again included
+    redelivered : of them, marked by the broker as sent again
+    stored : readings committed since the start
+    quarantined : messages and values rejected since the start
+    batches : commits since the start
+    waiting, waiting_bytes : messages received and not committed yet, and about the memory they hold
+    last_message_us, last_commit_us : when; None: not yet
+    store_available : the last write succeeded
+    last_error, last_error_us : the newest trouble in words, and when; "" and None: there was none
+    sink_failures : how often a live sink raised
+    connections : times that the broker greeted us
+    """
+
+    connected: bool
+    state: LinkState
+    detail: str
+    protocol: str
+    received: int
+    redelivered: int
+    stored: int
+    quarantined: int
+    batches: int
+    waiting: int
+    waiting_bytes: int
+    last_message_us: int | None
+    last_commit_us: int | None
+    store_available: bool
+    last_error: str
+    last_error_us: int | None
+    sink_failures: int
+    connections: int
+
+
+class Collector:
+    """
+    Collects one site's telemetry from one broker.
+
+    Parameters
+    ----------
+    site, store, broker : what to collect, where to keep it, where it comes from
+    sinks : called with each batch once it is stored, in the commit thread; one that raises is counted, nothing more
+    quarantine : where rejected messages go
+    client_id : the session's name at the broker; each collector needs its own
+    data_dir : folder for the notes that bridge a crash; None keeps them in memory
+    subscriptions : topic filters in place of those that the site file implies
+    clock : returns the time now [µs]
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        store: TelemetryStore,
+        broker: BrokerAddress,
+        *,
+        quarantine: Quarantine,
+        sinks: Sequence[Sink] = (),
+        client_id: str | None = None,
+        data_dir: Path | None = None,
+        subscriptions: Sequence[str] | None = None,
+        settings: CollectorSettings | None = None,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._settings = settings or CollectorSettings()
+        self._store = store
+        self._sinks = tuple(sinks)
+        self._quarantine = quarantine
+        self._clock = clock
+        name = client_id or f"wardwatt-{site.id}"
+        safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+        self._ledger = ArrivalLedger(data_dir / f"arrivals-{safe}" if data_dir is not None else None)
+        self._topics = TopicMap(site)
+        self._decoder = Decoder(self._topics, self._ledger, self._settings.max_payload)
+        self._link = Link(
+            broker,
+            name,
+            tuple(subscriptions) if subscriptions is not None else self._topics.filters(),
+            on_message=self._on_message,
+            on_pause=self._offer,
+            may_read=self._may_read,
+            settings=self._settings.link,
+        )
+        self._turn = threading.Condition()
+        self._handed: tuple[Draft, int] | None = None  # draft and number of the connection it came by
+        self._committing: Draft | None = None
+        self._idle = True
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._began_s = 0.0
+        self._received = self._redelivered = self._stored = self._quarantined = self._batches = 0
+        self._sink_failures = 0
+        self._last_message_us = self._last_commit_us = self._last_error_us = None  # type: int | None
+        self._last_error = ""
+        self._store_available = True
+
+    def start(self) -> None:
+        """Start collecting; returns at once and connects by itself, however long the broker takes to appear."""
+        self._thread = threading.Thread(target=self._commit_forever, name="collector-commit", daemon=True)
+        self._thread.start()
+        self._link.start()
+
+    def stop(self) -> None:
+        """
+        Stop in order: commit and acknowledge what is in hand, then disconnect; the broker keeps the session.
+
+        With the store away it waits `stop_s` at most; what is not committed stays with the broker.
+        """
+        self._stopping.set()
+        with self._turn:
+            self._turn.notify_all()
+        if self._thread is not None:
+            self._thread.join(self._settings.stop_s)
+        self._link.request_stop()
+        self._link.join(self._settings.stop_s)
+        try:
+            self._quarantine.flush()
+        except StoreUnavailable as error:
+            log.warning("counts of unknown keys were not written", extra={"why": str(error)})
+
+    def status(self) -> CollectorStatus:
+        """Return how things stand; from any thread."""
+        link = self._link
+        drafts = [self._decoder.draft]
+        drafts += [d for d in (self._handed[0] if self._handed else None, self._committing) if d is not None]
+        return CollectorStatus(
+            connected=link.state == "connected",
+            state=link.state,
+            detail=link.detail,
+            protocol=link.protocol,
+            received=self._received,
+            redelivered=self._redelivered,
+            stored=self._stored,
+            quarantined=self._quarantined,
+            batches=self._batches,
+            waiting=sum(d.messages for d in drafts),
+            waiting_bytes=sum(d.bytes for d in drafts),
+            last_message_us=self._last_message_us,
+            last_commit_us=self._last_commit_us,
+            store_available=self._store_available,
+            last_error=self._last_error or link.last_error,
+            last_error_us=self._last_error_us,
+            sink_failures=self._sink_failures,
+            connections=link.connections,
+        )
+
+    # In the link's thread ----------------------------------------------------------------------------------------
+
+    def _on_message(self, topic: str, payload: bytes, mid: int, dup: bool, retained: bool) -> None:
+        now_us = self._clock()
+        self._received += 1
+        self._last_message_us = now_us
+        if dup:
+            self._redelivered += 1
+        try:
+            self._decoder.add(topic, payload, now_us, mid, dup, retained)
+        except Exception as error:
+            # Our own fault, not the message's: it is kept for us, and the next message gets its chance.
+            log.exception("a message could not be decoded", extra={"topic": topic})
+            self._decoder.draft.rejections.add(
+                topic, "internal-fault", f"{type(error).__name__}: {error}; please report this payload", payload,
+                len(payload), now_us,
+            )  # fmt: skip
+
+    def _may_read(self) -> bool:
+        draft = self._decoder.draft
+        return draft.messages < self._settings.max_waiting_messages and draft.bytes < self._settings.max_waiting_bytes
+
+    def _offer(self) -> None:
+        """Hand the draft to the commit thread if that has nothing to do."""
+        draft = self._decoder.draft
+        if not draft.messages or not self._idle:
+            return
+        few = draft.messages < _PROMPT_MESSAGES and not self._stopping.is_set()
+        if few and time.monotonic() - self._began_s < self._settings.linger_s:
+            return
+        with self._turn:
+            if self._idle and self._handed is None:
+                self._handed = (self._decoder.take(), self._link.connection)
+                self._idle = False
+                self._turn.notify_all()
+
+    # In the commit thread ----------------------------------------------------------------------------------------
+
+    def _commit_forever(self) -> None:
+        linger = self._settings.linger_s
+        while True:
+            with self._turn:
+                if self._handed is None:
+                    self._idle = True
+                    # The link may hold a few messages back for company: it is asked to look again.
+                    self._turn.wait(linger if self._decoder.draft.messages else 0.25)
+                if self._handed is None:
+                    if self._stopping.is_set() and not self._decoder.draft.messages:
+                        return
+                    if self._decoder.draft.messages:
+                        self._link.wake()
+                    continue
+                draft, connection = self._handed
+                self._handed = None
+                self._committing = draft
+            self._began_s = time.monotonic()
+            if not self._commit(draft, connection):
+                return
+            self._committing = None
+
+    def _commit(self, draft: Draft, connection: int) -> bool:
+        """Store, record, acknowledge, tell the sinks. False if it was given up, on stopping with the store away."""
+        batch = draft.batch(self._topics)
+        if not (self._until_done("store", lambda: self._store.write(batch) if len(batch) else None)
+                and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))):  # fmt: skip
+            return False
+        self._idle = True  # the next draft may be handed over while the sinks work
+        self._link.acknowledge(connection, draft.mids)
+        self._stored += len(batch)
+        self._quarantined += len(draft.rejections)
+        self._batches += 1
+        self._last_commit_us = self._clock()
+        if len(batch):
+            self._tell_sinks(batch)
+        return True
+
+    def _until_done(self, what: Literal["store", "quarantine"], write: Callable[[], None]) -> bool:
+        wait = self._settings.first_retry_s
+        while True:
+            try:
+                write()
+            except Exception as error:
+                if self._store_available:
+                    words = "is not available" if isinstance(error, StoreUnavailable) else "failed"
+                    log.error(
+                        "writing failed; readings wait at the broker until it succeeds",
+                        extra={"what": what, "why": str(error)},
+                        exc_info=not isinstance(error, StoreUnavailable),
+                    )
+                    self._last_error = f"the {what} {words}: {error}"
+                    self._last_error_us = self._clock()
+                self._store_available = False
+                if self._stopping.wait(wait):
+                    return False
+                wait = min(wait * 2, self._settings.longest_retry_s)
+            else:
+                if not self._store_available:
+                    log.info("writing succeeds again", extra={"what": what})
+                self._store_available = True
+                return True
+
+    def _tell_sinks(self, batch: ReadingBatch) -> None:
+        for sink in self._sinks:
+            try:
+                sink(batch)
+            except Exception:
+                self._sink_failures += 1
+                if self._sink_failures <= 10:
+                    log.exception("a live sink failed; the readings are stored", extra={"sink": repr(sink)})
