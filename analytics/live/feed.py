@@ -1,0 +1,105 @@
+"""The way of batches to the live rules: one thread that takes all that has come, so that a burst costs one round."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from analytics.live.rules import LimitEvent, LiveRules
+from facility.errors import StoreUnavailable
+from facility.readings import ReadingBatch
+
+log = logging.getLogger(__name__)
+
+_TICK_S: Final = 1.0
+# Beyond this many readings the caller waits: memory is bounded, and the broker holds what is not acknowledged.
+_MOST_WAITING: Final = 500_000
+
+
+class LiveFeed:
+    """
+    A sink for batches. Judges them on its own thread, lets time pass once a second, and hands on what follows.
+
+    Parameters
+    ----------
+    rules : the site's live rules, resumed if need be
+    on_events : takes what happened to limits; on StoreUnavailable the events are kept and handed over again
+    on_derived : each takes the readings of derived points; one that raises is logged and does not stop the others
+    clock : the time now [µs]
+    first : events that a restart left over
+    """
+
+    def __init__(
+        self,
+        rules: LiveRules,
+        on_events: Callable[[Sequence[LimitEvent]], None],
+        on_derived: Sequence[Callable[[ReadingBatch], None]],
+        clock: Callable[[], int],
+        first: Sequence[LimitEvent] = (),
+    ) -> None:
+        self._rules, self._on_events, self._on_derived, self._clock = rules, on_events, tuple(on_derived), clock
+        self._undelivered: list[LimitEvent] = list(first)
+        self._waiting: list[ReadingBatch] = []
+        self._count = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="live-rules", daemon=True)
+
+    def start(self) -> None:
+        """Begin to judge."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Judge what has come and stop; a second call does nothing."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def __call__(self, batch: ReadingBatch) -> None:
+        """Take a batch; returns at once unless the rules are far behind."""
+        with self._changed:
+            while self._count >= _MOST_WAITING and not self._stopping:
+                self._changed.wait()
+            self._waiting.append(batch)
+            self._count += len(batch)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting and not self._stopping:
+                    self._changed.wait(_TICK_S)
+                batches, self._waiting, self._count = self._waiting, [], 0
+                stopping = self._stopping
+                self._changed.notify_all()
+            try:
+                self._judge(batches)
+            except Exception:
+                # One bad batch must not end the watch over all others.
+                log.exception("live rules failed on a batch", extra={"batches": len(batches)})
+            if stopping and not batches:
+                return
+
+    def _judge(self, batches: Sequence[ReadingBatch]) -> None:
+        now_us = self._clock()
+        if batches:
+            step = self._rules.step(ReadingBatch.concat(batches), now_us)
+            self._undelivered += step.events
+            if len(step.derived):
+                for take in self._on_derived:
+                    try:
+                        take(step.derived)
+                    except Exception:
+                        log.exception("derived readings were not taken", extra={"readings": len(step.derived)})
+        self._undelivered += self._rules.tick(now_us)
+        if self._undelivered:
+            try:
+                self._on_events(tuple(self._undelivered))
+            except StoreUnavailable as error:
+                log.warning("alerts wait for the database: %s", error, extra={"events": len(self._undelivered)})
+            else:
+                self._undelivered.clear()
