@@ -50,12 +50,14 @@ class LinkSettings:
     receive_maximum : messages that the broker may send ahead of our acknowledgements (MQTT 5)
     session_expiry_s : how long the broker keeps our messages while we are away (MQTT 5) [s]
     keepalive_s : how often a silent line is tried [s]
+    greeting_s : how long a broker may take to answer a connection [s]
     first_wait_s, longest_wait_s : pauses between attempts to connect, doubling from the first to the longest [s]
     """
 
     receive_maximum: int = 20_000
     session_expiry_s: int = 30 * 86_400
     keepalive_s: int = 30
+    greeting_s: float = 8.0
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
 
@@ -156,8 +158,8 @@ class Link:
                     break
                 if self._greeted:
                     wait = self._settings.first_wait_s
-                if self._protocol != tried:
-                    continue  # the broker is there and wants the other version: no need to wait
+                if tried == mqtt.MQTTv5 != self._protocol:
+                    continue  # the broker is there and wants the older version: no need to wait
                 pause = wait * random.uniform(0.7, 1.3)
                 verdict: LinkState = "waiting"
                 why = self.last_error
@@ -187,6 +189,7 @@ class Link:
         client = self._client(tried)
         self.connection += 1
         self._acks.clear()
+        reached = False
         try:
             if tried == mqtt.MQTTv5:
                 properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
@@ -198,6 +201,7 @@ class Link:
                 )  # fmt: skip
             else:
                 client.connect(self._address.host, self._address.port, self._settings.keepalive_s)
+            reached = True
             self._serve(client)
         except (OSError, ValueError) as error:
             self.last_error = f"{self._address}: {_words_of(error)}"
@@ -205,8 +209,8 @@ class Link:
             sock = client.socket()
             if sock is not None:
                 client.disconnect()
-        if not self._greeted and self._verdict is None and "closed" in self.last_error:
-            # Old brokers close the line on a version they do not know, without a word.
+        if not self._greeted and self._verdict is None and reached:
+            # Some brokers close the line on a version they do not know, or fall silent, without a word.
             self._other_protocol()
 
     def _other_protocol(self) -> None:
@@ -293,6 +297,7 @@ class Link:
         unsent = b""
         stalled_since = 0.0
         next_misc = 0.0
+        greet_by = time.monotonic() + self._settings.greeting_s
         pending = getattr(sock, "pending", lambda: 0)
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake_r, selectors.EVENT_READ)
@@ -320,6 +325,9 @@ class Link:
                     next_misc = now + 1.0
                     if client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                         return
+                if not self._greeted and now > greet_by:
+                    self.last_error = f"{self._address}: the broker does not answer to {self.protocol}"
+                    return
                 reading = not stopping and self._may_read()
                 wanted = (selectors.EVENT_READ if reading else 0) | (
                     selectors.EVENT_WRITE if unsent or client.want_write() else 0

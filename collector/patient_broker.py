@@ -18,10 +18,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker, BrokerContext
 from amqtt.contexts import Action, BrokerConfig
-from amqtt.errors import AMQTTError, MQTTError
-from amqtt.mqtt.connack import NOT_AUTHORIZED, ConnackPacket
+from amqtt.errors import AMQTTError, MQTTError, NoDataError
+from amqtt.mqtt.connack import NOT_AUTHORIZED, UNACCEPTABLE_PROTOCOL_VERSION, ConnackPacket
 from amqtt.mqtt.constants import QOS_1
 from amqtt.mqtt.protocol.broker_handler import BrokerProtocolHandler
 from amqtt.mqtt.puback import PubackPacket
@@ -33,6 +34,7 @@ from amqtt.session import (
     Session,
 )
 
+_VERSION_3_1_1 = 4
 _WINDOW = 1_000  # messages on their way to one receiver
 
 
@@ -51,6 +53,40 @@ class PasswordPlugin(BaseAuthPlugin):  # type: ignore[misc]
         given = f"{session.username or ''}\0{session.password or ''}".encode()
         right = f"{self.config.user}\0{self.config.password}".encode()
         return bool(self.config.password) and hmac.compare_digest(given, right)
+
+
+class _Rewound(ReaderAdapter):  # type: ignore[misc]
+    """A reader that first gives back what has been read from it already."""
+
+    def __init__(self, reader: ReaderAdapter, seen: bytes) -> None:
+        self._reader = reader
+        self._seen = seen
+
+    async def read(self, n: int = -1) -> bytes:
+        """Read `n` bytes."""
+        first, self._seen = self._seen[:n], self._seen[n:]
+        return first if len(first) == n else first + await self._reader.read(n - len(first))
+
+    def feed_eof(self) -> None:
+        """Acknowledge the end."""
+        self._reader.feed_eof()
+
+
+async def _speaks_3_1_1(reader: ReaderAdapter, writer: WriterAdapter) -> ReaderAdapter:
+    """
+    Look at the version in CONNECT; MQTTError, after an answer that says so, if it is another one.
+
+    amqtt looks at it only after it has read the whole packet by the rules of 3.1.1, and waits for ever on one of 5.
+    """
+    seen = await reader.read(1)
+    while len(seen) < 5 and (len(seen) == 1 or seen[-1] & 0x80):  # the length, one to four bytes
+        seen += await reader.read(1)
+    head = await reader.read(7)  # two bytes length, "MQTT", version
+    if head[:6] == b"\x00\x04MQTT" and head[6] != _VERSION_3_1_1:
+        await ConnackPacket.build(0, UNACCEPTABLE_PROTOCOL_VERSION).to_stream(writer)
+        await writer.close()
+        raise MQTTError(f"MQTT version {head[6]} is not spoken here")
+    return _Rewound(reader, seen + head)
 
 
 class PatientHandler(BrokerProtocolHandler):  # type: ignore[misc]
@@ -139,12 +175,13 @@ class PatientBroker(Broker):  # type: ignore[misc]
     ) -> tuple[PatientHandler, Session]:
         # amqtt lets a newcomer take over a session of that name before it looks at the password.
         try:
+            reader = await _speaks_3_1_1(reader, writer)
             _, fresh = await BrokerProtocolHandler.init_from_connect(reader, writer, self.plugins_manager)
             if not await self._authenticate(fresh, self.listeners_config["default"]):
                 await ConnackPacket.build(0, NOT_AUTHORIZED).to_stream(writer)
                 await writer.close()
                 raise MQTTError(f"wrong user or password from {remote_address}:{remote_port}")
-        except OSError as error:
+        except (OSError, EOFError, NoDataError) as error:
             raise MQTTError(f"{remote_address}:{remote_port} went away before it was greeted: {error}") from None
         return PatientHandler(self), await self._session_of(fresh)
 
