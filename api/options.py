@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -64,36 +62,16 @@ class Options:
         return load_site(self.site, self.library())
 
 
-@dataclass(frozen=True, slots=True)
-class BrokerSecret:
-    """Address and login of the embedded broker, as it lies in the data folder for the commands that publish to it."""
-
-    port: int
-    user: str
-    password: str
-
-    @property
-    def url(self) -> str:
-        """Return the URL that a client connects with."""
-        return f"mqtt://{self.user}:{self.password}@127.0.0.1:{self.port}"
+def write_broker_url(data: Path, url: str) -> None:
+    """Note where the embedded broker of the running service is, for the commands that publish to it."""
+    # Readable for the service's own account alone, from its first byte on: the URL holds the password.
+    with os.fdopen(os.open(data / "broker.url", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(url + "\n")
 
 
-def broker_secret(data: Path, port: int) -> BrokerSecret:
-    """Return the embedded broker's login, made at the first start; the port is that of the last start."""
-    known = read_broker_secret(data)
-    secret = BrokerSecret(port, "wardwatt", known.password if known else secrets.token_urlsafe(18))
-    path = data / "broker.json"
-    content = json.dumps({"port": secret.port, "user": secret.user, "password": secret.password})
-    # Readable for the service's own account alone, from its first byte on.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(content)
-    return secret
-
-
-def read_broker_secret(data: Path) -> BrokerSecret | None:
-    """Return the embedded broker's login, or None where none has ever run with this data folder."""
+def read_broker_url(data: Path) -> str | None:
+    """Return the URL of the embedded broker, or None where none has ever run with this data folder."""
     try:
-        content = json.loads((data / "broker.json").read_text(encoding="utf-8"))
-        return BrokerSecret(int(content["port"]), str(content["user"]), str(content["password"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return (data / "broker.url").read_text(encoding="utf-8").strip() or None
+    except OSError:
         return None

@@ -1,0 +1,1 @@
+"""The `wardwatt` command, a module a group of tasks."""

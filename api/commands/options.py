@@ -1,0 +1,109 @@
+"""Options that several commands share, and how a command fails: one clear message, and a code other than zero."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from api.errors import ApiError
+from api.options import DEMO_SITE, Options, read_broker_url
+from facility.errors import ConfigurationError, StoreUnavailable, WardwattError
+
+stdout: Final = Console(highlight=False, soft_wrap=True)
+stderr: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+
+SiteArgument = Annotated[
+    Path, typer.Option("--site", "-s", envvar="WARDWATT_SITE", help="Site file, or the folder that holds it.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", "-d", envvar="WARDWATT_DATA", help="Folder for everything that Wardwatt writes.")
+]
+BrokerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--broker", "-b", envvar="WARDWATT_BROKER",
+        help="MQTT broker: mqtt://user:password@host:1883 or mqtts://host:8883. Without it, a broker runs inside.",
+    ),
+]  # fmt: skip
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", envvar="WARDWATT_STORE", help="Telemetry store. Without it, DuckDB in the data folder."),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database", envvar="WARDWATT_DATABASE",
+        help="sqlite:////path/file.db or postgresql://user@host/name. Without it, an SQLite file in the data folder.",
+    ),
+]  # fmt: skip
+ClassesOption = Annotated[
+    list[Path] | None,
+    typer.Option("--classes", envvar="WARDWATT_CLASSES", help="Folder with equipment classes of your own; may repeat."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+
+DEFAULT_DATA: Final = Path("data")
+DEFAULT_SITE: Final = DEMO_SITE
+
+
+def options_of(
+    site: Path,
+    data: Path,
+    broker: str | None = None,
+    store: str | None = None,
+    database: str | None = None,
+    classes: list[Path] | None = None,
+) -> Options:
+    """Gather what the shared options say."""
+    return Options(site=site, data=data, broker=broker, store=store, database=database, classes=tuple(classes or ()))
+
+
+def broker_url(broker: str | None, data: Path) -> str:
+    """Return the broker that a publishing command talks to: the one named, else that of the service with this data."""
+    return broker or read_broker_url(data) or "mqtt://127.0.0.1:1883"
+
+
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Print why it did not work, and leave."""
+    stderr.print(message, markup=False)
+    raise typer.Exit(code)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn our own errors into a message and an exit code; what is unexpected keeps its traceback."""
+    try:
+        yield
+    except ConfigurationError as error:
+        count = len(error.problems)
+        fail("\n".join([*map(str, error.problems), f"{count} mistake{'s' if count > 1 else ''} found."]), 2)
+    except StoreUnavailable as error:
+        fail(str(error), 3)
+    except ApiError as error:
+        fail(f"{error.message} {error.mend}".strip(), 2)
+    except (WardwattError, ValueError) as error:
+        fail(str(error), 2)
+    except FileNotFoundError as error:
+        fail(f"{error.filename}: the file is not there; check its name", 2)
+    except OSError as error:
+        fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), 3)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON object on a line of its own."""
+    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on the error stream, so that results can be piped."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
+        TimeRemainingColumn(), console=stderr, transient=False,
+    )  # fmt: skip
