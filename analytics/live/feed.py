@@ -14,6 +14,8 @@ from facility.readings import ReadingBatch
 log = logging.getLogger(__name__)
 
 _TICK_S: Final = 1.0
+# A round costs nearly the same for one reading as for thousands, so that rounds keep this distance.
+_PACE_S: Final = 0.2
 # Beyond this many readings the caller waits: memory is bounded, and the broker holds what is not acknowledged.
 _MOST_WAITING: Final = 500_000
 
@@ -71,8 +73,8 @@ class LiveFeed:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if not self._waiting and not self._stopping:
-                    self._changed.wait(_TICK_S)
+                self._changed.wait_for(lambda: self._stopping, _PACE_S)
+                self._changed.wait_for(lambda: self._stopping or self._waiting, _TICK_S)
                 batches, self._waiting, self._count = self._waiting, [], 0
                 stopping = self._stopping
                 self._changed.notify_all()

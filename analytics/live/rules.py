@@ -362,7 +362,7 @@ def _certainly(group: LimitPlan, frame: Frame, memo: dict[str, NDArray[np.float6
 
 def _rows(group: LimitPlan, machine: int, frame: Frame) -> Rows:
     chosen = frame.rows_of(machine)
-    env = {name: column[chosen] for name, column in frame.env.items()}
+    env = {name: frame.env[name][chosen] for name in group.condition.points}
     over = group.condition.holds(env)
     clear = float(group.clear[machine])
     uncleared = over if np.isnan(clear) else group.condition.holds(env, clear)
