@@ -1,0 +1,302 @@
+"""
+The hospital: all plant modules together, run to any time, with faults that can be switched while it runs.
+
+The same seed gives the same hospital: noise depends on nothing but seed, name and time. What the physics remembers
+(temperatures, switches, registers) is in `memory` and `registers`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facility.readings import SIMULATED, ReadingBatch
+from facility.site import Site
+from facility.store.contract import TelemetryStore
+from simulators.faults import CATALOGUE, Fault, FaultBook, FaultEvent
+from simulators.plants import boilers, departments, outdoors, oxygen, power, pumping, water
+from simulators.rhythm import make_span
+from simulators.scene import Array, Scene
+from simulators.supply import Tree
+from simulators.truth import TruthLog
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[float, str], None]  # share done 0..1, and what is being done
+
+_US: Final = 1_000_000
+_STEPS_AT_ONCE: Final = 1440
+_LONGEST_STEP_US: Final = 60 * _US  # longer steps than this are walked in pieces: switches and masses need it
+_WARM_UP_US: Final = 6 * 3600 * _US
+_BATCH: Final = 200_000
+
+# Demand before supply: a module reads what those before it left in the scene.
+_MODULES: Final = (
+    outdoors.run, departments.run, boilers.run, water.run, oxygen.run, pumping.run, power.run,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a hospital remembers at one time: enough to go on from there."""
+
+    time_us: int
+    memory: Mapping[str, float]
+    registers: Mapping[str, float]
+
+
+class Hospital:
+    """
+    A site's plant rooms in software. Safe to use from several threads.
+
+    Parameters
+    ----------
+    site : which machines there are, and what feeds them
+    seed : the same seed gives the same hospital, to the bit
+    events : faults that were or will be (a storyline); more can be switched on later
+    truth : where the truth log is written; None: nowhere
+    """
+
+    def __init__(
+        self, site: Site, seed: int = 1, events: Sequence[FaultEvent] = (), truth: Path | str | None = None
+    ) -> None:
+        self.site = site
+        self.seed = seed
+        self._truth = TruthLog(Path(truth) if truth is not None else None)
+        self.book = FaultBook(site, [*self._truth.events(), *events])
+        self._told = {(e.fault, e.equipment, e.start_us): e.end_us is not None for e in self._truth.events()}
+        self._memory: dict[str, float] = {}
+        self._registers: dict[str, float] = {}
+        self._trees: dict[tuple[frozenset[str], date], Tree] = {}
+        self._now_us: int | None = None
+        self._lock = threading.RLock()
+
+    @property
+    def now_us(self) -> int | None:
+        """Return the time up to which the hospital has been run, or None if it has not been run yet."""
+        return self._now_us
+
+    def snapshot(self) -> Snapshot:
+        """Return what the hospital remembers now; ValueError if it has not been run yet."""
+        with self._lock:
+            if self._now_us is None:
+                raise ValueError("the hospital has not been run yet; call step or run first")
+            return Snapshot(self._now_us, dict(self._memory), dict(self._registers))
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on from a snapshot."""
+        with self._lock:
+            self._now_us = snapshot.time_us
+            self._memory, self._registers = dict(snapshot.memory), dict(snapshot.registers)
+
+    def resume(self, store: TelemetryStore, now_us: int) -> None:
+        """
+        Go on where the store left off: registers continue from their last stored reading, however long ago that was.
+
+        A real meter counts on while nobody reads it, so the time in between is walked through.
+        """
+        latest = store.latest()
+        counters = {
+            a.key: latest[a.key] for a in self.site.points.addresses if a.kind == "total_increasing" and a.key in latest
+        }
+        with self._lock:
+            since_us = min(max((r.time_us for r in counters.values()), default=now_us), now_us)
+            self._warm_up(since_us)
+            self._registers |= {key: self._stored(key, reading.value) for key, reading in counters.items()}
+            for item in self.site.equipment.values():
+                reading = latest.get(f"{item.id}/max_demand")
+                if reading is not None:
+                    # The warm-up has seen a few hours; the month's highest demand may be older.
+                    name = f"{item.id}/max_demand"
+                    month = make_span(np.array([reading.time_us]), reading.time_us, self.site.time_zone).month[0]
+                    if self._memory.get(f"{item.id}/month") == float(month):
+                        self._memory[name] = max(self._memory.get(name, 0.0), reading.value)
+            if now_us - since_us > _US:
+                self.run(np.arange(since_us, now_us, _LONGEST_STEP_US, dtype=np.int64)[1:])
+
+    def _stored(self, key: str, value: float) -> float:
+        # The store holds what the display showed, cut to its last digit; what is behind it may be known here.
+        known = self._registers.get(key, value)
+        return known if 0.0 <= known - value < 0.01 else value
+
+    def _warm_up(self, time_us: int) -> None:
+        """Let masses reach the temperatures that they have at a time, without letting registers run."""
+        registers = dict(self._registers)
+        self._memory.clear()
+        self._now_us = time_us - _WARM_UP_US
+        times = np.arange(time_us - _WARM_UP_US, time_us + 1, _LONGEST_STEP_US, dtype=np.int64)[1:]
+        waste = [(e, e.waste) for e in self.book.events()]
+        self._compute(times)
+        self._registers = registers
+        for event, amount in waste:
+            event.waste = amount
+
+    def step(self, time_us: int) -> dict[str, float]:
+        """
+        Run to a time and return what every sensor shows then, by `equipment/point`.
+
+        A time that is not later than the last one returns the sensors anew without moving the hospital.
+        """
+        with self._lock:
+            if self._now_us is None:
+                self._warm_up(time_us)
+            assert self._now_us is not None
+            gap = time_us - self._now_us
+            if gap > _LONGEST_STEP_US:
+                between = np.arange(self._now_us, time_us, _LONGEST_STEP_US, dtype=np.int64)[1:]
+                self.run(between)
+            values = self._compute(np.array([max(time_us, self._now_us)], dtype=np.int64))
+            return {key: float(value[0]) for key, value in values.items()}
+
+    def run(self, time_us: NDArray[np.int64]) -> dict[str, Array]:
+        """
+        Run through rising times and return what every sensor shows at each, by `equipment/point`.
+
+        Steps should be at most a minute long; ValueError if the times do not rise or lie before the hospital's own.
+        """
+        if time_us.shape[0] == 0:
+            return {}
+        with self._lock:
+            if self._now_us is None:
+                self._warm_up(int(time_us[0]))
+            assert self._now_us is not None
+            if int(time_us[0]) < self._now_us or (np.diff(time_us) <= 0).any():
+                raise ValueError("times must rise and must not lie before the hospital's own; use a fresh Hospital")
+            parts = [self._compute(time_us[i : i + _STEPS_AT_ONCE]) for i in range(0, len(time_us), _STEPS_AT_ONCE)]
+        return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+    def _compute(self, time_us: NDArray[np.int64]) -> dict[str, Array]:
+        assert self._now_us is not None
+        self._tell_truth(int(time_us[-1]), ended=False)
+        span = make_span(time_us, self._now_us, self.site.time_zone)
+        scene = Scene(self.site, self.seed, span, self.book, self._memory, self._registers, self._trees)
+        for module in _MODULES:
+            module(scene)
+        self._now_us = int(time_us[-1])
+        # What ended is told after its last waste has been counted.
+        self._tell_truth(self._now_us)
+        return scene.values
+
+    def _tell_truth(self, time_us: int, ended: bool = True) -> None:
+        """Write to the truth log what began or ended by itself (storylines) since the last look."""
+        for event in self.book.events():
+            key = (event.fault, event.equipment, event.start_us)
+            if event.start_us <= time_us and key not in self._told:
+                self._told[key] = False
+                self._truth.switched(event, on=True)
+            if ended and event.end_us is not None and event.end_us <= time_us and self._told.get(key) is False:
+                self._told[key] = True
+                self._truth.switched(event, on=False)
+
+    def write_history(
+        self, store: TelemetryStore, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
+    ) -> int:
+        """
+        Write [start, end) into the store, much faster than it would happen, and stand at its end.
+
+        Each point is written every `step_s` or at its own sampling interval, whichever is longer, as gateways do.
+
+        Returns
+        -------
+        How many readings were written. ValueError if the stretch is empty or the step is not from 1 to 60 s.
+        """
+        if end_us <= start_us or not 1.0 <= step_s <= 60.0:
+            raise ValueError(f"nothing to write from {start_us} to {end_us} at {step_s:g} s; steps are from 1 to 60 s")
+        step_us = round(step_s * _US)
+        # On whole steps since 1970, as gateways with a right clock sample.
+        first = -(-start_us // step_us) * step_us
+        times = np.arange(first, end_us, step_us, dtype=np.int64)
+        if not len(times):
+            return 0
+        with self._lock:
+            if self._now_us is None:
+                self._warm_up(first)
+            written = 0
+            waiting: list[ReadingBatch] = []
+            for i in range(0, len(times), _STEPS_AT_ONCE):
+                part = times[i : i + _STEPS_AT_ONCE]
+                waiting.append(self._batch(part, self._compute(part), step_us))
+                if sum(map(len, waiting)) >= _BATCH or i + _STEPS_AT_ONCE >= len(times):
+                    batch = ReadingBatch.concat(waiting)
+                    store.write(batch)
+                    written += len(batch)
+                    waiting.clear()
+                if progress is not None:
+                    progress((i + len(part)) / len(times), "history")
+        return written
+
+    def _batch(self, times: NDArray[np.int64], values: Mapping[str, Array], step_us: int) -> ReadingBatch:
+        table = self.site.points
+        points: list[NDArray[np.int32]] = []
+        stamps: list[NDArray[np.int64]] = []
+        numbers: list[Array] = []
+        due: dict[int, NDArray[np.int64]] = {}
+        for key, value in values.items():
+            spec = self.site.point(key)
+            assert spec is not None
+            every_us = max(step_us, round(spec.every * _US) // step_us * step_us)
+            if every_us not in due:
+                due[every_us] = np.flatnonzero(times % every_us == 0)
+            chosen = due[every_us]
+            points.append(np.full(len(chosen), table.index[key], dtype=np.int32))
+            stamps.append(times[chosen])
+            numbers.append(value[chosen])
+        return ReadingBatch.of(
+            table, np.concatenate(points), np.concatenate(stamps), np.concatenate(numbers), SIMULATED
+        )
+
+    def switch(
+        self,
+        fault_id: str,
+        equipment_id: str,
+        on: bool,
+        severity: float = 0.8,
+        at_us: int | None = None,
+        onset_s: float | None = None,
+    ) -> None:
+        """
+        Switch a fault on or off, now or at a time; the truth log hears of it.
+
+        Raises
+        ------
+        UnknownFault
+            If there is no such fault or machine, or the machine cannot have it; the text names the nearest.
+        ValueError
+            If the severity is not above 0 and up to 1.
+        """
+        with self._lock:
+            fault = self.book.check(fault_id, equipment_id)
+            moment = at_us if at_us is not None else self._now_us
+            if moment is None:
+                raise ValueError("the hospital has not been run yet; give at_us, or run it first")
+            # A fault that is switched on again begins anew, with its new severity.
+            if not on or self._is_on(fault.id, equipment_id, moment):
+                self.book.end(fault.id, equipment_id, moment)
+                log.info("fault off", extra={"fault": fault.id, "equipment": equipment_id})
+            if on:
+                onset = fault.onset_s if onset_s is None else onset_s
+                self.book.add(FaultEvent(fault.id, equipment_id, severity, moment, onset))
+                log.info("fault on", extra={"fault": fault.id, "equipment": equipment_id, "severity": severity})
+            self._tell_truth(max(moment, self._now_us or moment))
+
+    def _is_on(self, fault_id: str, equipment_id: str, time_us: int) -> bool:
+        return any(e.fault == fault_id and e.equipment == equipment_id for e in self.book.on(time_us))
+
+    def add(self, events: Sequence[FaultEvent]) -> None:
+        """Enter faults to come, such as a storyline; UnknownFault or ValueError as for `switch`."""
+        with self._lock:
+            for event in events:
+                self.book.add(event)
+
+    @staticmethod
+    def faults() -> Mapping[str, Fault]:
+        """Return the catalogue of faults by ID."""
+        return CATALOGUE

@@ -1,0 +1,1 @@
+"""Equations of plant, one module a kind of machine: pure functions with unit, source and validity."""

@@ -1,0 +1,188 @@
+"""
+What the plant modules share while they work out one stretch of time: demand, weather, faults, memory, sensor values.
+
+The modules run in a fixed order (demand before supply), each reading what earlier ones left here and adding to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facility.site import Equipment, Site
+from simulators import noise
+from simulators.faults import FaultBook
+from simulators.physics.lag import first_order
+from simulators.rhythm import Span
+from simulators.supply import Tree, supply_tree
+
+Array = NDArray[np.float64]
+
+# What a gateway sends is rounded to what its instrument resolves: (decimal places) by unit.
+_DECIMALS: Final[Mapping[str, int]] = {
+    "kV": 3, "V": 1, "A": 2, "kW": 2, "kvar": 2, "kVA": 2, "Hz": 2, "%": 2, "": 3, "°C": 1, "MPa": 4, "kPa": 1,
+    "kWh": 2, "kvarh": 2, "m³": 3, "m³/h": 3, "Nm³": 3, "Nm³/h": 2, "t": 3, "t/h": 3, "L/min": 1, "h": 2, "starts": 0,
+    "%V/V": 2, "mm/s": 2, "m/s²": 3, "gE": 2, "%LEL": 1, "ppm": 1, "mm": 1, "W/m²": 0, "m/s": 1, "GJ": 3,
+}  # fmt: skip
+_DEFAULT_DECIMALS: Final = 3
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Where a register may stand when its meter first comes into view: (low, high) by unit.
+_FIRST_READING: Final[Mapping[str, tuple[float, float]]] = {
+    "kWh": (80_000, 900_000), "kvarh": (30_000, 300_000), "m³": (9_000, 90_000), "Nm³": (20_000, 200_000),
+    "t": (2_000, 20_000), "h": (3_000, 20_000), "starts": (200, 2_400), "GJ": (1_000, 20_000),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Demand:
+    """What one department draws: electricity, water, oxygen, steam and gas."""
+
+    power_kw: Array
+    reactive_kvar: Array
+    water_m3h: Array
+    oxygen_lmin: Array
+    steam_th: Array
+    gas_nm3h: Array
+
+
+@dataclass(slots=True, eq=False)
+class Scene:
+    """
+    One stretch of time of one hospital.
+
+    Attributes
+    ----------
+    memory : what the physics remembers from one stretch to the next (temperatures, switches), by name
+    registers : where each counter stands, by `equipment/point`, in units of the register
+    trees : supply trees that were worked out already
+    values : what the sensors show, by `equipment/point`
+    demand : by department
+    power : electricity that machines draw, by equipment: (kW, kvar)
+    water : water that machines draw, by equipment [m³/h]
+    gas : gas that machines burn or pass on, by equipment [Nm³/h]
+    outdoor_c : outdoor temperature [°C]
+    """
+
+    site: Site
+    seed: int
+    span: Span
+    faults: FaultBook
+    memory: dict[str, float]
+    registers: dict[str, float]
+    trees: dict[tuple[frozenset[str], date], Tree]
+    values: dict[str, Array] = field(default_factory=dict)
+    demand: dict[str, Demand] = field(default_factory=dict)
+    power: dict[str, tuple[Array, Array]] = field(default_factory=dict)
+    water: dict[str, Array] = field(default_factory=dict)
+    gas: dict[str, Array] = field(default_factory=dict)
+    outdoor_c: Array = field(default_factory=lambda: np.zeros(0))
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+    def zeros(self) -> Array:
+        """Return zero at each time."""
+        return np.zeros(len(self.span))
+
+    def each(self, *classes: str) -> Iterator[Equipment]:
+        """Yield the equipment of some classes, in the order of the site file."""
+        for item in self.site.equipment.values():
+            if item.cls.id in classes:
+                yield item
+
+    @property
+    def today(self) -> date:
+        """Return the site's date at the beginning of the stretch."""
+        return datetime.fromtimestamp(int(self.span.time_us[0]) // 1_000_000, self.site.time_zone).date()
+
+    def tree(self, classes: frozenset[str]) -> Tree:
+        """Return the supply tree that runs through some equipment classes, as it stands today."""
+        key = (classes, self.today)
+        if key not in self.trees:
+            self.trees[key] = supply_tree(self.site, *key)
+        return self.trees[key]
+
+    def wander(self, name: str, period_s: float) -> Array:
+        """Return noise of standard deviation 1 that wanders with a period. [-]"""
+        return noise.smooth(self.seed, name, self.span.time_us, period_s)
+
+    def own(self, name: str, low: float, high: float) -> float:
+        """Return a number that belongs to a name for good, such as a machine's tolerance."""
+        return noise.fixed(self.seed, name, low, high)
+
+    def fault(self, fault_id: str, item: Equipment) -> Array | float:
+        """Return how bad a fault of a machine is at each time, or 0.0 if it has none. [-]"""
+        return self.faults.severity(fault_id, item.id, self.span.time_us)
+
+    def waste(self, fault_id: str, item: Equipment, per_hour: Array) -> None:
+        """Count what a fault truly wastes, at a rate an hour in the fault's own unit."""
+        amount = float(np.sum(per_hour * self.span.dt_s)) / 3600.0
+        self.faults.charge(fault_id, item.id, amount, int(self.span.time_us[0]), int(self.span.time_us[-1]))
+
+    def lag(self, name: str, target: Array, tau_s: float) -> Array:
+        """Follow a target with a time constant, from where the last stretch left off (at first: at the target)."""
+        followed = first_order(target, self.span.dt_s, tau_s, self.memory.get(name, float(target[0])))
+        self.memory[name] = float(followed[-1])
+        return followed
+
+    def put(self, item: Equipment, point: str, value: NDArray[Any] | float, sigma: NDArray[Any] | float = 0.0) -> None:
+        """Let a sensor show a value, with noise of standard deviation `sigma`, rounded to what it resolves."""
+        spec = item.points.get(point)
+        if spec is None:
+            return  # this machine is without that sensor
+        key = f"{item.id}/{point}"
+        shown = np.asarray(value, dtype=np.float64)
+        if shown.shape != (len(self.span),):
+            shown = np.full(len(self.span), shown)
+        if isinstance(sigma, np.ndarray) or sigma > 0.0:
+            shown = shown + sigma * noise.white(self.seed, key, self.span.time_us)
+        if spec.kind == "state":
+            self.values[key] = np.rint(shown)
+            return
+        if spec.physical is not None:
+            shown = np.minimum(np.maximum(shown, spec.physical[0]), spec.physical[1])
+        self.values[key] = np.round(shown, _DECIMALS.get(spec.unit, _DEFAULT_DECIMALS))
+
+    def count(self, item: Equipment, point: str, per_hour: Array | float) -> None:
+        """Let a register run on at a rate an hour; it rolls over, and is exchanged, as the site file says."""
+        spec = item.points.get(point)
+        if spec is None:
+            return
+        key = f"{item.id}/{point}"
+        added = np.cumsum(np.broadcast_to(per_hour, (len(self.span),)) * self.span.dt_s / 3600.0)
+        register = item.register if item.register is not None and item.register.point == point else None
+        if register is not None:
+            added = added / register.ratio.latest / (register.per_pulse or 1.0)
+        reading = self._first_reading(item, key, spec.unit) + added
+        if register is not None:
+            for exchange in register.exchanges:
+                at_us = (exchange.at - _EPOCH) // timedelta(microseconds=1)
+                before = int(np.searchsorted(self.span.time_us, at_us))
+                started_us = int(self.span.time_us[0] - self.span.dt_s[0] * 1e6)
+                if started_us < at_us and before < len(self.span):
+                    passed = reading[before - 1] if before > 0 else self.registers[key]
+                    reading[before:] += exchange.start - passed
+            if register.digits is not None:
+                reading = np.mod(reading, 10.0**register.digits)
+        self.registers[key] = float(reading[-1])
+        # Registers are cut, not rounded: a display never shows what has not yet passed.
+        step = 10.0 ** _DECIMALS.get(spec.unit, _DEFAULT_DECIMALS)
+        self.values[key] = np.floor(reading * step + 1e-6) / step
+
+    def _first_reading(self, item: Equipment, key: str, unit: str) -> float:
+        if key not in self.registers:
+            # What never flows backwards has never counted backwards.
+            backwards = key.endswith(("_export", "/reverse_total"))
+            low, high = (0.0, 0.0) if backwards else _FIRST_READING.get(unit, (0.0, 0.0))
+            self.registers[key] = float(round(self.own(f"first|{key}", low, high)))
+        return self.registers[key]
+
+    def draw(self, item: Equipment, power_kw: Array, power_factor: float) -> None:
+        """Let a machine draw electricity."""
+        self.power[item.id] = (power_kw, power_kw * float(np.sqrt(1.0 / power_factor**2 - 1.0)))
