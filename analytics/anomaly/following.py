@@ -8,6 +8,7 @@ is taken for a new normal and followed again: it has been reported long since.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,15 @@ from analytics.anomaly.parameters import DetectorParameters
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+_WILD = 25.0  # five spreads, squared: enough for a first look at how the square strays
+
 
 @dataclass(frozen=True, slots=True)
 class Normal:
-    """How far the streams stray in the training rows; `w` windows, `j` streams."""
+    """How far `j` streams stray in the training rows, by `w` averages: one a window, and one of the square."""
 
     noise: Floats  # (j,) spread of the deviation from row to row
+    calm: Floats  # (j,) mean square of the deviation [noise²]
     gains: Floats  # (w, 1) weight of the newest row in each average
     fading: Floats  # (w, j) what is left of an average after a row without a value
     clip: Floats  # (w, j) largest deviation that enters an average [noise]
@@ -66,7 +70,10 @@ def learn_normal(streams: Floats, interval_s: float, p: DetectorParameters) -> N
     noise = _noise(deviation[settled:])
     scaled = deviation / noise
 
-    windows = np.array(p.windows, dtype=np.float64)
+    # The last average is of the square of what the shorter average leaves: it rises when a point gets restless, or
+    # jitters against its companions.
+    lengths = (*p.windows, p.windows[-1])
+    windows = np.array(lengths, dtype=np.float64)
     gains = (2.0 / (windows + 1.0))[:, None]
     # Points that arrive seldom forget slowly: a gap of their usual length keeps most of the average.
     arrivals = np.maximum(np.isfinite(streams).mean(axis=0), 1.0 / m)
@@ -75,16 +82,28 @@ def learn_normal(streams: Floats, interval_s: float, p: DetectorParameters) -> N
 
     independent = np.maximum((m - settled) / windows, 1.0)
     limit = p.limit * (1.0 + p.short_training / np.sqrt(independent))
-    floor = np.sqrt(gains / (2.0 - gains))  # what averaging leaves of white noise
+    limit[-1] *= p.unrest_factor
+    floor = np.sqrt(gains[:, 0] / (2.0 - gains[:, 0]))  # what averaging leaves of white noise
+    floor[-1] *= math.sqrt(2.0)  # the spread of its square
     clip = np.full((windows.size, j), np.inf)
     unit = np.empty((windows.size, j))
-    for w, window in enumerate(p.windows):
+    square = scaled**2  # until the shorter average is known
+    calm = np.ones(j)
+    for w, window in enumerate(lengths):
+        restless = w == windows.size - 1
+        drive = square - 1.0 if restless else scaled
         if window > 1:
-            free = _average(scaled, gains[w], fading[w], clip[w])
-            usual = np.maximum(_stray(free[settled:], window, p), floor[w])
+            free = _average(np.minimum(drive, _WILD) if restless else drive, gains[w], fading[w], clip[w])
+            usual = np.maximum(_stray(_side(free[settled:], restless), window, p), floor[w])
             clip[w] = p.lone_row_share * p.limit * usual / gains[w]
-        average = _average(scaled, gains[w], fading[w], clip[w])
-        unit[w] = np.maximum(_stray(average[settled:], window, p), floor[w])
+        if restless:
+            bounded = np.where(np.isfinite(square), np.minimum(square, clip[w]), 0.0)[settled:]
+            calm = bounded.sum(axis=0) / np.maximum(np.isfinite(square[settled:]).sum(axis=0), 1)
+            drive = square - calm
+        average = _average(drive, gains[w], fading[w], clip[w])
+        if w == 1:
+            square = (scaled - np.vstack([np.zeros((1, j)), average[:-1]])) ** 2
+        unit[w] = np.maximum(_stray(_side(average[settled:], restless), window, p), floor[w])
 
     tail = streams[-min(m, max(p.windows)) :]
     arrived = np.isfinite(tail)
@@ -94,7 +113,8 @@ def learn_normal(streams: Floats, interval_s: float, p: DetectorParameters) -> N
     span = min(int(tau), m - 1)
     pace = np.maximum(np.abs(levels[span:] - levels[: m - span]).max(axis=0) / span, 0.2 * noise / tau)
     patience = int(min(m, np.clip(p.patience_s / max(interval_s, 1e-6), *p.patience_rows)))
-    return Normal(noise, gains, fading, clip, unit * limit[:, None], level, rate, pace, streams[m - lag :], patience)
+    threshold = unit * limit[:, None]
+    return Normal(noise, calm, gains, fading, clip, threshold, level, rate, pace, streams[m - lag :], patience)
 
 
 def follow(streams: Floats, interval_s: float, normal: Normal, stuck: Floats, p: DetectorParameters) -> Followed:
@@ -130,23 +150,29 @@ def follow(streams: Floats, interval_s: float, normal: Normal, stuck: Floats, p:
     ratios, own_ratios = np.empty((n, j)), np.empty((n, j))
     alarms, levels = np.empty((n, j), dtype=bool), np.empty((n, j))
     longer = slice(2, None)
+    drive = np.empty_like(average)
+    floor = np.full((average.shape[0], 1), -1.0)  # both sides count...
+    floor[-1] = 0.0  # ...but a point may well be calmer than it was
     for i in range(n):
         levels[i] = level
         error = filled[i] - level
-        step = gains * (np.minimum(np.maximum(error / noise, -clip), clip) - average)
+        scaled = error / noise
+        drive[:-1] = scaled
+        drive[-1] = (scaled - average[1]) ** 2 - normal.calm
+        step = gains * (np.minimum(np.maximum(drive, -clip), clip) - average)
         if complete[i]:
             average += step
         else:
             here = arrived[i]
             error = np.where(here, error, 0.0)
             average = np.where(here, average + step, average * normal.fading)
-        share = np.abs(average) * sensitivity
+        share = np.maximum(average, floor * average) * sensitivity
         if ringing.any():
             # Back within half the range for a while: let the long averages forget, or alarms would trail behind.
             quiet = np.where(ringing & (share[1] < p.quiet), quiet + 1.0, 0.0)
             if (back := quiet >= p.windows[1]).any():
                 average[longer] = np.where(back, 0.8 * average[longer], average[longer])
-                share = np.abs(average) * sensitivity
+                share = np.maximum(average, floor * average) * sensitivity
         own = np.maximum(share[first:].max(axis=0), stuck[i])
         ratios[i] = np.maximum(own, share[0])
         own_ratios[i] = own
@@ -204,6 +230,11 @@ def _average(scaled: Floats, gain: Floats, fading: Floats, clip: Floats) -> Floa
         state = keep[i] * state + add[i]
         out[i] = state
     return out
+
+
+def _side(average: Floats, restless: bool) -> Floats:
+    """Only a rise counts of the average square; the others stray to both sides."""
+    return np.maximum(average, 0.0) if restless else average
 
 
 def _stray(average: Floats, window: int, p: DetectorParameters) -> Floats:

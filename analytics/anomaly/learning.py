@@ -21,6 +21,7 @@ Indices = npt.NDArray[np.int64]
 
 _DAY_S = 86_400.0
 _RIDGE = 0.01  # of the training rows: the predictors are standardised, so this shrinks a lone one by 1 %
+_BEYOND = 1.0  # spreads beyond what training reached: farther out, a learnt relation is not asked
 _LEANING = 0.1  # spreads of the predicted point for one spread of the other
 _HARMONICS = 6  # of the day: a load that switches within two hours is still followed
 
@@ -80,8 +81,7 @@ def learn_scaling(train: Floats, p: DetectorParameters) -> Scaling:
             continue
         reasons.append(None)
         centre[j], spread[j] = middle, deviation
-        # Half a spread beyond what was seen: predictors are not trusted to extrapolate.
-        low[j], high[j] = (bottom - middle) / deviation - 0.5, (top - middle) / deviation + 0.5
+        low[j], high[j] = (bottom - middle) / deviation - _BEYOND, (top - middle) / deviation + _BEYOND
     return Scaling(centre, spread, low, high, tuple(reasons))
 
 
@@ -100,8 +100,10 @@ def build_streams(seconds: Floats, values: Floats, train_rows: int, scaling: Sca
     """
     judged = scaling.judged
     z = (values[:, judged] - scaling.centre[judged]) / scaling.spread[judged]
-    # A predictor is held within the range it was learnt in, and keeps its last value while it is missing.
-    held, stale = _hold(np.clip(z, scaling.low[judged], scaling.high[judged]), train_rows, p)
+    # A predictor keeps its last value while it is missing; too old, or out of its learnt range, it predicts nothing.
+    low, high = scaling.low[judged], scaling.high[judged]
+    held, old = _hold(np.clip(z, low, high), train_rows, p)
+    strange = old | (z < low) | (z > high)
     known = np.isfinite(z[:train_rows])
     folds = _folds(seconds[:train_rows])
 
@@ -113,7 +115,7 @@ def build_streams(seconds: Floats, values: Floats, train_rows: int, scaling: Sca
 
     streams, predictions, columns, redundant = [z - rhythm], [rhythm], [judged], [np.zeros(judged.size, dtype=bool)]
     if judged.size > 1 and train_rows >= 5 * judged.size:
-        fit, gain = _regress_on_each_other(held, stale, known, folds)
+        fit, gain = _regress_on_each_other(held, strange, known, folds)
         chosen = np.flatnonzero(gain < p.redundancy_gain)
         streams.append(z[:, chosen] - fit[:, chosen])
         predictions.append(fit[:, chosen])
@@ -179,8 +181,8 @@ def _regress(features: Floats, targets: Floats, known: Flags, folds: list[Indice
     return prediction, _variance_left(y, prediction[:m], known, folds)
 
 
-def _regress_on_each_other(held: Floats, stale: Flags, known: Flags, folds: list[Indices]) -> tuple[Floats, Floats]:
-    """As `_regress`, each point on all the others; no prediction (NaN) where one that it leans on is stale."""
+def _regress_on_each_other(held: Floats, strange: Flags, known: Flags, folds: list[Indices]) -> tuple[Floats, Floats]:
+    """As `_regress`, each point on all the others; no prediction (NaN) from ones in a strange place."""
     m, k = known.shape
     x = np.hstack([np.ones((held.shape[0], 1)), held])
     gram = x[:m].T @ x[:m]
@@ -195,7 +197,7 @@ def _regress_on_each_other(held: Floats, stale: Flags, known: Flags, folds: list
         for fold, part in zip(folds, parts, strict=True):
             weights = _solve((gram - part)[pick], (gram - part)[others, j + 1], _RIDGE * m)
             prediction[fold, j] = x[np.ix_(fold, others)] @ weights
-        prediction[m:][stale[m:][:, leans].any(axis=1), j] = np.nan
+        prediction[m:][strange[m:][:, leans].any(axis=1), j] = np.nan
     return prediction, _variance_left(held[:m], prediction[:m], known, folds)
 
 

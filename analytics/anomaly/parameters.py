@@ -41,6 +41,10 @@ class DetectorParameters:
     patience_rows: tuple[int, int] = (500, 5000)
     """...but not before the first, nor after the second number of rows or as many as there were to learn from."""
 
+    unrest_factor: float = 1.45
+    """The limit is higher by this for the average square, whose noise has a heavier tail: a chi-square of 20 degrees of
+    freedom exceeds 6.6 spreads as seldom as a Gaussian exceeds 4.5."""
+
     release: float = 0.75
     """An alarm ends below this share of its threshold (hysteresis)."""
 
