@@ -16,7 +16,7 @@ from api.context import Context
 from api.errors import ApiError, shown
 from api.metrics import Measured, Metrics
 from api.responses import Json
-from api.routes import events, health, openapi, plant, quarantine, readings
+from api.routes import account, audit, events, health, openapi, plant, quarantine, readings
 from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
@@ -26,7 +26,7 @@ from facility.errors import StoreUnavailable
 
 # What anybody may call. Everything else asks for a login: a test walks all routes.
 PUBLIC: Final = (health.public, login.public)
-ROUTERS: Final = (plant.router, readings.router, quarantine.router, events.router)
+ROUTERS: Final = (plant.router, readings.router, quarantine.router, events.router, account.router, audit.router)
 ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router)
 
 

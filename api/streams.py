@@ -7,8 +7,8 @@ import logging
 import secrets
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -192,13 +192,14 @@ class EventStream(Response):
 
     async def _tell(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        async for part in self._parts():
-            async with asyncio.timeout(self.streams.patience_s):
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+        async with aclosing(self._parts()) as parts:
+            async for part in parts:
+                async with asyncio.timeout(self.streams.patience_s):
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
         async with asyncio.timeout(self.streams.patience_s):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _parts(self) -> AsyncIterator[bytes]:
+    async def _parts(self) -> AsyncGenerator[bytes, None]:
         streams, live, events = self.streams, self.streams.live, self.streams.events
         loop = asyncio.get_running_loop()
         wake = Wake()

@@ -13,6 +13,8 @@ from facility.units import parse_duration
 
 EARLIEST_US: Final = 0
 LATEST_US: Final = 4_102_444_800_000_000  # 2100-01-01; beyond it somebody has miscounted zeros
+SHORTEST_STEP_US: Final = 1_000
+LONGEST_STEP_US: Final = 3_653 * 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # `+` in an address means a space, so that 08:00 ahead of UTC arrives as ` 08:00`.
 _LOST_PLUS: Final = re.compile(r"(T\S+) (\d\d:?\d\d)$")
@@ -76,10 +78,10 @@ def parse_step(text: str) -> int:
         step_us = round(parse_duration(text) * 1e6)
     except (ValueError, OverflowError):
         step_us = 0
-    if step_us < 1_000:
+    if not SHORTEST_STEP_US <= step_us <= LONGEST_STEP_US:
         raise bad_request(
             "bad-step",
-            f"'step' is {shown(text)}, which is no length of time above 1 ms.",
+            f"'step' is {shown(text)}, which is no length of time from 1 ms to 10 years.",
             "Write a number with ms, s, min, h, d or weeks, such as 15min; or raw, or auto.",
         )
     return step_us

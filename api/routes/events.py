@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from fastapi import APIRouter, Depends, Header, Query, Request
+from starlette.responses import Response
 
 from api.context import Context, context_of
 from api.errors import ApiError
@@ -17,7 +18,7 @@ from api.streams import EventStream, Streams
 router = APIRouter(prefix="/api/v1", tags=["events"])
 
 
-@router.get("/events", response_class=EventStream)
+@router.get("/events", response_class=Response, responses={200: {"content": {"text/event-stream": {}}}})
 async def events(
     request: Request,
     here: Annotated[Context, Depends(context_of)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -139,9 +139,8 @@ def safe_next(target: str) -> str:
     """
     if len(target) > 2048 or not target.startswith("/") or any(c < " " or c in "\\\x7f" for c in target):
         return "/"
-    parts = urlsplit(target)
-    path = unquote(parts.path)
-    if parts.scheme or parts.netloc or path.startswith(("//", "/\\")) or path in ("/login", "/logout"):
+    # However it is spelt: two slashes in front and what follows is a host.
+    if unquote(target).replace("\\", "/").startswith("//") or target.split("?")[0] in ("/login", "/logout"):
         return "/"
     return quote(target, safe="/?&=%#~:@!$'()*+,;-._")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from api.app import create_app
 from api.context import Context
@@ -186,3 +187,20 @@ def log_in(browser: Browser) -> Callable[..., TestClient]:
 def word_of() -> Callable[[TestClient], str]:
     """Read the CSRF word of a session from a page with a form."""
     return lambda client: word_in(client.get("/account/password").text)
+
+
+@pytest.fixture
+def try_password() -> Callable[[TestClient, str, str], Response]:
+    """Send the login form as a browser does, and return what comes back."""
+
+    def send(client: TestClient, name: str, password: str) -> Response:
+        word = word_in(client.get("/login").text)
+        return client.post("/login", data={"name": name, "password": password, "csrf": word})
+
+    return send
+
+
+@pytest.fixture
+def password() -> str:
+    """Give the password that everybody has in these tests."""
+    return PASSWORD
