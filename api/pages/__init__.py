@@ -1,1 +1,1 @@
-"""The pages that people read: view functions that make view models, templates that lay them out, routes that serve both."""
+"""The pages: view functions that make view models, templates that lay them out, routes that serve both."""

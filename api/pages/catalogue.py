@@ -18,7 +18,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from api.pages.render import TEMPLATES_FOLDER
+from api.pages.rendering import TEMPLATES_FOLDER
 from api.pages.words import catalogue_file
 from facility.names import LANGUAGES, Language
 
@@ -38,7 +38,7 @@ def collect() -> Catalog:
         name = "jinja2.ext:babel_extract" if method == "jinja2" else "python"
         with file.open("rb") as stream:
             options = {"encoding": "utf-8", "newstyle_gettext": "true", "trimmed": "true"}
-            for _, message, _, context in extract(name, stream, keywords, options=options):  # type: ignore[arg-type]
+            for _, message, _, context in extract(name, stream, keywords, options=options):
                 # Without line numbers: they would change with every edit and tell a translator nothing.
                 found.add(message, locations=[(str(file.relative_to(root)), 0)], context=context)
     return found
@@ -54,7 +54,8 @@ def read(language: Language) -> Catalog:
 
 
 def _said(message: Message) -> tuple[str, ...]:
-    return tuple(message.string) if isinstance(message.string, tuple | list) else (message.string,)
+    said = message.string
+    return tuple(said) if isinstance(said, tuple | list) else (said or "",)
 
 
 def problems(language: Language) -> list[str]:
@@ -92,7 +93,7 @@ def update(language: Language) -> None:
         said = there.string if there is not None and all(_said(there)) else None
         if said is None and language == "en":
             said = message.id
-        made.add(message.id, said or "", locations=[(f, None) for f, _ in message.locations], context=message.context)
+        made.add(message.id, said or "", locations=message.locations, context=message.context)
     # A date would make every run a change.
     made.creation_date = made.revision_date = datetime(2025, 1, 1, tzinfo=UTC)
     with catalogue_file(language).open("wb") as stream:

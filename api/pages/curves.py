@@ -58,18 +58,25 @@ class Spark:
     end: EndPoint | None
 
 
-def _path(x: Floats, low: Floats, high: Floats, breaks: Bools) -> str:
-    """Return a path through the steps; a step whose ends differ visibly is drawn from one to the other."""
+def curve_path(x: Floats, low: Floats, high: Floats, breaks: Bools) -> str:
+    """Return a path through the steps; a step whose ends differ visibly is drawn from the nearer end to the other."""
     parts: list[str] = []
+    before = np.nan
     for i in range(x.size):
-        command = "M" if i == 0 or breaks[i] else "L"
-        parts.append(f"{command}{x[i]:.1f} {low[i]:.1f}")
-        if abs(high[i] - low[i]) >= 0.4:
-            parts.append(f"L{x[i]:.1f} {high[i]:.1f}")
+        start = i == 0 or bool(breaks[i])
+        near, far = low[i], high[i]
+        if not start and abs(before - far) < abs(before - near):
+            near, far = far, near
+        parts.append(f"{'M' if start else 'L'}{x[i]:.1f} {near:.1f}")
+        before = near
+        if abs(far - near) >= 0.4:
+            parts.append(f"V{far:.1f}")
+            before = far
     return "".join(parts)
 
 
-def _breaks(time_us: NDArray[np.int64], gap_us: float) -> Bools:
+def breaks_at(time_us: NDArray[np.int64], gap_us: float) -> Bools:
+    """Return True for each step before which readings are missing: a curve is never joined over a gap."""
     breaks = np.zeros(time_us.shape, dtype=bool)
     breaks[1:] = np.diff(time_us) > gap_us
     return breaks
@@ -80,7 +87,7 @@ def _drawn(value: Floats, scale: tuple[float, float], top: float, bottom: float)
     return np.asarray(bottom - share * (bottom - top), dtype=np.float64)
 
 
-def _worst(lows: Floats, highs: Floats, limits: Sequence[PointLimit]) -> NDArray[np.int64]:
+def worst_rank(lows: Floats, highs: Floats, limits: Sequence[PointLimit]) -> NDArray[np.int64]:
     """Return for each step the number of the worst priority whose limit it is beyond, 9 where it is beyond none."""
     rank = np.full(lows.shape, 9, dtype=np.int64)
     for limit in limits:
@@ -89,7 +96,8 @@ def _worst(lows: Floats, highs: Floats, limits: Sequence[PointLimit]) -> NDArray
     return rank
 
 
-def _highlights(x: Floats, low: Floats, high: Floats, breaks: Bools, rank: NDArray[np.int64]) -> tuple[Highlight, ...]:
+def highlights(x: Floats, low: Floats, high: Floats, breaks: Bools, rank: NDArray[np.int64]) -> tuple[Highlight, ...]:
+    """Return the stretches of a curve that are beyond a limit."""
     found: list[Highlight] = []
     i = 0
     while i < x.size:
@@ -99,14 +107,15 @@ def _highlights(x: Floats, low: Floats, high: Floats, breaks: Bools, rank: NDArr
         if rank[i] <= 4:
             # One step alone would be a dot without length; it is drawn with the step before it.
             first = i - 1 if j - i == 1 and i > 0 and not breaks[i] else i
-            found.append(
-                Highlight(_path(x[first:j], low[first:j], high[first:j], breaks[first:j].copy() & False), f"P{rank[i]}")
-            )
+            whole = np.zeros(j - first, dtype=bool)
+            found.append(Highlight(curve_path(x[first:j], low[first:j], high[first:j], whole), f"P{rank[i]}"))
         i = j
     return tuple(found)
 
 
-def _gaps(time_us: NDArray[np.int64], step_us: int, start_us: int, end_us: int, gap_us: float) -> list[tuple[int, int]]:
+def gaps_between(
+    time_us: NDArray[np.int64], step_us: int, start_us: int, end_us: int, gap_us: float
+) -> list[tuple[int, int]]:
     """Return the stretches without readings that are longer than the point's own rhythm explains."""
     if time_us.size == 0:
         return [(start_us, end_us)]
@@ -120,7 +129,8 @@ def _gaps(time_us: NDArray[np.int64], step_us: int, start_us: int, end_us: int, 
     return found
 
 
-def _end_kind(rank: int) -> str:
+def end_kind(rank: int) -> str:
+    """Return the shape in which a curve ends: that of the priority that it has reached, else a dot."""
     return f"P{rank}" if rank <= 4 else "nd"
 
 
@@ -150,10 +160,10 @@ def spark(
     x = (readings.time_us - start_us + step_us / 2) / (end_us - start_us) * SPARK_WIDTH
     x = np.clip(x, 0.0, SPARK_WIDTH)
     low, high = _drawn(readings.min, scale, top, bottom), _drawn(readings.max, scale, top, bottom)
-    breaks = _breaks(readings.time_us, gap_us)
-    rank = _worst(readings.min, readings.max, limits)
-    inside = [p.threshold for p in limits if scale[0] < p.threshold < scale[1]]
-    gaps = _gaps(readings.time_us, step_us, start_us, end_us, gap_us)
+    breaks = breaks_at(readings.time_us, gap_us)
+    rank = worst_rank(readings.min, readings.max, limits)
+    inside = [t for t in _nearest(limits, normal) if scale[0] < t < scale[1]]
+    gaps = gaps_between(readings.time_us, step_us, start_us, end_us, gap_us)
     band = _drawn(np.asarray(normal, dtype=float), scale, top, bottom) if normal is not None else None
     last = len(readings) - 1
     ends_now = last >= 0 and not (gaps and gaps[-1][1] == end_us)
@@ -168,16 +178,24 @@ def spark(
             )
             for a, b in gaps
         ),
-        path=_path(x, low, high, breaks),
-        highlights=_highlights(x, low, high, breaks, rank),
+        path=curve_path(x, low, high, breaks),
+        highlights=highlights(x, low, high, breaks, rank),
         end=EndPoint(
             round(float(x[last]), 1),
             round(float(_drawn(readings.last[last:], scale, top, bottom)[0]), 1),
-            _end_kind(int(rank[last])),
+            end_kind(int(rank[last])),
         )
         if ends_now
         else None,
     )
+
+
+def _nearest(limits: Sequence[PointLimit], normal: tuple[float, float] | None) -> list[float]:
+    """Return the first limit on either side: all that a small drawing has room for."""
+    middle = sum(normal) / 2 if normal is not None else 0.0
+    highs = [p.threshold for p in limits if p.above and p.threshold >= middle]
+    lows = [p.threshold for p in limits if not p.above and p.threshold <= middle]
+    return [*([max(lows)] if lows else []), *([min(highs)] if highs else [])]
 
 
 def _own_scale(series: Sequence[Aggregates]) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from api.pages.marks import Mark, is_acknowledged, plain_mark, worst, zero_mark
 from api.pages.numbers import joined, limit_text
 from api.pages.plant import arrivals, total
 from api.pages.sources import PRIORITIES, AlertRecord, Live, PageUser, Sources
-from api.pages.values import limit_of_alert, points_of_alert, value_view
+from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
 from api.pages.words import Words
 from facility.formats import clock, decimals_of, number, weekday
 from facility.formats import moment as site_time
@@ -87,6 +87,11 @@ class Frame:
         return quote(self.path, safe="")
 
 
+def may_act(user: PageUser | None) -> bool:
+    """Return True if a person may acknowledge alerts and work on tickets."""
+    return user is not None and user.role in _MAY_ACT
+
+
 def open_by_priority(alerts: Sequence[AlertRecord]) -> dict[str, int]:
     """Count open alerts by priority."""
     return {p: sum(a.priority == p for a in alerts) for p in PRIORITIES}
@@ -97,7 +102,7 @@ def value_of_alert(sources: Sources, alert: AlertRecord, live: Live, words: Word
     plate = f"o{alert.priority[-1]}"
     item = sources.site.equipment.get(alert.equipment)
     if item is not None and alert.resolved_us is None:
-        for point in points_of_alert(item, alert):
+        for point in telling_points(item, alert, live):
             view = value_view(sources.site, item, point, live, words, {point: alert})
             if view.state in PRIORITIES:
                 return view.number, view.unit, plate
@@ -226,17 +231,15 @@ def build_frame(
     waiting = sum(counts[p] for p in ("P1", "P2", "P3"))
     heard = total(arrivals(item, live) for item in sources.site.equipment.values())
     open_tickets = sum(t.state != "closed" for t in sources.desk.tickets(limit=500))
-    nav = tuple(
-        NavLink(where, href, text, where == place, badge)
-        for where, href, text, badge in (
-            ("overview", "/", words("Overview"), None),
-            ("plant", "/plant", words("Plant"), None),
-            ("alerts", "/alerts", words("Alerts"), waiting),
-            ("tickets", "/tickets", words("Tickets"), open_tickets),
-            ("data", "/data", words.in_context("page", "Data"), None),
-            ("help", "/help", words("Help"), None),
-        )
+    links: tuple[tuple[Place, str, str, int | None], ...] = (
+        ("overview", "/", words("Overview"), None),
+        ("plant", "/plant", words("Plant"), None),
+        ("alerts", "/alerts", words("Alerts"), waiting),
+        ("tickets", "/tickets", words("Tickets"), open_tickets),
+        ("data", "/data", words.in_context("page", "Data"), None),
+        ("help", "/help", words("Help"), None),
     )
+    nav = tuple(NavLink(where, href, text, where == place, badge) for where, href, text, badge in links)
     here = site_time(now, zone)
     return Frame(
         words=words,
@@ -247,8 +250,8 @@ def build_frame(
         path=path,
         user=user,
         csrf=csrf,
-        may_act=user is not None and user.role in _MAY_ACT,
-        nav=nav,  # type: ignore[arg-type]
+        may_act=may_act(user),
+        nav=nav,
         tally=tuple(
             TallyCount(
                 plain_mark(p) if counts[p] else zero_mark(p),

@@ -18,8 +18,8 @@ from api.pages.values import (
     alerts_by_point,
     is_stale,
     limits_of,
-    points_of_alert,
     scale_of,
+    telling_points,
     value_view,
 )
 from api.pages.words import Words
@@ -227,7 +227,7 @@ def _row(
         tone = first.priority.lower() if first.priority != "P4" else ""
         state = words.either(first.title_zh, first.title_en)
         if len(machines) > 1:
-            state = f"{words.name(site.equipment[first.equipment].name)} {state}"
+            state = named(site, first, state, words)
         detail = _alert_detail(sources, first, len(alerts) - 1, live, words)
     elif silent:
         mark, tone = stale_mark(words), ""
@@ -252,12 +252,19 @@ def _row(
     )
 
 
+def named(site: Site, alert: AlertRecord, what: str, words: Words) -> str:
+    """Return what an alert says with the machine before it, unless it names it already."""
+    item = site.equipment.get(alert.equipment)
+    machine = words.name(item.name) if item is not None else alert.equipment
+    return what if machine in what else words("%(machine)s: %(what)s", machine=machine, what=what)
+
+
 def _alert_detail(sources: Sources, alert: AlertRecord, more: int, live: Live, words: Words) -> str:
-    parts = [
-        words("since %(time)s", time=times.when(alert.started_us, live.now_us, sources.site.time_zone)),
-        times.age(alert.started_us, live.now_us, words),
-        who_has_it(alert, live.now_us, sources, words),
-    ]
+    parts = [words("since %(time)s", time=times.when(alert.started_us, live.now_us, sources.site.time_zone))]
+    if is_acknowledged(alert):
+        parts.append(words("acked by %(who)s", who=alert.acknowledged_name or alert.acknowledged_by or ""))
+    else:
+        parts += [times.age(alert.started_us, live.now_us, words), words("not acknowledged")]
     if more > 0:
         parts.append(words.plural("%(n)s more", "%(n)s more", more))
     return " · ".join(parts)
@@ -345,7 +352,7 @@ def row_values(
     alerts = [a for m in machines for a in of_machine.get(m.id, ())]
     for alert in sorted(alerts, key=lambda a: (RANK.get(a.priority, 9), a.started_us)):
         item = site.equipment[alert.equipment]
-        for point in points_of_alert(item, alert)[:1]:
+        for point in telling_points(item, alert, live)[:1]:
             chosen.setdefault((item.id, point), item)
     for item, point in default_points(machines):
         if len(chosen) >= VALUES_IN_A_ROW:
@@ -353,7 +360,7 @@ def row_values(
         chosen.setdefault((item.id, point), item)
     views: list[ValueView] = []
     for (_, point), item in list(chosen.items())[:VALUES_IN_A_ROW]:
-        by_point = alerts_by_point(item, of_machine.get(item.id, ()))
+        by_point = alerts_by_point(item, of_machine.get(item.id, ()), live)
         machine = short_name(item, machines, words)
         label = f"{machine} {words.name(item.points[point].name)}".strip()
         views.append(value_view(site, item, point, live, words, by_point, label=label))
@@ -425,7 +432,7 @@ def _life_cards(
 ) -> tuple[LifeCard, ...]:
     site = sources.site
     vital = {e.id: e for e in life_safety_machines(site)}
-    # Whatever joins two of them, such as a change-over manifold, belongs to the strip although no limit of its own does.
+    # What joins two of them, such as a change-over manifold, belongs to the strip even without such a limit.
     for item in site.equipment.values():
         if (
             item.id not in vital
@@ -494,7 +501,9 @@ def _life_card(
         return LifeCard(supply_title(group, words), mark, tone, columns, pipes, None, "")
     item = group[0]
     keys = [p for p in item.cls.spec.key_points if p in item.points] or list(item.points)[:1]
-    views = [value_view(site, item, p, live, words, alerts_by_point(item, of_machine.get(item.id, ()))) for p in keys]
+    views = [
+        value_view(site, item, p, live, words, alerts_by_point(item, of_machine.get(item.id, ()), live)) for p in keys
+    ]
     note = " · ".join(f"{v.label} {joined(v.number, v.unit)}" for v in views[1:2])
     return LifeCard(supply_title(group, words), mark, tone, (), (), views[0], note)
 
@@ -547,7 +556,7 @@ def _node(site: Site, item: Equipment, live: Live, words: Words, alerts: Sequenc
     point = _first_key(item)
     text, unit = "", ""
     if point is not None:
-        view = value_view(site, item, point, live, words, alerts_by_point(item, alerts))
+        view = value_view(site, item, point, live, words, alerts_by_point(item, alerts, live))
         text, unit = view.number, view.unit
     running = live.reading(f"{item.id}/running")
     idle = running is not None and running.value == 0

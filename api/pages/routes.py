@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Request
@@ -13,26 +13,41 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, RedirectResponse, Response, StreamingResponse
 
 from api.context import context_of
-from api.errors import ApiError
+from api.errors import ApiError, shown, unknown
 from api.pages.curves import Spark
-from api.pages.frame import THEMES, build_frame
+from api.pages.frame import THEMES, NavLink, build_frame, may_act
 from api.pages.live_pages import Parts, SharedParts, stream
+from api.pages.machine import (
+    MachinePage,
+    companions,
+    machine,
+    series_csv,
+    subject_point,
+    wanted_keys,
+)
 from api.pages.overview import day_curves, overview, spark_points
+from api.pages.plant import system_name, systems_present
+from api.pages.rail import plant_page, rail
 from api.pages.rendering import STATIC_FOLDER, fill, version
 from api.pages.sources import Live, Sources
+from api.pages.trends import TrendRange, range_of, start_of
+from api.pages.values import alerts_by_point
 from api.pages.visit import LANGUAGE_COOKIE, THEME_COOKIE, Visit, frame_parts, framed, visit_of
-from api.pages.words import words_of
+from api.pages.words import Words, words_of
 from api.security.access import identify, require
 from api.security.logins import Identity
 from api.security.routes import safe_next
 from facility.errors import StoreUnavailable
 from facility.names import LANGUAGES, Language
+from facility.readings import Aggregates
+from facility.site import Equipment
 
 router = APIRouter(include_in_schema=False)
 public = APIRouter(include_in_schema=False)
 
 _A_YEAR_S: Final = 365 * 86_400
 _CURVES_HOLD_S: Final = 60.0
+_CHART_HOLDS_S: Final = 30.0
 _WELCOME_EACH_S: Final = 15.0
 
 
@@ -42,7 +57,22 @@ class PageCaches:
 
     parts: SharedParts = field(default_factory=SharedParts)
     _curves: dict[str, tuple[float, Spark]] = field(default_factory=dict)
+    _readings: dict[object, tuple[float, Mapping[str, Aggregates] | None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def readings(
+        self, key: object, read: Callable[[], Mapping[str, Aggregates] | None]
+    ) -> Mapping[str, Aggregates] | None:
+        """Return the readings of an open chart, read from the store at most twice a minute."""
+        now = time.monotonic()
+        with self._lock:
+            self._readings = {k: kept for k, kept in self._readings.items() if now - kept[0] < _CHART_HOLDS_S}
+            if key in self._readings:
+                return self._readings[key][1]
+        found = read()
+        with self._lock:
+            self._readings[key] = (now, found)
+        return found
 
     def day_curves(self, sources: Sources, live: Live) -> Mapping[str, Spark]:
         """Return the overview's curves, read from the store once a minute; without them while the store is away."""
@@ -106,6 +136,101 @@ def overview_route(sources: From, _reader: Reader, visit: Visiting, caches: Cach
     )
 
 
+@router.get("/plant")
+def plant_route(sources: From, _reader: Reader, visit: Visiting, system: str = "") -> Response:
+    """Show the machines of a system."""
+    live = _live(sources)
+    present = systems_present(sources.site)
+    if not present:
+        raise ApiError(404, "no-equipment", "The site has no equipment.", "Add some to the site file.")
+    chosen = next((s for s in present if s == system), next(iter(present)))
+    return framed(
+        sources,
+        visit,
+        "plant.html",
+        place="plant",
+        title=visit.words("Plant"),
+        live=live,
+        live_page=f"plant:{chosen}",
+        page=plant_page(sources, visit.words, live, chosen),
+        rail=rail(sources, visit.words, live, chosen, None),
+    )
+
+
+def _equipment(sources: Sources, equipment: str) -> Equipment:
+    item = sources.site.equipment.get(equipment)
+    if item is None:
+        raise unknown("equipment", equipment, sources.site.equipment, "/plant")
+    return item
+
+
+def _readings(
+    sources: Sources, keys: Sequence[str], chosen: TrendRange, now_us: int
+) -> Mapping[str, Aggregates] | None:
+    try:
+        return sources.store.aggregate(keys, start_of(chosen, now_us), now_us, chosen.step_us) if keys else {}
+    except StoreUnavailable:
+        return None
+
+
+def _machine_page(
+    sources: Sources, item: Equipment, words: Words, live: Live, chosen: TrendRange, point: str | None
+) -> MachinePage:
+    alerts = [a for a in sources.desk.open_alerts() if a.equipment == item.id]
+    subject = subject_point(item, point, alerts_by_point(item, alerts, live))
+    readings = _readings(sources, wanted_keys(item, subject), chosen, live.now_us)
+    return machine(sources, item, words, live, chosen, subject, readings)
+
+
+@router.get("/plant/{equipment}")
+def machine_route(
+    sources: From,
+    _reader: Reader,
+    visit: Visiting,
+    equipment: str,
+    point: str | None = None,
+    range: str | None = None,
+) -> Response:
+    """Show a machine."""
+    live, item, chosen = _live(sources), _equipment(sources, equipment), range_of(range)
+    page = _machine_page(sources, item, visit.words, live, chosen, point)
+    system = item.cls.spec.system
+    return framed(
+        sources,
+        visit,
+        "machine.html",
+        place="plant",
+        title=page.name,
+        live=live,
+        live_page=f"machine:{item.id}:{chosen.key}:{point or ''}",
+        back=NavLink("plant", f"/plant?system={system}", system_name(system, visit.words), False),
+        page=page,
+        rail=rail(sources, visit.words, live, system, item.id),
+    )
+
+
+@router.get("/plant/{equipment}/{point}.csv")
+def series_route(
+    sources: From,
+    _reader: Reader,
+    equipment: str,
+    point: str,
+    range: str | None = None,
+) -> Response:
+    """Send the table behind a chart."""
+    item, chosen, now_us = _equipment(sources, equipment), range_of(range), sources.now_us()
+    if point not in item.points:
+        raise unknown("point", point, item.points, f"/plant/{item.id}")
+    keys = [f"{item.id}/{name}" for name in companions(item, point)]
+    readings = sources.store.aggregate(keys, start_of(chosen, now_us), now_us, chosen.step_us)
+    return Response(
+        # A spreadsheet takes UTF-8 for what it is only with the mark at its beginning.
+        "\ufeff" + series_csv(sources.site, item, point, readings),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{item.id}-{point}-{chosen.key}.csv"'},
+    )
+
+
 # --- live -------------------------------------------------------------------------------------------------------------
 
 
@@ -125,6 +250,40 @@ def overview_parts(sources: Sources, language: Language, caches: PageCaches) -> 
     return parts
 
 
+def plant_parts(sources: Sources, language: Language, system: str) -> Parts:
+    """Draw the parts of a system's page."""
+    words, live = words_of(language), _live(sources)
+    present = systems_present(sources.site)
+    chosen = next((s for s in present if s == system), next(iter(present)))
+    frame = build_frame(sources, words, place="plant", title="", path="/plant", live=live)
+    parts = frame_parts(frame)
+    parts["rail"] = fill(language, "parts/rail.html", rail=rail(sources, words, live, chosen, None))
+    parts["machine-cards"] = fill(language, "parts/machine_cards.html", page=plant_page(sources, words, live, chosen))
+    return parts
+
+
+def machine_parts(
+    sources: Sources, language: Language, caches: PageCaches, equipment: str, range_key: str, point: str, acts: bool
+) -> Parts:
+    """Draw the parts of a machine's page; its chart at most twice a minute."""
+    words, live, item, chosen = words_of(language), _live(sources), _equipment(sources, equipment), range_of(range_key)
+    alerts = [a for a in sources.desk.open_alerts() if a.equipment == item.id]
+    subject = subject_point(item, point or None, alerts_by_point(item, alerts, live))
+    readings = caches.readings(
+        (item.id, subject, chosen.key),
+        lambda: _readings(sources, wanted_keys(item, subject), chosen, live.now_us),
+    )
+    page = machine(sources, item, words, live, chosen, subject, readings)
+    frame = build_frame(sources, words, place="plant", title="", path=f"/plant/{item.id}", live=live)
+    frame = replace(frame, may_act=acts)
+    parts = frame_parts(frame)
+    rails = rail(sources, words, live, item.cls.spec.system, item.id)
+    parts["rail"] = fill(language, "parts/rail.html", rail=rails)
+    for name in ("machine-head", "machine-values", "machine-points", "trend"):
+        parts[name] = fill(language, f"parts/{name.replace('-', '_')}.html", page=page, frame=frame)
+    return parts
+
+
 @router.get("/live")
 async def live_route(
     request: Request, sources: From, reader: Reader, visit: Visiting, caches: Caches, page: str
@@ -134,13 +293,22 @@ async def live_route(
     streams = request.app.state.streams
     streams.check_room(reader.name)
 
+    kind, *rest = page.split(":")
+    acts = may_act(reader)
+    if len(rest) != {"overview": 0, "plant": 1, "machine": 3}.get(kind, -1):
+        raise ApiError(404, "unknown-page", f"There is no live page {shown(page)}.", "Load the page again.")
+    if kind == "machine":
+        _equipment(sources, rest[0])
+
     def draw() -> Parts:
-        if page != "overview":
-            raise ApiError(404, "unknown-page", "There is no such live page.", "Load the page again.")
-        return overview_parts(sources, language, caches)
+        if kind == "overview":
+            return overview_parts(sources, language, caches)
+        if kind == "plant":
+            return plant_parts(sources, language, rest[0])
+        return machine_parts(sources, language, caches, rest[0], rest[1], rest[2], acts)
 
     def shared() -> Parts:
-        return caches.parts.get((page, language), draw)
+        return caches.parts.get((page, language, acts), draw)
 
     async def send() -> AsyncIterator[bytes]:
         checked = time.monotonic()

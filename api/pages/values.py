@@ -33,6 +33,7 @@ class PointLimit:
     above: bool
     priority: str
     limit: Limit
+    always: bool  # False where it holds under a condition that the value alone does not show
 
     @property
     def id(self) -> str:
@@ -83,7 +84,7 @@ class ValueView:
         return self.state != "normal"
 
 
-def limits_of(item: Equipment, point: str) -> tuple[PointLimit, ...]:
+def all_limits_of(item: Equipment, point: str) -> tuple[PointLimit, ...]:
     """Return the limits with a number that a point must keep, lowest first."""
     found: list[PointLimit] = []
     for limit in item.limits:
@@ -92,8 +93,22 @@ def limits_of(item: Equipment, point: str) -> tuple[PointLimit, ...]:
             continue
         # A limit on max(winding_temperature) is drawn on each winding: any of them may break it.
         if first.left.text == point or limit.subject != first.left.text:
-            found.append(PointLimit(first.threshold, first.op in (">", ">="), limit.spec.priority, limit))
+            found.append(
+                PointLimit(first.threshold, first.op in (">", ">="), limit.spec.priority, limit, _always(limit))
+            )
     return tuple(sorted(found, key=lambda p: p.threshold))
+
+
+def _always(limit: Limit) -> bool:
+    """Return True if only running is asked for besides: a machine that stands still has no such value to judge."""
+    return all(
+        c.op == "==" and "running" in c.left.text and c.threshold == 1.0 for c in limit.condition.comparisons[1:]
+    )
+
+
+def limits_of(item: Equipment, point: str) -> tuple[PointLimit, ...]:
+    """Return the limits that are drawn beside a value: those that hold whenever it has one."""
+    return tuple(p for p in all_limits_of(item, point) if p.always)
 
 
 def scale_of(item: Equipment, point: str) -> tuple[float, float] | None:
@@ -159,11 +174,11 @@ def state_word(item: Equipment, point: str, code: float, words: Words) -> str:
     return words.name(names) if names is not None else number(code, 0)
 
 
-def alerts_by_point(item: Equipment, alerts: Sequence[AlertRecord]) -> Mapping[str, AlertRecord]:
-    """Return the worst open alert on each point of a machine; a limit's alert belongs to what it compares first."""
+def alerts_by_point(item: Equipment, alerts: Sequence[AlertRecord], live: Live) -> Mapping[str, AlertRecord]:
+    """Return the worst open alert on each point of a machine, for the points that have brought it about."""
     found: dict[str, AlertRecord] = {}
     for alert in sorted(alerts, key=lambda a: RANK.get(a.priority, 9), reverse=True):
-        for point in points_of_alert(item, alert):
+        for point in telling_points(item, alert, live):
             found[point] = alert
     return found
 
@@ -182,14 +197,32 @@ def limit_of_alert(item: Equipment, alert: AlertRecord) -> Limit | None:
 
 
 def points_of_alert(item: Equipment, alert: AlertRecord) -> tuple[str, ...]:
-    """Return the points of a machine that an alert is about, most telling first."""
+    """Return the points of a machine that an alert's limit compares first, in the class's order."""
     limit = limit_of_alert(item, alert)
     if limit is None:
         return ()
-    first = limit.condition.comparisons[0].left
     if limit.subject in item.points:
         return (limit.subject,)
-    return tuple(p for p in first.points if p in item.points)
+    return tuple(p for p in limit.condition.comparisons[0].left.points if p in item.points)
+
+
+def telling_points(item: Equipment, alert: AlertRecord, live: Live) -> tuple[str, ...]:
+    """
+    Return the points that have brought an alert about, the furthest gone first.
+
+    A limit on max(winding_temperature) is about the one winding that is hot, not about the two that are not; where
+    none is beyond the level at which the alert clears, it is about the one that came closest.
+    """
+    points = points_of_alert(item, alert)
+    limit = limit_of_alert(item, alert)
+    if len(points) < 2 or limit is None or limit.threshold is None:
+        return points
+    above = limit.condition.comparisons[0].op in (">", ">=")
+    level = limit.clear if limit.clear is not None else limit.threshold
+    readings = {p: r.value for p in points if (r := live.reading(f"{item.id}/{p}")) is not None}
+    ranked = sorted(readings, key=lambda p: readings[p], reverse=above)
+    beyond = [p for p in ranked if (readings[p] > level if above else readings[p] < level)]
+    return tuple(beyond or ranked[:1] or points[:1])
 
 
 def breached(item: Equipment, point: str, value: float) -> str | None:
@@ -211,7 +244,7 @@ def hint_of(item: Equipment, point: str, words: Words) -> str:
     parts: list[str] = []
     if spec.normal is not None:
         parts.append(words("normal %(range)s", range=range_text(spec.normal, spec.unit, decimals, words.language)))
-    for p in limits_of(item, point):
+    for p in all_limits_of(item, point):
         text = plain(p.threshold, decimals)
         parts.append(
             words("%(id)s above %(limit)s %(priority)s", id=p.id, limit=text, priority=p.priority)

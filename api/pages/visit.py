@@ -40,7 +40,7 @@ def visit_of(request: Request) -> Visit:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return Visit(
         words=words_of(as_language(chosen, request.headers.get("Accept-Language"))),
-        theme=cast(Theme, theme) if theme in THEMES else "auto",
+        theme=theme if theme in THEMES else "auto",
         user=user,
         csrf=str(getattr(request.state, "csrf", "") or ""),
         path=here if len(here) <= 2048 else request.url.path,

@@ -10,7 +10,7 @@ import gettext
 import io
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -34,7 +34,7 @@ def translations(language: Language) -> gettext.NullTranslations:
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
-    return gettext.GNUTranslations(compiled)  # type: ignore[arg-type]
+    return gettext.GNUTranslations(compiled)
 
 
 class Words:
@@ -81,9 +81,9 @@ def words_of(language: Language) -> Words:
 def as_language(text: str | None, accept: str | None = None) -> Language:
     """Return the language that a cookie names, else the first known one that the browser asks for, else Chinese."""
     if text in LANGUAGES:
-        return cast(Language, text)
+        return text
     for part in (accept or "").lower().split(","):
         tag = part.split(";")[0].strip()[:2]
         if tag in LANGUAGES:
-            return cast(Language, tag)
+            return tag
     return "zh"
