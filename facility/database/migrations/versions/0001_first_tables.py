@@ -181,11 +181,12 @@ def _create_quarantine() -> None:
         sa.Column("sample_key", sa.Text(), nullable=False, unique=True),
         _time("first_us"),
         _time("last_us"),
-        sa.Column("count", sa.BigInteger(), nullable=False),
+        _count("count"),
         _text("gateway", null=True),
         _time("replayed_us", null=True),
     )
     op.create_index("ix_quarantine_last_us", "quarantine", ["last_us"])
+    op.create_index("ix_quarantine_reason", "quarantine", ["reason"])
 
 
 def _create_people() -> None:

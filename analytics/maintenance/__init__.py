@@ -1,0 +1,1 @@
+"""Maintenance: tickets, from what was found to what was done about it."""
