@@ -1,0 +1,58 @@
+"""`wardwatt bench ...` and `wardwatt evaluate`: figures that were measured, not claimed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from api.commands.options import JsonOption, print_json, stdout, told
+
+app = typer.Typer(no_args_is_help=True, help="Measure speeds, each against something else in the same run.")
+
+
+@app.callback()
+def _bench() -> None:
+    pass
+
+
+@app.command()
+def ingest(
+    messages: Annotated[int, typer.Option("--messages", help="Messages a round, six values each.", min=100)] = 60_000,
+    rounds: Annotated[int, typer.Option("--rounds", help="Rounds of both receivers; medians count.", min=1)] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Messages a second stored in DuckDB and acknowledged, against a bare paho loop that does nothing else."""
+    from collector.benchmark import run
+
+    with told():
+        result = run(messages, rounds)
+    if as_json:
+        print_json(result)
+        return
+    table = Table("", "")
+    for key, value in result.items():
+        table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
+    stdout.print(table)
+
+
+def evaluate(
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of the recorded water-pump rig: anomaly-free/ and valve1/ with *.csv.")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Score the anomaly detector on recorded data with truth; false alarms on the healthy recording first."""
+    from analytics.anomaly.evaluation import evaluate_rig
+
+    with told():
+        result = evaluate_rig(folder)
+    if as_json:
+        print_json(result)
+        return
+    table = Table("figure", "value")
+    for key, value in result.items():
+        table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+    stdout.print(table)

@@ -1,0 +1,206 @@
+"""`wardwatt run`, `collect`, `serve` and `demo`: processes that go on until they are told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from api.commands.options import (
+    DEFAULT_DATA,
+    DEFAULT_SITE,
+    BrokerOption,
+    ClassesOption,
+    DatabaseOption,
+    DataOption,
+    SiteArgument,
+    StoreOption,
+    progress_bar,
+    stdout,
+    told,
+)
+from api.logs import set_up_logs
+from api.options import DEMO_SITE, Options
+from api.runtime import Roles, Service, broker_address, check_port, now_us
+from api.simulation import Simulation
+
+log = logging.getLogger(__name__)
+
+DEMO_DATA: Final = Path("data") / "demo"
+
+HostOption = Annotated[
+    str, typer.Option("--host", envvar="WARDWATT_HOST", help="Address to serve on; 0.0.0.0 for the whole network.")
+]
+PortOption = Annotated[int, typer.Option("--port", "-p", envvar="WARDWATT_PORT", min=1, max=65535)]
+HostsOption = Annotated[
+    list[str] | None,
+    typer.Option("--name", envvar="WARDWATT_NAMES", help="A name by which browsers reach the pages; may repeat."),
+]
+HttpsOption = Annotated[
+    bool, typer.Option("--https", envvar="WARDWATT_HTTPS", help="Browsers come through https: a proxy stands in front.")
+]
+HistoryOption = Annotated[
+    float, typer.Option("--history", help="With --simulate: days of history to write first.", min=0.0, max=400.0)
+]
+SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")]
+
+
+def run(
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    database: DatabaseOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    names: HostsOption = None,
+    https: HttpsOption = False,
+    classes: ClassesOption = None,
+    simulate: Annotated[bool, typer.Option("--simulate", help="Let a simulator publish the site's telemetry.")] = False,
+    history: HistoryOption = 30.0,
+    seed: SeedOption = 1,
+) -> None:
+    """Run everything in one process: collector, store, live rules, jobs, pages; a broker too, if none is named."""
+    options = Options(site, data, broker, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
+    with told():
+        _serve(options, Roles(), simulate=simulate, history_days=history, storyline=False, seed=seed)
+
+
+def collect(
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    broker: BrokerOption = None,
+    store: StoreOption = None,
+    database: DatabaseOption = None,
+    classes: ClassesOption = None,
+) -> None:
+    """Collect and judge readings without serving pages."""
+    options = Options(site, data, broker, store, database, classes=tuple(classes or ()))
+    with told(), ExitStack() as closing:
+        set_up_logs()
+        service = Service(options, Roles(serve=False))
+        service.open()
+        closing.callback(service.stop)
+        service.start()
+        stdout.print(
+            f"Collecting for {service.site.name.en} from {_broker_words(service)}. Ctrl-C stops.", markup=False
+        )
+        _wait_for_the_end()
+
+
+def serve(
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    store: StoreOption = None,
+    database: DatabaseOption = None,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    names: HostsOption = None,
+    https: HttpsOption = False,
+    classes: ClassesOption = None,
+) -> None:
+    """Serve pages and API for what is stored, without collecting or judging."""
+    options = Options(site, data, None, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
+    with told():
+        _serve(options, Roles(collect=False, judge=False), simulate=False, history_days=0, storyline=False, seed=1)
+
+
+def demo(
+    data: DataOption = DEMO_DATA,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    history: HistoryOption = 30.0,
+    seed: SeedOption = 1,
+) -> None:
+    """Show a live hospital: simulator, 30 days of history, and faults that come in the first minutes."""
+    with told():
+        _serve(
+            Options(DEMO_SITE, data, host=host, port=port), Roles(),
+            simulate=True, history_days=history, storyline=True, seed=seed,
+        )  # fmt: skip
+
+
+def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: float, storyline: bool, seed: int) -> None:
+    set_up_logs()
+    check_port(options.host, options.port)
+    with ExitStack() as closing, _sigterm_as_interrupt():
+        service = Service(options, roles)
+        service.open()
+        closing.callback(service.stop)
+        simulation = None
+        first_time = False
+        if simulate:
+            truth = options.data / "truth.jsonl"
+            simulation = Simulation(service.site, service.store, service.database, truth, seed)
+            first_time = not simulation.begun
+            _make_past(simulation, history_days if first_time else None)
+        service.start()
+        if simulation is not None:
+            address = broker_address(options.broker or service.broker_url or "")
+            simulation.start(address, storyline=storyline and first_time, now_us=now_us)
+            closing.callback(simulation.stop)
+        _print_where(service)
+        service.run()
+        stdout.print("Stopping: the last readings are being stored ...")
+    stdout.print("Stopped.")
+
+
+def _make_past(simulation: Simulation, days: float | None) -> None:
+    with progress_bar() as bar:
+        if days is None:
+            bar.add_task("Going on where the simulated hospital stood", total=None)
+            simulation.go_on(now_us)
+            return
+        task = bar.add_task(f"Writing {days:g} days of simulated history", total=1.0)
+        simulation.write_past(days, lambda share, _what: bar.update(task, completed=share), now_us)
+
+
+def _broker_words(service: Service) -> str:
+    return service.broker_url or str(broker_address(service.options.broker or ""))
+
+
+def _print_where(service: Service) -> None:
+    options = service.options
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104 - compared, not bound
+    lines = [f"{service.site.name.zh} · {service.site.name.en}", f"Address:  http://{host}:{options.port}/"]
+    if service.first_login is not None:
+        lines += [
+            f"User: {service.first_login.name}",
+            f"Password: {service.first_login.password}",
+            "The password is shown this once; change it after the first login.",
+        ]
+    else:
+        lines.append(f"User and password: as before; a new one by: wardwatt user password admin --data {options.data}")
+    if service.collector is not None:
+        lines.append(f"Broker:   {_broker_words(service)}")
+    lines += [f"Data:     {options.data.absolute()}", "Ctrl-C stops."]
+    stdout.print("\n".join(lines), markup=False)
+
+
+class _sigterm_as_interrupt:
+    """SIGTERM and SIGINT before the web server takes over end the start-up as Ctrl-C does, without a traceback."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, self._interrupt)
+
+    @staticmethod
+    def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+
+def _wait_for_the_end() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    ended.wait()
+    stdout.print(f"Stopping process {os.getpid()}: the last readings are being stored ...", markup=False)

@@ -1,0 +1,135 @@
+"""`wardwatt simulate` and `wardwatt replay`: telemetry without hardware."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+import paho.mqtt.client as mqtt
+import typer
+from paho.mqtt.enums import CallbackAPIVersion
+from rich.table import Table
+
+from api.commands.options import (
+    DEFAULT_DATA,
+    DEFAULT_SITE,
+    BrokerOption,
+    ClassesOption,
+    DataOption,
+    JsonOption,
+    SiteArgument,
+    broker_url,
+    fail,
+    options_of,
+    print_json,
+    stdout,
+    told,
+)
+from api.logs import set_up_logs
+from api.runtime import broker_address
+from collector.broker import BrokerAddress
+from facility.site import Site
+from simulators.faults import CATALOGUE, FaultBook
+from simulators.gateways import Publisher, command, command_topic
+from simulators.hospital import Hospital
+
+
+def simulate(
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    broker: BrokerOption = None,
+    classes: ClassesOption = None,
+    list_faults: Annotated[bool, typer.Option("--list-faults", help="List what can be broken, and leave.")] = False,
+    on: Annotated[
+        list[str] | None,
+        typer.Option("--on", help="Switch a fault on in the simulator that runs: EL-F04@tx1, or EL-F04@tx1=0.5."),
+    ] = None,
+    off: Annotated[list[str] | None, typer.Option("--off", help="Switch a fault off: EL-F04@tx1.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a simulated hospital to a broker, or switch faults in one that runs already."""
+    if list_faults:
+        _list(as_json)
+        return
+    with told():
+        loaded = options_of(site, data, classes=classes).load_site()
+        address = broker_address(broker_url(broker, data))
+        if on or off:
+            _switch(loaded, address, on or [], off or [])
+        else:
+            _publish(loaded, address, data, seed)
+
+
+def _list(as_json: bool) -> None:
+    if as_json:
+        print_json([{"id": f.id, "name": f.name.model_dump(), "onset_s": f.onset_s} for f in CATALOGUE.values()])
+        return
+    table = Table("fault", "", "")
+    for fault in CATALOGUE.values():
+        table.add_row(fault.id, fault.name.zh, fault.name.en)
+    stdout.print(table)
+
+
+def _parse(text: str) -> tuple[str, str, float]:
+    fault, _, rest = text.partition("@")
+    equipment, _, severity = rest.partition("=")
+    try:
+        return fault, equipment, float(severity or 0.8)
+    except ValueError:
+        raise ValueError(f"{text!r}: {severity!r} is no severity; write a number above 0 and up to 1") from None
+
+
+def _switch(site: Site, address: BrokerAddress, on: list[str], off: list[str]) -> None:
+    orders = [(*_parse(text), True) for text in on] + [(*_parse(text), False) for text in off]
+    book = FaultBook(site)
+    for fault, equipment, severity, _ in orders:
+        book.check(fault, equipment)
+        if not 0.0 < severity <= 1.0:
+            raise ValueError(f"severity {severity:g} is not above 0 and up to 1")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    if address.tls:
+        client.tls_set(ca_certs=address.ca_file)
+    if address.user:
+        client.username_pw_set(address.user, address.password)
+    refused: list[str] = []
+    client.on_connect = lambda _c, _d, _f, reason, _p: refused.append(str(reason)) if reason.is_failure else None
+    try:
+        client.connect(address.host, address.port)
+    except OSError as error:
+        fail(f"no connection to {address} ({error.strerror or error}); start the service, or name its --broker", 3)
+    client.loop_start()
+    try:
+        for fault, equipment, severity, wanted in orders:
+            sent = client.publish(command_topic(site), command(fault, equipment, wanted, severity), qos=1)
+            with contextlib.suppress(RuntimeError, ValueError):
+                sent.wait_for_publish(10)
+            if not sent.is_published():
+                why = f" ({refused[0]})" if refused else ""
+                fail(f"{address} did not take the command{why}; check host, user and password", 3)
+            stdout.print(f"{fault} {'on' if wanted else 'off'} at {equipment}", markup=False)
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def _publish(site: Site, address: BrokerAddress, data: Path, seed: int) -> None:
+    set_up_logs()
+    data.mkdir(parents=True, exist_ok=True)
+    hospital = Hospital(site, seed, truth=data / "truth.jsonl")
+    publisher = Publisher(hospital, address)
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    publisher.start()
+    stdout.print(f"Publishing {site.name.en} to {address}. Ctrl-C stops.", markup=False)
+    began = time.monotonic()
+    while not ended.wait(5.0):
+        if time.monotonic() - began > 10 and not any(g.connected for g in publisher.status().values()):
+            stdout.print(f"Not connected to {address}; trying on ...", markup=False)
+            began = time.monotonic()
+    publisher.stop()

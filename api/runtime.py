@@ -1,0 +1,230 @@
+"""Wiring: the parts of a service made in order, started, watched, and stopped in the opposite order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from analytics.schedule import Jobs
+
+from analytics.desk import Desk
+from analytics.live import LiveFeed, LiveRules
+from api.app import create_app
+from api.context import Context, WebSettings
+from api.live import LiveBoard
+from api.options import Options, write_broker_url
+from api.security.users import Credentials, ensure_first_user
+from api.serving import Server
+from collector.broker import BrokerAddress, EmbeddedBroker
+from collector.mapping import TopicMap
+from collector.quarantine import Quarantine
+from collector.service import Collector
+from facility.database import Database
+from facility.errors import ConfigurationError, Problem
+from facility.site import Site
+from facility.store import TelemetryStore
+from facility.store.opening import open_store
+
+log = logging.getLogger(__name__)
+
+EMBEDDED_PORT: Final = 1883
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """What a process does: collect readings, judge them (live rules and jobs), serve pages."""
+
+    collect: bool = True
+    judge: bool = True
+    serve: bool = True
+
+
+def now_us() -> int:
+    """Return the time of the machine's clock. [µs since 1970-01-01 UTC]"""
+    return time.time_ns() // 1_000
+
+
+class Service:
+    """
+    One process of Wardwatt: `open`, then `start`, then `run` until it is told to stop, then `stop`.
+
+    Parameters
+    ----------
+    options : where its parts are
+    roles : which parts run in this process
+    clock : the time now [µs]
+
+    Attributes
+    ----------
+    first_login : name and password of the first administrator, if this start made one; to be shown once
+    broker_url : the embedded broker's address with its password; None where another broker was named
+    """
+
+    def __init__(self, options: Options, roles: Roles | None = None, clock: Callable[[], int] = now_us) -> None:
+        self.options = options
+        self.roles = roles or Roles()
+        self.clock = clock
+        self.first_login: Credentials | None = None
+        self.broker_url: str | None = None
+        self.collector: Collector | None = None
+        self._closing = ExitStack()
+        self.site: Site
+        self.store: TelemetryStore
+        self.database: Database
+        self.desk: Desk
+
+    def open(self) -> None:
+        """
+        Read the site, open store and database. Nothing runs yet.
+
+        Raises
+        ------
+        ConfigurationError, StoreUnavailable
+            If something must be mended first; what was opened is closed again.
+        """
+        try:
+            self.site = self.options.load_site()
+            _make_folder(self.options)
+            self.database = Database(self.options.database_url)
+            self._closing.callback(self.database.close)
+            self.database.upgrade()
+            self.store = open_store(self.options.store_url)
+            self._closing.callback(self.store.close)
+            if self.roles.serve:
+                self.first_login = ensure_first_user(self.database)
+            self.desk = Desk(self.database, self.site, self.clock)
+        except BaseException:
+            self._closing.close()
+            raise
+
+    def start(self) -> None:
+        """Start broker, collector, live rules and jobs; the pages are served by `run`."""
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        self.board = LiveBoard(self.site.points)
+        self.board.seed(self.store.latest())
+        self.quarantine = Quarantine(self.database)
+        sinks: list[Callable[..., None]] = [self.board]
+        if self.roles.judge:
+            sinks.append(self._start_judging())
+        if self.roles.collect:
+            self._start_collecting(sinks)
+
+    def _start_judging(self) -> LiveFeed:
+        rules = LiveRules(self.site)
+        # State is right after a restart: what was firing stays firing, what held goes on holding.
+        first = rules.resume(self.store, self.desk.open_tiers(), self.clock())
+        feed = LiveFeed(rules, self.desk.take_events, (self.store.write, self.board), self.clock, first)
+        feed.start()
+        self._closing.callback(feed.stop)
+        jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock)
+        jobs.start()
+        self._closing.callback(jobs.stop)
+        return feed
+
+    def _start_collecting(self, sinks: list[Callable[..., None]]) -> None:
+        client_id = f"wardwatt-{self.site.id}"
+        if self.options.broker is None:
+            broker = EmbeddedBroker(
+                "127.0.0.1",
+                _port_for_broker(),
+                self.options.data,
+                sessions={client_id: TopicMap(self.site).filters()},
+            )
+            broker.start()
+            self._closing.callback(broker.stop)
+            address = broker.address
+            self.broker_url = address.url
+            write_broker_url(self.options.data, address.url)
+        else:
+            address = broker_address(self.options.broker)
+        self.collector = Collector(
+            self.site,
+            self.store,
+            address,
+            quarantine=self.quarantine,
+            sinks=sinks,
+            client_id=client_id,
+            data_dir=self.options.data,
+            clock=self.clock,
+        )
+        self.collector.start()
+        self._closing.callback(self.collector.stop)
+
+    def context(self) -> Context:
+        """Return what the web application works with."""
+        return Context(
+            site=self.site,
+            store=self.store,
+            database=self.database,
+            desk=self.desk,
+            quarantine=self.quarantine,
+            live=self.board,
+            collector=lambda: self.collector.status() if self.collector else None,
+            clock=self.clock,
+            settings=WebSettings(hosts=self.options.hosts, https=self.options.https),
+        )
+
+    def run(self) -> None:
+        """Serve the pages until the process is told to stop (Ctrl-C or SIGTERM)."""
+        # The server ends in order first and then raises Ctrl-C again, for programs that do not know of it.
+        with suppress(KeyboardInterrupt):
+            Server(create_app(self.context()), self.options.host, self.options.port).run()
+
+    def stop(self) -> None:
+        """Stop what runs, newest first: the last readings are committed before the store closes."""
+        self._closing.close()
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Read a broker's URL; ConfigurationError tells what is wrong with it."""
+    try:
+        return BrokerAddress.parse(url)
+    except ValueError as error:
+        raise ConfigurationError([Problem("", 0, "--broker", str(error))]) from None
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ConfigurationError if the pages cannot be served there, before anything else is begun."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            mend = "choose another with --port, or stop what uses it"
+            raise ConfigurationError(
+                [Problem("", 0, "--port", f"{host}:{port} cannot be used ({error.strerror or error}); {mend}")]
+            ) from None
+
+
+def _port_for_broker() -> int:
+    """Return the usual port, or 0 (any free one) where something else has it already."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", EMBEDDED_PORT))
+        except OSError:
+            return 0
+    return EMBEDDED_PORT
+
+
+def _make_folder(options: Options) -> None:
+    try:
+        options.data.mkdir(parents=True, exist_ok=True)
+        os.listdir(options.data)
+    except OSError as error:
+        raise ConfigurationError(
+            [Problem("", 0, "--data", f"{options.data}: the folder cannot be used ({error.strerror}); name another")]
+        ) from None
