@@ -1,5 +1,7 @@
 """The embedded keeper: a DuckDB file with a small unsorted hot part and a large sorted cold part (ADR 2)."""
 
+# ruff: noqa: S608 (values are parameters; what is formatted into SQL is our own constants and whole numbers)
+
 from __future__ import annotations
 
 import threading
@@ -23,12 +25,12 @@ from facility.store import duckdb_schema
 from facility.store.contract import StoreSize
 from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
-from facility.store.duckdb_runs import Housekeeper, Merge, due
+from facility.store.duckdb_runs import TIME_US, Housekeeper, Merge, cold_columns, due, run_order
 from facility.store.last_write import Readings, last_write_stands
 from facility.store.steps import aggregates_of, join_steps, sum_by_step
 
 _SLICE_READINGS: Final = 1_000_000  # so many readings of a long aggregate are held at once
-_FULL: Final = 4  # the writer itself compacts when the hot part holds so many times its bound
+_FULL: Final = 2  # writers wait when the hot part holds so many times its bound
 
 
 class DuckDBStore:
@@ -64,8 +66,8 @@ class DuckDBStore:
         self._merge: Merge | None = None
         if not read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._open()
         self._housekeeper: Housekeeper | None = None
+        self._open()
         if not read_only and self.settings.compact_in_background:
             self._housekeeper = Housekeeper(self.compact, f"compaction of {self.path.name}")
 
@@ -77,6 +79,7 @@ class DuckDBStore:
         if len(batch) == 0:
             return
         _check(batch)
+        self._await_room()
         with self._writing, self._cursor() as cursor:
             ids = self._ids.get(batch.table)
             if ids is not None:
@@ -94,13 +97,17 @@ class DuckDBStore:
             with self._booking:
                 self._book.newest.take_in(rows)
             self._hot_readings += len(rows)
-            waiting = self._hot_readings
-        if waiting >= self.settings.hot_readings:
-            if self._housekeeper is None or waiting >= _FULL * self.settings.hot_readings:
-                # The writer pays when the housekeeper cannot keep up: the hot part, and with it memory, is bounded.
+        if self._hot_readings >= self.settings.hot_readings:
+            if self._housekeeper is None:
                 self.compact()
             else:
                 self._housekeeper.wake()
+
+    def _await_room(self) -> None:
+        # The hot part, and with it memory and the time to open, is bounded: writers wait when moving cannot keep up.
+        full = _FULL * self.settings.hot_readings
+        if self._housekeeper is not None and self._hot_readings >= full:
+            self._housekeeper.wait_until(lambda: self._hot_readings < full)
 
     def _append_hot(self, cursor: Connection, rows: Readings) -> None:
         first = self._next_seq
@@ -142,7 +149,7 @@ class DuckDBStore:
             incoming: Columns = {name: np.array([row[i] for row in put], dtype=object) for i, name in enumerate(names)}
             incoming["id"] = incoming["id"].astype(np.int32)
             run(cursor, "DELETE FROM points USING incoming WHERE points.id = incoming.id", incoming=incoming)
-            run(cursor, f"INSERT INTO points SELECT {', '.join(names)} FROM incoming", incoming=incoming)  # noqa: S608
+            run(cursor, f"INSERT INTO points SELECT {', '.join(names)} FROM incoming", incoming=incoming)
         return ids, new
 
     # Reading
@@ -198,13 +205,13 @@ class DuckDBStore:
         with self._cursor() as cursor:
             columns = fetch(
                 cursor,
-                "SELECT point, time_ms * 1000 + sub_us AS time_us, value, quality, 0::BIGINT AS seq "  # noqa: S608
-                f"FROM cold WHERE {chosen} AND time_ms BETWEEN {start_us // 1000} AND {(end_us - 1) // 1000} "
+                f"SELECT point, {TIME_US} AS time_us, value, quality, 0::BIGINT AS seq "
+                f"FROM cold WHERE {chosen} AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000} "
                 "UNION ALL SELECT point, time_us, value, quality, seq "
                 f"FROM hot WHERE {chosen} AND time_us >= {start_us} AND time_us < {end_us}",
             )
         rows = _readings(columns)
-        if start_us % 1000 or end_us % 1000:
+        if start_us % 1_000_000 or end_us % 1_000_000:
             inside = (rows.time_us >= start_us) & (rows.time_us < end_us)
             rows, columns["seq"] = rows.take(inside), columns["seq"][inside]
         return last_write_stands(_in_writing_order(rows, columns["seq"]))
@@ -240,9 +247,13 @@ class DuckDBStore:
         self._must_write()
         with self._compacting:
             self._move_hot()
-            while self._merge_some():
+        # Let go in between: a count or a deletion need not wait for a whole merge, and the hot part comes first.
+        more = True
+        while more:
+            with self._compacting:
                 if self._hot_readings >= self.settings.hot_readings:
                     self._move_hot()
+                more = self._merge_some()
 
     def _move_hot(self) -> None:
         """Move what is hot now to a new run of the cold part while writers go on; the last write of a key stands."""
@@ -258,9 +269,9 @@ class DuckDBStore:
             number = self._next_run
             run(
                 cursor,
-                "INSERT INTO cold SELECT ?, point, time_ms, sub_us, value, quality FROM incoming",
+                "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM incoming",
                 [number],
-                _cold_columns(rows),
+                cold_columns(rows.take(run_order(rows))),
             )
             run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
             cold.add(rows, replaced)
@@ -276,6 +287,8 @@ class DuckDBStore:
             self._checkpoint(cursor)
         with self._writing:
             self._hot_readings -= arrived
+        if self._housekeeper is not None:
+            self._housekeeper.progress()
 
     def _checkpoint(self, cursor: Connection) -> None:
         # Without writers: the engine would refuse, or make both wait for longer.
@@ -294,9 +307,9 @@ class DuckDBStore:
             return np.empty(0, dtype=np.int32)
         removed = fetch(
             cursor,
-            "DELETE FROM cold USING incoming WHERE cold.point = incoming.point AND cold.time_ms = incoming.time_ms "
-            "AND cold.sub_us = incoming.sub_us RETURNING cold.point",
-            incoming=_cold_columns(late),
+            "DELETE FROM cold USING incoming WHERE cold.point = incoming.point AND cold.time_s = incoming.time_s "
+            "AND cold.ms = incoming.ms AND cold.us = incoming.us RETURNING cold.point",
+            incoming=cold_columns(late),
         )
         return removed["point"]
 
@@ -326,13 +339,8 @@ class DuckDBStore:
             self._move_hot()
             with self._cursor() as cursor:
                 # The first condition lets the engine skip what is newer, the second is exact.
-                limit = [time_us // 1000, time_us]
-                gone = fetch(
-                    cursor,
-                    "SELECT point, count(*) AS n FROM cold WHERE time_ms <= ? AND time_ms * 1000 + sub_us < ? "
-                    "GROUP BY point",
-                    limit,
-                )
+                older, limit = f"time_s <= ? AND {TIME_US} < ?", [time_us // 1_000_000, time_us]
+                gone = fetch(cursor, f"SELECT point, count(*) AS n FROM cold WHERE {older} GROUP BY point", limit)
                 deleted = int(gone["n"].sum())
                 if deleted == 0:
                     return 0
@@ -342,13 +350,12 @@ class DuckDBStore:
                 cold.first_us[gone["point"]] = NOT_YET
                 left = fetch(
                     cursor,
-                    "SELECT point, min(time_ms * 1000 + sub_us) AS first_us FROM cold "
-                    "WHERE time_ms * 1000 + sub_us >= ? GROUP BY point",
+                    f"SELECT point, min({TIME_US}) AS first_us FROM cold WHERE {TIME_US} >= ? GROUP BY point",
                     [time_us],
                 )
                 cold.first_us[left["point"]] = left["first_us"]
                 run(cursor, "BEGIN")
-                run(cursor, "DELETE FROM cold WHERE time_ms <= ? AND time_ms * 1000 + sub_us < ?", limit)
+                run(cursor, f"DELETE FROM cold WHERE {older}", limit)
                 _put_cold_points(cursor, cold)
                 run(cursor, "COMMIT")
                 with self._booking:
@@ -374,8 +381,8 @@ class DuckDBStore:
             if len(late):
                 twice = one(
                     cursor,
-                    "SELECT count(*) FROM cold JOIN incoming USING (point, time_ms, sub_us)",
-                    incoming=_cold_columns(late),
+                    "SELECT count(*) FROM cold JOIN incoming USING (point, time_s, ms, us)",
+                    incoming=cold_columns(late),
                 )
             holding = newest != NEVER
             size = self._opened().bytes_at_rest()
@@ -490,16 +497,6 @@ def _readings(columns: Columns) -> Readings:
 
 def _in_writing_order(rows: Readings, seq: NDArray[np.int64]) -> Readings:
     return rows if bool(np.all(seq[1:] >= seq[:-1])) else rows.take(np.argsort(seq, kind="stable"))
-
-
-def _cold_columns(rows: Readings) -> Columns:
-    return {
-        "point": rows.point,
-        "time_ms": rows.time_us // 1000,
-        "sub_us": (rows.time_us % 1000).astype(np.uint16),
-        "value": rows.value,
-        "quality": rows.quality,
-    }
 
 
 def _put_cold_points(cursor: Connection, cold: Sorted) -> None:

@@ -11,14 +11,14 @@ from facility.store.duckdb_file import CATALOG, Connection, one
 VERSION: Final = 1
 
 # hot: recent readings in the order of writing. cold: runs sorted by (point, time), each key once.
-# Time at rest is split, because nearly all gateways stamp whole milliseconds: the second column then takes no room.
 # cold_points: what cold holds of each point, so that opening a large file need not read it.
 _TABLES: Final = (
     "CREATE TABLE schema_version (version INTEGER NOT NULL)",
     "CREATE TABLE points (id INTEGER NOT NULL, key VARCHAR NOT NULL, equipment VARCHAR, point VARCHAR, "
     "equipment_class VARCHAR, unit VARCHAR, site VARCHAR, building VARCHAR, room VARCHAR, kind VARCHAR)",
     "CREATE TABLE hot (seq BIGINT, point INTEGER, time_us BIGINT, value DOUBLE, quality UTINYINT)",
-    "CREATE TABLE cold (run INTEGER, point INTEGER, time_ms BIGINT, sub_us USMALLINT, value DOUBLE, quality UTINYINT)",
+    "CREATE TABLE cold (run INTEGER, point INTEGER, time_s BIGINT, ms SMALLINT, us SMALLINT, value DOUBLE, "
+    "quality UTINYINT)",
     "CREATE TABLE cold_points (point INTEGER, readings BIGINT, first_us BIGINT, last_us BIGINT, value DOUBLE, "
     "quality UTINYINT)",
     "CREATE TABLE runs (run INTEGER, readings BIGINT)",
