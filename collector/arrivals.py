@@ -38,6 +38,7 @@ class ArrivalLedger:
 
     def __init__(self, path: Path | None) -> None:
         size = _SLOT.size * _SLOTS
+        self._count = 0
         if path is None:
             self._table = mmap.mmap(-1, size)
         else:
@@ -48,7 +49,7 @@ class ArrivalLedger:
                 self._table = mmap.mmap(handle, size)
             finally:
                 os.close(handle)
-        self._count = max(count for count, _, _ in _SLOT.iter_unpack(self._table))
+            self._count = max(count for count, _, _ in _SLOT.iter_unpack(self._table))
 
     def arrival(self, mid: int, topic: str, payload: bytes, now_us: int, redelivered: bool) -> int:
         """Return when this QoS 1 message first arrived: `now_us`, or what was noted if it is `redelivered`. [µs]"""

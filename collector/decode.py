@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -24,6 +25,7 @@ from facility.errors import PayloadRejected
 from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, ReadingBatch
 
 _NUMERIC: Final = frozenset((float, int, bool))
+_KEY_END = re.compile(rb'"[ \t\r\n]*:')
 _MAX_LISTED = 20
 _MAX_KEY = 128
 
@@ -332,9 +334,9 @@ def _flatten(data: dict[str, Any], plan: Plan, prefix: str = "") -> Iterator[tup
 
 
 def _doubtful(data: Any, payload: bytes) -> bool:
-    """Return True if a key may stand twice: more colons after quotes (or at all) than keys that came out."""
+    """Return True if a key may stand twice: more ends of keys in the text than keys that came out of it."""
     keys = _count_keys(data)
-    return payload.count(b'":') != keys and payload.count(b":") != keys
+    return payload.count(b":") != keys and len(_KEY_END.findall(payload)) != keys
 
 
 def _count_keys(data: Any) -> int:

@@ -108,6 +108,7 @@ class Link:
         self.detail = ""
         self.connections = 0
         self.last_error = ""
+        self.last_error_us: int | None = None
         self.session_present = False
 
     @property
@@ -172,7 +173,7 @@ class Link:
                 self._pause(pause)
         except Exception:
             log.exception("the connection's thread ended by a fault of its own")
-            self.last_error = "internal fault, see the log"
+            self._trouble("internal fault, see the log")
         finally:
             self.state = "stopped"
 
@@ -204,7 +205,7 @@ class Link:
             reached = True
             self._serve(client)
         except (OSError, ValueError) as error:
-            self.last_error = f"{self._address}: {_words_of(error)}"
+            self._trouble(_words_of(error))
         finally:
             sock = client.socket()
             if sock is not None:
@@ -265,19 +266,25 @@ class Link:
     def _subscribed(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         refused = [f for f, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
         if refused:
-            self.last_error = (
-                f"the broker refused to subscribe us to {', '.join(refused)}; allow it in the broker's ACL"
-            )
+            self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
             self.detail = self.last_error
             log.error("subscription refused", extra={"filters": refused})
 
-    def _disconnected(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
-        words = str(reason)
-        if "taken over" in words:
-            words = f"another program connected as {self._client_id!r}; give each collector its own client id"
-        elif not self._greeted:
+    def _disconnected(
+        self, _client: mqtt.Client, _data: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, _properties: Any
+    ) -> None:
+        words = "the connection was lost; check the broker and the network"
+        if not self._greeted:
             words = "the broker closed the connection before it answered"
+        elif flags.is_disconnect_packet_from_server and "taken over" in str(reason):
+            words = f"another program connected as {self._client_id!r}; give each collector its own client id"
+        elif flags.is_disconnect_packet_from_server:
+            words = f"the broker ended the connection: {reason}"
+        self._trouble(words)
+
+    def _trouble(self, words: str) -> None:
         self.last_error = f"{self._address}: {words}"
+        self.last_error_us = time.time_ns() // 1000
 
     def _message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
@@ -291,7 +298,7 @@ class Link:
         """Read and write until the connection ends or we are asked to stop."""
         sock = client.socket()
         if sock is None:
-            self.last_error = f"{self._address}: the connection closed at once"
+            self._trouble("the connection closed at once")
             return
         self._messages = 0
         unsent = b""
@@ -312,7 +319,7 @@ class Link:
                     unsent = unsent[sent:]
                     stalled_since = 0.0 if sent or not unsent else stalled_since or time.monotonic()
                     if stalled_since and time.monotonic() - stalled_since > 2 * self._settings.keepalive_s:
-                        self.last_error = f"{self._address}: the broker takes no acknowledgements"
+                        self._trouble("the broker takes no acknowledgements")
                         return
                 elif client.want_write() and client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return
@@ -326,7 +333,7 @@ class Link:
                     if client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                         return
                 if not self._greeted and now > greet_by:
-                    self.last_error = f"{self._address}: the broker does not answer to {self.protocol}"
+                    self._trouble(f"the broker does not answer to {self.protocol}")
                     return
                 reading = not stopping and self._may_read()
                 wanted = (selectors.EVENT_READ if reading else 0) | (

@@ -216,7 +216,7 @@ class Quarantine:
         if self._sizes is None:
             with self._database.reading() as session:
                 rows = session.execute(select(QuarantineRow.sample_key, func.length(QuarantineRow.payload)))
-                self._sizes = dict(rows.tuples().all())
+                self._sizes = {str(key): int(size) for key, size in rows}
             self._used = sum(self._sizes.values())
         return self._sizes
 

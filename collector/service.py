@@ -189,6 +189,8 @@ class Collector:
     def status(self) -> CollectorStatus:
         """Return how things stand; from any thread."""
         link = self._link
+        troubles = [(self._last_error_us, self._last_error), (link.last_error_us, link.last_error)]
+        error_us, error = max(((at, words) for at, words in troubles if at is not None), default=(None, ""))
         drafts = [self._decoder.draft]
         drafts += [d for d in (self._handed[0] if self._handed else None, self._committing) if d is not None]
         return CollectorStatus(
@@ -206,8 +208,8 @@ class Collector:
             last_message_us=self._last_message_us,
             last_commit_us=self._last_commit_us,
             store_available=self._store_available,
-            last_error=self._last_error or link.last_error,
-            last_error_us=self._last_error_us,
+            last_error=error,
+            last_error_us=error_us,
             sink_failures=self._sink_failures,
             connections=link.connections,
         )
