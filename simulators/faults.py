@@ -108,6 +108,11 @@ CATALOGUE: Final[Mapping[str, Fault]] = {
             "steps_on reactive_power current_a current_b current_c power_factor auto", "kvarh",
         ),
         _fault(
+            "EL-F23", "发电机未处于自动", "Generator not in AUTO", "diesel_generator", 0.0,
+            "left in OFF after service: heater and charger are off too, so coolant and battery decay",
+            "mode coolant_temperature battery_voltage", "", True,
+        ),
+        _fault(
             "BO-F05", "受热面结垢", "Fouled heating surface", "gas_steam_boiler", 10 * _DAY,
             "flue gas leaves up to 60 K hotter",
             "flue_temperature gas_flow", "Nm³",
@@ -128,9 +133,9 @@ CATALOGUE: Final[Mapping[str, Fault]] = {
             "gas_leak flow", "Nm³",
         ),
         _fault(
-            "MG-F01", "供氧压力低", "Line pressure low, all zones", "oxygen_meter", 30.0,
+            "MG-F01", "供氧压力低", "Line pressure low, all zones", "oxygen_outlet_station", 30.0,
             "the station's regulator sticks: outlet pressure falls by up to 40 %",
-            "pressure", "", True,
+            "outlet_pressure", "", True,
         ),
         _fault(
             "MG-F02", "分区氧压低", "Pressure low in one zone", "oxygen_pipeline_zone", 20.0,
@@ -144,8 +149,8 @@ CATALOGUE: Final[Mapping[str, Fault]] = {
         ),
         _fault(
             "MG-F09", "制氧浓度低", "PSA concentration low", "psa_oxygen_generator", 600.0,
-            "moisture takes up to 45 % of the sieve's capacity",
-            "oxygen_purity dew_point", "", True,
+            "moisture takes up to 45 % of the sieve's capacity; what is under 90.5 % is blown off, the tank takes over",
+            "oxygen_purity dew_point outlet_flow", "", True,
         ),
         _fault(
             "MG-F10", "制氧单耗升高", "PSA specific energy high", "psa_oxygen_generator", _DAY,

@@ -49,7 +49,9 @@ class Reporter:
 
     def messages(self, values: Mapping[str, float], time_us: int) -> Iterator[tuple[str, bytes]]:
         """Return the topics and payloads that carry the machine's values at a time."""
-        sent = [(m, _raw(m, values[key])) for key, m in self.points if key in values]
+        sent = [(m, raw(m, values[key])) for key, m in self.points if key in values]
+        # A converted value has digits that its instrument never had.
+        sent = [(m, round(v, 6) if isinstance(v, float) else v) for m, v in sent]
         if self.plain:
             for mapping, value in sent:
                 yield self.topic.replace("{point}", mapping.key), json.dumps(value).encode()
@@ -68,14 +70,14 @@ def stamp(time_us: int, unit: TimeUnit) -> int | float | str:
     return time_us if unit == "us" else iso(time_us)
 
 
-def _raw(mapping: PointMapping, value: float) -> float | str:
+def raw(mapping: PointMapping, value: float) -> float | str:
     """Turn a point's value back into what the gateway sends for it."""
     for word, code in mapping.states.items():
         if code == value:
             return word
     if mapping.scale == 1.0 and mapping.offset == 0.0:
         return value
-    return round((value - mapping.offset) / mapping.scale, 6)
+    return (value - mapping.offset) / mapping.scale
 
 
 def reporters(site: Site) -> tuple[Reporter, ...]:
@@ -84,10 +86,11 @@ def reporters(site: Site) -> tuple[Reporter, ...]:
 
     A machine without telemetry of its own uses the site's first JSON pattern and the gateway of its room.
     """
-    return tuple(r for item in site.equipment.values() if (r := _reporter(site, item)) is not None)
+    return tuple(r for item in site.equipment.values() if (r := reporter_of(site, item)) is not None)
 
 
-def _reporter(site: Site, item: Equipment) -> Reporter | None:
+def reporter_of(site: Site, item: Equipment) -> Reporter | None:
+    """Return how one machine reports, or None if it measures nothing."""
     measured = [(name, spec) for name, spec in item.points.items() if spec.kind != "derived"]
     if not measured:
         return None

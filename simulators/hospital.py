@@ -18,11 +18,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.readings import SIMULATED, ReadingBatch
+from facility.readings import SIMULATED, Latest, ReadingBatch
 from facility.site import Site
 from facility.store.contract import TelemetryStore
 from simulators.faults import CATALOGUE, Fault, FaultBook, FaultEvent
-from simulators.plants import boilers, departments, outdoors, oxygen, power, pumping, water
+from simulators.plants import boilers, departments, outdoors, oxygen, power, pumping, standby, water
 from simulators.rhythm import make_span
 from simulators.scene import Array, Scene
 from simulators.supply import Tree
@@ -38,9 +38,12 @@ _LONGEST_STEP_US: Final = 60 * _US  # longer steps than this are walked in piece
 _WARM_UP_US: Final = 6 * 3600 * _US
 _BATCH: Final = 200_000
 
+# Contents of tanks, by point: the physics remembers them, and after a restart the last reading says where they stood.
+_REMEMBERED: Final = ("mass", "fuel_level")
+
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
-    outdoors.run, departments.run, boilers.run, water.run, oxygen.run, pumping.run, power.run,
+    outdoors.run, departments.run, boilers.run, water.run, oxygen.run, pumping.run, standby.run, power.run,
 )  # fmt: skip
 
 
@@ -112,15 +115,21 @@ class Hospital:
             self._warm_up(since_us)
             self._registers |= {key: self._stored(key, reading.value) for key, reading in counters.items()}
             for item in self.site.equipment.values():
-                reading = latest.get(f"{item.id}/max_demand")
-                if reading is not None:
-                    # The warm-up has seen a few hours; the month's highest demand may be older.
-                    name = f"{item.id}/max_demand"
-                    month = make_span(np.array([reading.time_us]), reading.time_us, self.site.time_zone).month[0]
-                    if self._memory.get(f"{item.id}/month") == float(month):
-                        self._memory[name] = max(self._memory.get(name, 0.0), reading.value)
+                for point in _REMEMBERED:
+                    reading = latest.get(f"{item.id}/{point}")
+                    if reading is not None:
+                        self._memory[f"{item.id}/{point}"] = reading.value
+                if f"{item.id}/max_demand" in latest:
+                    self._resume_max_demand(item.id, latest[f"{item.id}/max_demand"])
             if now_us - since_us > _US:
                 self.run(np.arange(since_us, now_us, _LONGEST_STEP_US, dtype=np.int64)[1:])
+
+    def _resume_max_demand(self, equipment_id: str, reading: Latest) -> None:
+        """The warm-up has seen a few hours; the month's highest demand may be older."""
+        name = f"{equipment_id}/max_demand"
+        month = make_span(np.array([reading.time_us]), reading.time_us, self.site.time_zone).month[0]
+        if self._memory.get(f"{equipment_id}/month") == float(month):
+            self._memory[name] = max(self._memory.get(name, 0.0), reading.value)
 
     def _stored(self, key: str, value: float) -> float:
         # The store holds what the display showed, cut to its last digit; what is behind it may be known here.

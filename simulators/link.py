@@ -28,9 +28,10 @@ def make_client(broker: Broker, client_id: str, queue: int) -> mqtt.Client:
     """
     Make a client that keeps up to `queue` unacknowledged messages and sends them again after a reconnect.
 
-    Connect it with `connect_async` and `loop_start`: it then keeps trying, from the first connection on.
+    `loop_start` lets it connect; it keeps trying, from the first connection on. The session is clean: what is not yet
+    acknowledged is kept here, not at the broker, and nothing is left behind there.
     """
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=False)
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True)
     client.max_queued_messages_set(queue)
     client.reconnect_delay_set(1, 15)
     if broker.user is not None:

@@ -127,6 +127,7 @@ class Scene:
 
     def lag(self, name: str, target: Array, tau_s: float) -> Array:
         """Follow a target with a time constant, from where the last stretch left off (at first: at the target)."""
+        target = np.broadcast_to(target, (len(self.span),))
         followed = first_order(target, self.span.dt_s, tau_s, self.memory.get(name, float(target[0])))
         self.memory[name] = float(followed[-1])
         return followed
@@ -175,10 +176,18 @@ class Scene:
         step = 10.0 ** _DECIMALS.get(spec.unit, _DEFAULT_DECIMALS)
         self.values[key] = np.floor(reading * step + 1e-6) / step
 
+    def count_starts(self, item: Equipment, point: str, on: NDArray[np.bool_]) -> None:
+        """Let a register count how often a machine has started."""
+        before = self.memory.get(f"{item.id}/on", float(on[0]))
+        self.memory[f"{item.id}/on"] = float(on[-1])
+        starts = np.diff(on.astype(np.float64), prepend=before) > 0.5
+        # A register adds up a rate: one start in a step is one over the step's length.
+        self.count(item, point, starts / np.maximum(self.span.dt_s, 1e-6) * 3600.0)
+
     def _first_reading(self, item: Equipment, key: str, unit: str) -> float:
         if key not in self.registers:
             # What never flows backwards has never counted backwards.
-            backwards = key.endswith(("_export", "/reverse_total"))
+            backwards = key.endswith(("energy_export", "/reverse_total"))
             low, high = (0.0, 0.0) if backwards else _FIRST_READING.get(unit, (0.0, 0.0))
             self.registers[key] = float(round(self.own(f"first|{key}", low, high)))
         return self.registers[key]

@@ -255,5 +255,5 @@ def _run_gas_meters(scene: Scene) -> None:
         main_kpa = _GAS_KPA + 3.0 + 0.3 * scene.wander("gas|pressure", 900.0)
         scene.put(item, "pressure", main_kpa - 1.2 * flow / rated, 0.05)
         scene.put(item, "temperature", 0.6 * scene.outdoor_c + 6.0, 0.1)
-        nearby = scene.lag(f"{name}/lel", np.broadcast_to(12.0 * leak, (len(scene),)).copy(), 20.0)
+        nearby = scene.lag(f"{name}/lel", 12.0 * leak, 20.0)
         scene.put(item, "gas_leak", np.abs(0.5 * scene.wander(f"{name}|lel", 600.0)) + nearby, 0.1)

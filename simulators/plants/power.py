@@ -166,8 +166,8 @@ def _run_bank(scene: Scene, item: Equipment, kw: Array, kvar: Array, hv_kv: Arra
     """Switch the steps of a capacitor bank and return what it gives. [kvar]"""
     steps = max(1.0, item.rating.get("steps", 10.0))
     rated = item.rating.get("reactive_power", 300.0)
-    # The controller aims at 0.97 and switches by whole steps; a step more than needed is never taken.
-    missing = np.maximum(kvar - 0.25 * kw, 0.0)
+    # The controller aims at 0.99 and switches by whole steps; a step more than needed is never taken.
+    missing = np.maximum(kvar - 0.14 * kw, 0.0)
     wanted = np.clip(np.floor(missing / (rated / steps)), 0.0, steps)
     off = scene.fault("EL-F13", item)
     on = np.floor(wanted * (1.0 - np.asarray(off)) + 1e-9)

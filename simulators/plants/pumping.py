@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facility.site import Equipment
 from simulators.physics import pump as physics
@@ -172,18 +171,10 @@ def _show(
     scene.put(item, "vibration_envelope", envelope, 0.04)
     scene.put(item, "seal_leak", 0.0)
     scene.count(item, "run_hours", running)
-    _count_starts(scene, item, on)
+    scene.count_starts(item, "starts", on)
 
 
 def _outlet(inlet_kpa: Array, head: Array, vapour: Array, scene: Scene, item: Equipment) -> Array:
     shake = 1.0 + 0.04 * vapour * scene.wander(f"{item.id}|rattle", 2.0)
     outlet: Array = (inlet_kpa + head * physics.KPA_PER_M * shake) / 1000.0
     return outlet
-
-
-def _count_starts(scene: Scene, item: Equipment, on: NDArray[np.bool_]) -> None:
-    before = scene.memory.get(f"{item.id}/on", float(on[0]))
-    rises = np.diff(on.astype(np.float64), prepend=before) > 0.5
-    scene.memory[f"{item.id}/on"] = float(on[-1])
-    # A register counts events, not a rate: one start in a step is one over the step's length.
-    scene.count(item, "starts", rises / np.maximum(scene.span.dt_s, 1e-6) * 3600.0)
