@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from facility.database import Database
 from facility.equipment_classes import ClassLibrary, load_classes
@@ -41,34 +43,48 @@ def site(library: ClassLibrary) -> Site:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded database with all tables, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("database") / "wardwatt.db"
+    opened = Database(f"sqlite:///{path}")
+    opened.upgrade()
+    with opened.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    opened.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL database with all tables, to be copied."""
     reason = postgres.why_not()
     if reason:
         pytest.skip(reason)
-    with postgres.server() as url:
+    with postgres.server() as server, postgres.new_database(server) as url:
+        opened = Database(url)
+        opened.upgrade()
+        opened.close()
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """An empty database with all tables, of each kind."""
-    if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path}/wardwatt.db")
-        opened.upgrade()
-        yield opened
-        opened.close()
-    else:
-        with postgres.empty_database(request.getfixturevalue("postgres_server")) as url:
-            opened = Database(url)
-            opened.upgrade()
-            yield opened
-            opened.close()
-
-
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(tmp_path: Path, migrated_file: Path) -> Iterator[Database]:
     """An empty embedded database with all tables."""
+    shutil.copy(migrated_file, tmp_path / "wardwatt.db")
     opened = Database(f"sqlite:///{tmp_path}/wardwatt.db")
-    opened.upgrade()
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """An empty database with all tables, of each kind."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("database")
+        return
+    original = make_url(request.getfixturevalue("migrated_postgres"))
+    with postgres.new_database(original.render_as_string(False), template=str(original.database)) as url:
+        opened = Database(url)
+        yield opened
+        opened.close()

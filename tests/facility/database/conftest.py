@@ -26,7 +26,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/wardwatt.db"
     else:
-        with postgres.empty_database(request.getfixturevalue("postgres_server")) as url:
+        with postgres.new_database(request.getfixturevalue("postgres_server")) as url:
             yield url
 
 

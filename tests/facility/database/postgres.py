@@ -113,13 +113,14 @@ def _answers(process: subprocess.Popen[bytes], url: str) -> bool:
 
 
 @contextmanager
-def empty_database(server_url: str) -> Iterator[str]:
-    """Make an empty database on a server, yield its URL, and drop it."""
+def new_database(server_url: str, template: str = "template0") -> Iterator[str]:
+    """Make a database on a server, empty or a copy of another, yield its URL, and drop it."""
     name = f"test_{uuid.uuid4().hex}"
-    admin = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    # Not through the database that is copied: a copy needs the original to be at rest.
+    admin = create_engine(make_url(server_url).set(database="postgres"), isolation_level="AUTOCOMMIT")
     try:
         with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
         with admin.connect() as connection:
             connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
