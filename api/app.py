@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
+from analytics.desk import ActionRefused, DeskChange, NoSuchRecord
 from api.context import Context
 from api.errors import ApiError, shown
 from api.metrics import Measured, Metrics
+from api.pages import routes as pages
 from api.responses import Json
-from api.routes import account, audit, events, health, openapi, plant, quarantine, readings
+from api.routes import account, audit, desk, events, health, openapi, plant, quarantine, readings
 from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
@@ -25,8 +28,17 @@ from api.streams import Streams
 from facility.errors import StoreUnavailable
 
 # What anybody may call. Everything else asks for a login: a test walks all routes.
-PUBLIC: Final = (health.public, login.public)
-ROUTERS: Final = (plant.router, readings.router, quarantine.router, events.router, account.router, audit.router)
+PUBLIC: Final = (health.public, login.public, pages.public)
+ROUTERS: Final = (
+    plant.router,
+    readings.router,
+    desk.router,
+    quarantine.router,
+    events.router,
+    account.router,
+    audit.router,
+    pages.router,
+)
 ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router)
 
 
@@ -42,7 +54,9 @@ def create_app(context: Context) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # What the store holds stands on the board before the first message arrives.
         await run_in_threadpool(lambda: context.live.seed(context.store.latest()))
+        stop = context.desk.subscribe(lambda change: streams.events.add(change.kind, _told(context, change)))
         yield
+        stop()
         streams.close()
 
     # The interactive pages of FastAPI load scripts from the internet; hospitals' networks are closed.
@@ -61,11 +75,28 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(StoreUnavailable, _answer_unavailable)
+    app.add_exception_handler(NoSuchRecord, _answer_refused)
+    app.add_exception_handler(ActionRefused, _answer_refused)
     app.add_middleware(
         Guard, hosts=context.settings.hosts, max_body_bytes=context.settings.max_body_bytes, answer=answer
     )
     app.add_middleware(Measured, metrics=metrics)
     return app
+
+
+def _told(context: Context, change: DeskChange) -> dict[str, Any]:
+    """Return what streams tell of a change: the record as it stands, or only its number while it cannot be read."""
+    try:
+        match change.kind:
+            case "alert":
+                found: BaseModel | None = desk.alert_out(a) if (a := context.desk.alert(change.id)) else None
+            case "ticket":
+                found = desk.ticket_out(t) if (t := context.desk.ticket(change.id)) else None
+            case "finding":
+                found = desk.finding_out(f) if (f := context.desk.finding(change.id)) else None
+    except StoreUnavailable:
+        found = None
+    return {"id": change.id} if found is None else found.model_dump(mode="json")
 
 
 async def answer(request: Request, error: ApiError) -> Response:
@@ -128,3 +159,14 @@ async def _answer_unavailable(request: Request, error: Exception) -> Response:
         request,
         ApiError(503, "store-unavailable", str(error), "Nothing is lost; try again shortly.", {"Retry-After": "5"}),
     )
+
+
+async def _answer_refused(request: Request, error: Exception) -> Response:
+    # The desk says what is wrong and what would do in one sentence.
+    message, _, mend = str(error).partition("; ")
+    status, code = (404, "unknown-record") if isinstance(error, NoSuchRecord) else (409, "action-refused")
+    return await answer(request, ApiError(status, code, _sentence(message), _sentence(mend)))
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

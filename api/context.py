@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from analytics.desk import Desk
 from api.live import LiveBoard, Snapshot
 from api.security.users import Person, list_users
 from api.times import now_us
@@ -58,6 +59,7 @@ class Context:
     ----------
     site, store : the hospital and its readings
     database : the relational side, migrated
+    desk : findings, alerts and tickets
     quarantine : messages that could not be understood
     live : the newest value of each point
     collector : how the collector fares; None where none runs in this process
@@ -68,6 +70,7 @@ class Context:
     site: Site
     store: TelemetryStore
     database: Database
+    desk: Desk
     quarantine: Quarantine
     live: LiveBoard
     collector: Callable[[], CollectorStatus | None] = _no_collector

@@ -11,10 +11,13 @@ from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
+from sqlalchemy import func, select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from analytics.tables import AlertRow, FindingRow, TicketRow
 from api.context import Context
 from api.streams import Streams
+from facility.errors import StoreUnavailable
 
 _BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -64,6 +67,12 @@ class PlantMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read the figures as they stand now."""
         yield from self._live()
+        try:
+            yield from self._desk()
+            database = 1
+        except StoreUnavailable:
+            database = 0
+        yield GaugeMetricFamily("wardwatt_database_available", "1 if the relational database can be read.", database)
         yield GaugeMetricFamily("wardwatt_event_streams", "Event streams open.", self.streams.open)
         yield CounterMetricFamily(
             "wardwatt_event_streams_dropped", "Event streams dropped for reading too slowly.", self.streams.dropped
@@ -84,6 +93,33 @@ class PlantMetrics(Collector):
             yield GaugeMetricFamily(
                 "wardwatt_store_available", "1 if the last write succeeded.", int(status.store_available)
             )
+
+    def _desk(self) -> Iterable[Metric]:
+        alerts = GaugeMetricFamily("wardwatt_alerts_open", "Alerts not resolved.", labels=("priority", "acknowledged"))
+        tickets = GaugeMetricFamily("wardwatt_tickets_open", "Tickets not closed.", labels=("priority", "state"))
+        findings = GaugeMetricFamily("wardwatt_findings_active", "Findings not ended.", labels=("verdict",))
+        seen = AlertRow.acknowledged_us.is_not(None)
+        # Counted by the database, so that a scrape costs the same however many there are.
+        with self.context.database.reading() as session:
+            for priority, acknowledged, count in session.execute(
+                select(AlertRow.priority, seen, func.count())
+                .where(AlertRow.resolved_us.is_(None))
+                .group_by(AlertRow.priority, seen)
+            ):
+                alerts.add_metric((priority, "yes" if acknowledged else "no"), count)
+            for priority, state, count in session.execute(
+                select(TicketRow.priority, TicketRow.state, func.count())
+                .where(TicketRow.closed_us.is_(None))
+                .group_by(TicketRow.priority, TicketRow.state)
+            ):
+                tickets.add_metric((priority, state), count)
+            for verdict, count in session.execute(
+                select(FindingRow.verdict, func.count())
+                .where(FindingRow.ended_us.is_(None))
+                .group_by(FindingRow.verdict)
+            ):
+                findings.add_metric((verdict,), count)
+        yield from (alerts, tickets, findings)
 
     def _live(self) -> Iterable[Metric]:
         board = self.context.live.snapshot()

@@ -22,6 +22,8 @@ from facility.names import LANGUAGES, Language
 
 FIRST_USER: Final = "admin"
 _NAME: Final = re.compile(r"\w[\w.@-]{0,62}")
+# What the service and its command do by themselves stands under these names in histories and in the audit trail.
+_RESERVED: Final = frozenset({"wardwatt", "command", "system"})
 _LONGEST_DISPLAY_NAME: Final = 64
 
 
@@ -90,6 +92,8 @@ def create_user(
         If the name is taken, or name, role, language or password cannot be accepted.
     """
     name = user_name(name)
+    if name in _RESERVED:
+        raise bad_request("bad-name", f"{shown(name)} stands for the service itself.", "Choose another name.")
     checked_role = _role(role)
     checked_language = _language(language)
     display_name = _display_name(display_name)

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
 
+from analytics.desk import Desk
 from api.app import create_app
 from api.context import Context
 from api.live import LiveBoard
@@ -20,6 +21,7 @@ from api.security.tokens import create_token
 from api.security.users import create_user
 from collector.quarantine import Quarantine
 from facility.database import Database
+from facility.equipment_classes import CLASSES_FOLDER, load_classes
 from facility.site import Site
 from facility.site_file import load_site
 from facility.store import TelemetryStore
@@ -70,9 +72,12 @@ class People:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("site") / "site.yaml"
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "classes").mkdir()
+    shutil.copy(CLASSES_FOLDER / "dry_type_transformer.yaml", folder / "classes")
+    file = folder / "site.yaml"
     file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return load_site(file, load_classes([folder / "classes"]))
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +119,7 @@ def context(site: Site, store: TelemetryStore, database: Database, clock: Clock)
         site=site,
         store=store,
         database=database,
+        desk=Desk(database, site, clock),
         quarantine=Quarantine(database),
         live=LiveBoard(site.points),
         clock=clock,

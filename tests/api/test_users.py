@@ -76,6 +76,12 @@ def test_an_unknown_role_is_refused_with_those_that_are_known(empty: Database, r
         create_user(empty, "li", role)
 
 
+@pytest.mark.parametrize("name", ["wardwatt", "Command", "system"])
+def test_nobody_goes_by_the_name_of_the_service(empty: Database, name: str):
+    with pytest.raises(ApiError, match="stands for the service itself"):
+        create_user(empty, name, "viewer")
+
+
 def test_an_unknown_language_is_refused(empty: Database):
     with pytest.raises(ApiError, match="zh, en"):
         create_user(empty, "li", "viewer", language="de")
