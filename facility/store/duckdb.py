@@ -474,7 +474,8 @@ class DuckDBStore:
                 with self._writing:
                     if self._file is file:
                         self._file = None
-                        file.close()
+                        # Not waiting: a thread with a connection of this file may be waiting for our lock.
+                        file.close(wait=False)
             raise why_not_done(self.path, error) from error
 
 

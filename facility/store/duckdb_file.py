@@ -76,9 +76,11 @@ class DuckDBFile:
                 "autoload_known_extensions": False,
             }
         )
-        options = f"TYPE duckdb, ROW_GROUP_SIZE {self.ROW_GROUP}, BLOCK_SIZE {self.BLOCK}" + (
-            ", READ_ONLY" if read_only else ""
-        )
+        options = f"TYPE duckdb, ROW_GROUP_SIZE {self.ROW_GROUP}"
+        if read_only:
+            options += ", READ_ONLY"
+        elif not path.exists():
+            options += f", BLOCK_SIZE {self.BLOCK}"
         try:
             self._root.execute(f"ATTACH '{quoted(str(path))}' AS {CATALOG} ({options})")
         except duckdb.Error as error:
@@ -98,13 +100,13 @@ class DuckDBFile:
             yield connection
             sound = True
         finally:
-            if not sound:
-                # It may be in the middle of a transaction; closing it rolls back.
-                connection.close()
             with self._returned:
                 self._lent -= 1
-                if sound:
+                if sound and not self._closed:
                     self._idle.append(connection)
+                else:
+                    # It may be in the middle of a transaction; closing it rolls back.
+                    connection.close()
                 self._returned.notify_all()
 
     def _another(self) -> Connection:
@@ -116,11 +118,11 @@ class DuckDBFile:
         """Return the size of the file and its write-ahead log. [bytes]"""
         return sum(p.stat().st_size for p in (self.path, Path(f"{self.path}.wal")) if p.exists())
 
-    def close(self) -> None:
-        """Wait for the connections lent out, and let go of the file."""
+    def close(self, *, wait: bool = True) -> None:
+        """Let go of the file, once the connections lent out have come back; without `wait`, the last of them does."""
         with self._returned:
             self._closed = True
-            self._returned.wait_for(lambda: self._lent == 0)
+            self._returned.wait_for(lambda: not wait or self._lent == 0)
             for connection in self._idle:
                 connection.close()
             self._idle.clear()

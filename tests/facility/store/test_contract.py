@@ -375,7 +375,7 @@ def _reopened(keeper: Keeper, place: Path) -> Iterator[list[TelemetryStore]]:
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(actions=st.lists(_ACTIONS, max_size=12))
 def test_any_writes_in_any_order_read_as_a_dictionary_would(
