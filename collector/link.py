@@ -37,6 +37,7 @@ OnMessage = Callable[[str, bytes, int, bool, bool], None]
 
 _BURST = 512  # packets read before acknowledgements get their turn
 _PUBACK = 0x40
+_BRIEF_S, _TOO_OFTEN = 10.0, 3
 _SEND_ONLY_IF_NEW = 1  # retained messages: only with a subscription that the session did not have
 
 
@@ -150,15 +151,24 @@ class Link:
 
     def _run(self) -> None:
         wait = self._settings.first_wait_s
+        briefly = 0  # connections in a row that broke soon
         try:
             while not self._stopping.is_set():
                 self._greeted, self._verdict = False, None
                 tried = self._protocol
+                began = time.monotonic()
                 self._connect_once()
                 if self._stopping.is_set():
                     break
-                if self._greeted:
+                brief = self._greeted and time.monotonic() - began < _BRIEF_S
+                briefly = briefly + 1 if brief else 0
+                if self._greeted and briefly < _TOO_OFTEN:
                     wait = self._settings.first_wait_s
+                elif self._greeted:
+                    self._trouble(
+                        "the connection is lost each time soon after it is made; if another program connects as "
+                        f"{self._client_id!r}, give each its own client id"
+                    )
                 if tried == mqtt.MQTTv5 != self._protocol:
                     continue  # the broker is there and wants the older version: no need to wait
                 pause = wait * random.uniform(0.7, 1.3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -259,6 +260,36 @@ def test_a_wrong_password_is_said_in_words(collecting, store, mosquitto, eventua
     collector = collecting(store, mosquitto.address)
     eventually(lambda: collector.status().state == "refused")
     assert "check user and password" in collector.status().detail
+
+
+def test_a_broker_is_reached_by_tls_if_its_certificate_is_trusted(collecting, store, mosquitto, publisher, eventually):
+    tls = Path(__file__).parent / "tls"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mosquitto.stop()
+    mosquitto.extra = f"allow_anonymous true\nlistener {port} 127.0.0.1\ncertfile {tls}/cert.pem\nkeyfile {tls}/key.pem"
+    mosquitto.start()
+    wary = collecting(store, BrokerAddress("127.0.0.1", port, tls=True), client_id="wary")
+    eventually(lambda: "certificate is not trusted" in wary.status().detail)
+    trusting = collecting(store, BrokerAddress("127.0.0.1", port, tls=True, ca_file=f"{tls}/cert.pem"))
+    eventually(lambda: trusting.status().connected)
+    gateway = publisher(mosquitto.address)
+    start = now_ms()
+    gateway.send(F1, b"x" * 5_000_000)
+    for i in range(3000):
+        gateway.send(F1, {"ts": start + i, "voltage_a": i % 300})
+    eventually(lambda: trusting.status().stored == 3000)
+    assert trusting.status().connections == 1
+
+
+def test_of_two_collectors_with_one_name_the_status_says_so(collecting, store, mosquitto, eventually):
+    first = collecting(store, mosquitto.address)
+    eventually(lambda: first.status().connected)
+    second = collecting(store, mosquitto.address)
+    eventually(lambda: "its own client id" in first.status().last_error + second.status().last_error)
+    second.stop()
+    eventually(lambda: first.status().connected)
 
 
 def test_sinks_get_each_batch_once_it_is_stored_and_may_fail(collecting, store, mosquitto, publisher, eventually):
