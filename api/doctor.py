@@ -169,9 +169,11 @@ def _broker(options: Options, site: Site | None, listen_s: float) -> Iterator[Ch
     filters = TopicMap(site).filters() if site else ("#",)
     heard = _listen(address, filters, listen_s)
     if isinstance(heard, str):
-        embedded = options.broker is None
-        mend = "start the service; its broker runs inside it" if embedded else "check host, port, user and password"
-        yield Check("broker", "wrong", f"{address}: {heard}", mend)
+        if options.broker is None:
+            told = f"{address}: {heard}; the service with this data folder does not seem to run"
+            yield Check("broker", "cannot tell", told, "start it with wardwatt run; its broker runs inside it")
+        else:
+            yield Check("broker", "wrong", f"{address}: {heard}", "check host, port, user and password")
         return
     yield Check("broker", "well", f"{address} answers")
     if site is not None:

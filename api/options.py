@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from collector.broker import BrokerAddress
 from facility.equipment_classes import CLASSES_FOLDER, ClassLibrary, load_classes
+from facility.errors import ConfigurationError, Problem
 from facility.site import Site
 from facility.site_file import load_site
 
@@ -75,3 +77,11 @@ def read_broker_url(data: Path) -> str | None:
         return (data / "broker.url").read_text(encoding="utf-8").strip() or None
     except OSError:
         return None
+
+
+def broker_address(url: str) -> BrokerAddress:
+    """Read a broker's URL; ConfigurationError tells what is wrong with it."""
+    try:
+        return BrokerAddress.parse(url)
+    except ValueError as error:
+        raise ConfigurationError([Problem("", 0, "--broker", str(error))]) from None

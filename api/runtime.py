@@ -18,10 +18,10 @@ from analytics.live import LiveFeed, LiveRules
 from api.app import create_app
 from api.context import Context, WebSettings
 from api.live import LiveBoard
-from api.options import Options, write_broker_url
+from api.options import Options, broker_address, write_broker_url
 from api.security.users import Credentials, ensure_first_user
 from api.serving import Server
-from collector.broker import BrokerAddress, EmbeddedBroker
+from collector.broker import EmbeddedBroker
 from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.service import Collector
@@ -185,14 +185,6 @@ class Service:
     def stop(self) -> None:
         """Stop what runs, newest first: the last readings are committed before the store closes."""
         self._closing.close()
-
-
-def broker_address(url: str) -> BrokerAddress:
-    """Read a broker's URL; ConfigurationError tells what is wrong with it."""
-    try:
-        return BrokerAddress.parse(url)
-    except ValueError as error:
-        raise ConfigurationError([Problem("", 0, "--broker", str(error))]) from None
 
 
 def check_port(host: str, port: int) -> None:

@@ -9,7 +9,7 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -27,9 +27,12 @@ from api.commands.options import (
     told,
 )
 from api.logs import set_up_logs
-from api.options import DEMO_SITE, Options
-from api.runtime import Roles, Service, broker_address, check_port, now_us
-from api.simulation import Simulation
+from api.options import DEMO_SITE, Options, broker_address
+
+if TYPE_CHECKING:
+    # The service's parts take a second to import; `wardwatt --help` and `check` do without.
+    from api.runtime import Roles, Service
+    from api.simulation import Simulation
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def run(
     """Run everything in one process: collector, store, live rules, jobs, pages; a broker too, if none is named."""
     options = Options(site, data, broker, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
     with told():
-        _serve(options, Roles(), simulate=simulate, history_days=history, storyline=False, seed=seed)
+        _serve(options, _roles(), simulate=simulate, history_days=history, storyline=False, seed=seed)
 
 
 def collect(
@@ -83,6 +86,8 @@ def collect(
 ) -> None:
     """Collect and judge readings without serving pages."""
     options = Options(site, data, broker, store, database, classes=tuple(classes or ()))
+    from api.runtime import Roles, Service
+
     with told(), ExitStack() as closing:
         set_up_logs()
         service = Service(options, Roles(serve=False))
@@ -109,7 +114,7 @@ def serve(
     """Serve pages and API for what is stored, without collecting or judging."""
     options = Options(site, data, None, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
     with told():
-        _serve(options, Roles(collect=False, judge=False), simulate=False, history_days=0, storyline=False, seed=1)
+        _serve(options, _roles(collect=False, judge=False), simulate=False, history_days=0, storyline=False, seed=1)
 
 
 def demo(
@@ -122,12 +127,16 @@ def demo(
     """Show a live hospital: simulator, 30 days of history, and faults that come in the first minutes."""
     with told():
         _serve(
-            Options(DEMO_SITE, data, host=host, port=port), Roles(),
+            Options(DEMO_SITE, data, host=host, port=port),
+            _roles(),
             simulate=True, history_days=history, storyline=True, seed=seed,
         )  # fmt: skip
 
 
 def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: float, storyline: bool, seed: int) -> None:
+    from api.runtime import Service, check_port, now_us
+    from api.simulation import Simulation
+
     set_up_logs()
     check_port(options.host, options.port)
     with ExitStack() as closing, _sigterm_as_interrupt():
@@ -152,7 +161,15 @@ def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: floa
     stdout.print("Stopped.")
 
 
+def _roles(*, collect: bool = True, judge: bool = True) -> Roles:
+    from api.runtime import Roles
+
+    return Roles(collect=collect, judge=judge)
+
+
 def _make_past(simulation: Simulation, days: float | None) -> None:
+    from api.runtime import now_us
+
     with progress_bar() as bar:
         if days is None:
             bar.add_task("Going on where the simulated hospital stood", total=None)

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -26,16 +27,18 @@ from api.commands.options import (
     fail,
     options_of,
     print_json,
+    progress_bar,
     stdout,
     told,
 )
 from api.logs import set_up_logs
-from api.runtime import broker_address
+from api.options import broker_address
 from collector.broker import BrokerAddress
 from facility.site import Site
 from simulators.faults import CATALOGUE, FaultBook
 from simulators.gateways import Publisher, command, command_topic
 from simulators.hospital import Hospital
+from simulators.replay import replay as replay_recording
 
 
 def simulate(
@@ -63,6 +66,65 @@ def simulate(
             _switch(loaded, address, on or [], off or [])
         else:
             _publish(loaded, address, data, seed)
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="Recording: CSV with a header, or CSV in gzip.")],
+    equipment: Annotated[str, typer.Option("--equipment", "-e", help="Id of the machine that seems to send it.")],
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    broker: BrokerOption = None,
+    classes: ClassesOption = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--mapping", "-m", help="Columns to points; without it they bear the points' names."),
+    ] = None,
+    speed: Annotated[str, typer.Option("--speed", help="real, x10 (ten times as fast), or fast.")] = "real",
+    shifted: Annotated[
+        bool, typer.Option("--shifted/--original", help="Times so that the recording begins now, or as recorded.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a recording as if the machine were sending it; ends when the broker has taken every message."""
+    with told(), progress_bar() as bar:
+        loaded = options_of(site, data, classes=classes).load_site()
+        address = broker_address(broker_url(broker, data))
+        task = bar.add_task(f"Replaying {file.name}", total=None)
+        result = replay_recording(
+            file,
+            equipment,
+            loaded,
+            address,
+            mapping,
+            _speed(speed),
+            "shifted" if shifted else "original",
+            lambda so_far: bar.update(task, description=f"Replaying {file.name}: {so_far.acknowledged} taken"),
+        )
+    if as_json:
+        print_json(asdict(result))
+        return
+    stdout.print(
+        f"{result.rows} rows, {result.sent} messages sent, {result.acknowledged} taken by the broker, "
+        f"{result.readings} readings.",
+        markup=False,
+    )
+    if result.left_out:
+        stdout.print(f"Columns that the mapping does not name: {', '.join(result.left_out)}.", markup=False)
+    if result.skipped_rows or result.unreadable:
+        stdout.print(
+            f"{result.skipped_rows} rows left out, {result.unreadable} values unreadable; the first: {result.example}",
+            markup=False,
+        )
+
+
+def _speed(text: str) -> float | None:
+    word = text.strip().lower().removeprefix("x").removeprefix("×")
+    if word in ("real", "fast"):
+        return 1.0 if word == "real" else None
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"--speed {text!r} is none; write real, x10 for ten times as fast, or fast") from None
 
 
 def _list(as_json: bool) -> None:
