@@ -46,7 +46,7 @@ def identify(request: Request) -> Identity | None:
                 401,
                 "token-refused",
                 "The token is unknown, revoked, or its owner is disabled.",
-                "Send 'Authorization: Bearer ww_…' with a token that stands; wardwatt user token makes one.",
+                "Send 'Authorization: Bearer ww_…' with a token that stands; wardwatt token add makes one.",
                 {"WWW-Authenticate": "Bearer"},
             )
         return identity

@@ -94,7 +94,7 @@ class Guard:
                 400,
                 "unknown-host",
                 f"This service does not go by the name {shown(host)}.",
-                "Use its IP address, or start it with --host-name and this name.",
+                "Use its IP address, or start it with --name and this name.",
             )
         length = request.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18:

@@ -162,7 +162,7 @@ def test_only_our_own_names_and_addresses_are_answered(host: str, ours: bool):
 def test_a_name_that_somebody_else_points_at_us_gets_nothing(anyone: TestClient):
     answer = anyone.get("/healthz", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown-host")
-    assert "--host-name" in answer.json()["error"]["mend"]
+    assert "--name" in answer.json()["error"]["mend"]
 
 
 def test_a_name_may_be_added_and_a_star_takes_any(context: Context):
