@@ -56,9 +56,18 @@ class Reporter:
             for mapping, value in sent:
                 yield self.topic.replace("{point}", mapping.key), json.dumps(value).encode()
             return
-        body: dict[str, Any] = {self.time_key: stamp(time_us, self.time_unit)}
-        body.update((mapping.key, value) for mapping, value in sent)
-        yield self.topic, json.dumps(body, ensure_ascii=False).encode()
+        yield self.topic, self.body(time_us, [(mapping.key, value) for mapping, value in sent])
+
+    def body(self, time_us: int, values: Sequence[tuple[str, float | str]]) -> bytes:
+        """Return a JSON payload: the time and values by key; a key with dots stands for objects in objects."""
+        body: dict[str, Any] = {}
+        for key, value in ((self.time_key, stamp(time_us, self.time_unit)), *values):
+            *outer, last = key.split(".")
+            place = body
+            for step in outer:
+                place = place.setdefault(step, {})
+            place[last] = value
+        return json.dumps(body, ensure_ascii=False).encode()
 
 
 def stamp(time_us: int, unit: TimeUnit) -> int | float | str:

@@ -8,7 +8,6 @@ what it had not acknowledged.
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -22,7 +21,7 @@ import paho.mqtt.client as mqtt
 from facility.errors import ConfigurationError, Problem, WardwattError
 from facility.site import Equipment, Site
 from facility.wording import nearest
-from simulators.gateways import Reporter, raw, reporter_of, stamp
+from simulators.gateways import Reporter, raw, reporter_of
 from simulators.link import Broker, make_client
 from simulators.recorded import Row, open_recording
 
@@ -130,9 +129,8 @@ def replay(
             if row.unreadable:
                 sender.unreadable(row)
             time_us = pace.wait(row.time_us, stop)
-            body: dict[str, Any] = {reporter.time_key: stamp(time_us, reporter.time_unit)}
-            body.update((names[point].key, raw(names[point], value)) for point, value in row.values.items())
-            sender.send(reporter.topic, json.dumps(body).encode(), len(row.values), time_us)
+            values = [(names[point].key, raw(names[point], value)) for point, value in row.values.items()]
+            sender.send(reporter.topic, reporter.body(time_us, values), len(values), time_us)
         sender.finish()
     return sender.result
 

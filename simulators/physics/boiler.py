@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,15 +13,26 @@ LOWER_HEATING_VALUE_KJ = 35_500.0  # natural gas [kJ/Nm³]
 WATER_HEAT_CAPACITY = 4.19  # liquid water to about 120 °C [kJ/(kg·K)]
 
 
+# Coefficients of the saturation line, IAPWS-IF97 region 4 (table 34).
+_N: Final = (
+    0.11670521452767e4, -0.72421316703206e6, -0.17073846940092e2, 0.12020824702470e5, -0.32325550322333e7,
+    0.14915108613530e2, -0.48232657361591e4, 0.40511340542057e6, -0.23855557567849, 0.65017534844798e3,
+)  # fmt: skip
+
+
 def saturation_temperature(pressure_mpa: Array) -> Array:
     """
     Return the temperature of saturated steam at a gauge pressure. [°C]
 
-    Antoine equation with coefficients of NIST for 379 to 573 K; within 0.6 K of IAPWS-IF97 from 0.1 to 1.6 MPa gauge.
+    Source: IAPWS-IF97, backward equation of region 4 (equation 31); exact to the formulation from vacuum to 22 MPa.
     """
-    bar = (np.maximum(pressure_mpa, 0.0) + 0.101325) * 10.0
-    celsius: Array = 1435.264 / (4.6543 - np.log10(bar)) + 64.848 - 273.15
-    return celsius
+    beta = (np.maximum(pressure_mpa, -0.1) + 0.101325) ** 0.25
+    e = beta**2 + _N[2] * beta + _N[5]
+    f = _N[0] * beta**2 + _N[3] * beta + _N[6]
+    g = _N[1] * beta**2 + _N[4] * beta + _N[7]
+    d = 2.0 * g / (-f - np.sqrt(f**2 - 4.0 * e * g))
+    kelvin: Array = (_N[9] + d - np.sqrt((_N[9] + d) ** 2 - 4.0 * (_N[8] + _N[9] * d))) / 2.0
+    return kelvin - 273.15
 
 
 def steam_enthalpy(pressure_mpa: Array) -> Array:

@@ -1,0 +1,279 @@
+"""Physics at its limits, by its balances, and against figures from outside the project."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulators.physics import boiler, oxygen, pump, transformer, weather
+from simulators.physics.lag import first_order
+
+
+def array(*values: float) -> np.ndarray:  # type: ignore[type-arg]
+    return np.array(values, dtype=np.float64)
+
+
+class TestLag:
+    def test_after_one_time_constant_63_percent_of_a_step_are_done(self) -> None:
+        done = first_order(np.ones(600), np.full(600, 1.0), 600.0, 0.0)[-1]
+        assert done == pytest.approx(1.0 - np.exp(-1.0), rel=1e-12)
+
+    def test_a_step_of_any_length_is_exact(self) -> None:
+        fine = first_order(np.full(3600, 80.0), np.full(3600, 1.0), 2400.0, 20.0)[-1]
+        coarse = first_order(array(80.0), array(3600.0), 2400.0, 20.0)[-1]
+        uneven = first_order(np.full(3, 80.0), array(600.0, 1000.0, 2000.0), 2400.0, 20.0)[-1]
+        assert coarse == pytest.approx(fine, rel=1e-9)
+        assert uneven == pytest.approx(fine, rel=1e-9)
+
+    def test_standing_still_takes_no_time(self) -> None:
+        assert first_order(array(80.0), array(0.0), 600.0, 20.0).tolist() == [20.0]
+
+
+class TestTransformer:
+    # GB 20052-2024, 10 kV dry type class F, 1600 kVA grade 3: P0 1.96 kW, Pk 11.73 kW.
+    P0, PK = 1.96, 11.73
+
+    def test_losses_at_no_load_and_at_rated_load_are_those_of_the_standard(self) -> None:
+        assert transformer.losses(array(0.0, 1.0), self.P0, self.PK).tolist() == pytest.approx([1.96, 13.69])
+
+    def test_efficiency_is_best_where_load_losses_equal_no_load_losses(self) -> None:
+        load = np.linspace(0.05, 1.2, 2301)
+        efficiency = 1.0 - transformer.losses(load, self.P0, self.PK) / (
+            load * 1600.0 + transformer.losses(load, self.P0, self.PK)
+        )
+        # The sheet gives 41 % for this size: sqrt(P0 / Pk).
+        assert load[np.argmax(efficiency)] == pytest.approx(np.sqrt(self.P0 / self.PK), abs=0.001)
+        assert load[np.argmax(efficiency)] == pytest.approx(0.41, abs=0.005)
+
+    def test_a_year_without_load_costs_17_mwh(self) -> None:
+        assert float(transformer.losses(array(0.0), self.P0, self.PK)[0]) * 8760 / 1000 == pytest.approx(17.2, abs=0.05)
+
+    def test_the_voltage_drops_by_the_whole_short_circuit_voltage_only_at_its_own_angle(self) -> None:
+        resistance, reactance = 0.009, 0.059
+        angle = resistance / np.hypot(resistance, reactance)
+        drop = transformer.voltage_drop(array(1.0, 0.0), array(angle, 1.0), resistance, reactance)
+        assert drop[0] == pytest.approx(np.hypot(resistance, reactance))
+        assert drop[1] == 0.0
+
+    def test_a_winding_without_load_settles_above_the_room_by_its_no_load_rise(self) -> None:
+        model = transformer.WindingModel()
+        hours = 24 * 60
+        rise = np.repeat(transformer.winding_rise(np.zeros(hours), model)[:, None], 3, axis=1)
+        windings, fan = transformer.winding_temperatures(
+            rise, np.full(hours, 25.0), np.full(hours, 60.0), np.ones(hours), (25.0, 25.0, 25.0), False, model
+        )
+        assert windings[-1] == pytest.approx([25.0 + model.no_load_rise_k] * 3, abs=0.01)
+        assert not fan.any()
+
+    def test_at_rated_load_and_40_degrees_the_winding_stays_within_class_f(self) -> None:
+        model = transformer.WindingModel()
+        minutes = 24 * 60
+        rise = np.repeat(transformer.winding_rise(np.ones(minutes), model)[:, None], 3, axis=1)
+        windings, fan = transformer.winding_temperatures(
+            rise, np.full(minutes, 40.0), np.full(minutes, 60.0), np.ones(minutes), (40.0, 40.0, 40.0), False, model
+        )
+        # Class F: 100 K over 40 °C in the mean of the winding (IEC 60076-11).
+        assert windings.max() < 140.0
+        assert fan[-1] == 1.0
+        assert windings[-1, 0] == pytest.approx(
+            40.0 + model.fan_share * (model.no_load_rise_k + model.rated_rise_k), abs=0.1
+        )
+
+    def test_fans_that_move_no_air_do_not_cool(self) -> None:
+        model = transformer.WindingModel()
+        rise = np.full((600, 3), 90.0)
+        windings, fan = transformer.winding_temperatures(
+            rise, np.full(600, 30.0), np.full(600, 60.0), np.zeros(600), (30.0, 30.0, 30.0), False, model
+        )
+        assert fan[-1] == 1.0
+        assert windings[-1, 0] == pytest.approx(120.0, abs=0.01)
+
+
+class TestBoiler:
+    @pytest.mark.parametrize(
+        ("pressure", "celsius", "enthalpy"), [(0.4, 152, 2749), (0.7, 170, 2768), (1.0, 184, 2781)]
+    )
+    def test_saturated_steam_agrees_with_iapws(self, pressure: float, celsius: float, enthalpy: float) -> None:
+        assert boiler.saturation_temperature(array(pressure))[0] == pytest.approx(celsius, abs=0.6)
+        assert boiler.steam_enthalpy(array(pressure))[0] == pytest.approx(enthalpy, abs=1.5)
+
+    def test_water_boils_at_the_temperatures_of_the_formulations_own_check_values(self) -> None:
+        # IAPWS-IF97, table 36: 372.755919 K at 0.1 MPa, 453.035632 K at 1 MPa, absolute.
+        kelvin = boiler.saturation_temperature(array(0.1, 1.0) - 0.101325) + 273.15
+        assert kelvin.tolist() == pytest.approx([372.755919, 453.035632], abs=1e-6)
+
+    @pytest.mark.parametrize(
+        ("flue", "oxygen_percent", "percent"), [(120, 3.5, 4.4), (150, 3.5, 5.8), (180, 6, 8.2), (220, 9, 12.5)]
+    )
+    def test_stack_losses_agree_with_siegerts_table(self, flue: float, oxygen_percent: float, percent: float) -> None:
+        lost = boiler.flue_loss(array(flue), array(25.0), array(oxygen_percent))[0]
+        assert 100.0 * lost == pytest.approx(percent, abs=0.06)
+
+    @pytest.mark.parametrize(("feed", "efficiency", "gas"), [(20, 0.92, 82), (104, 0.92, 71), (104, 0.96, 68)])
+    def test_a_tonne_of_steam_takes_the_gas_of_the_working_figures(
+        self, feed: float, efficiency: float, gas: float
+    ) -> None:
+        burnt = boiler.gas_flow(array(1.0), array(0.7), array(feed), array(efficiency))[0]
+        assert burnt == pytest.approx(gas, abs=0.8)
+
+    @given(st.floats(0.1, 20), st.floats(20, 105), st.floats(0.7, 1.0))
+    def test_the_energy_of_the_gas_is_the_energy_of_the_steam_and_the_losses(
+        self, steam: float, feed: float, efficiency: float
+    ) -> None:
+        gas = boiler.gas_flow(array(steam), array(0.7), array(feed), array(efficiency))
+        into_steam = steam * 1000.0 * (boiler.steam_enthalpy(array(0.7)) - boiler.WATER_HEAT_CAPACITY * feed)
+        fuel = gas * boiler.LOWER_HEATING_VALUE_KJ
+        assert fuel * efficiency == pytest.approx(into_steam, rel=1e-9)
+
+    def test_no_steam_takes_no_gas(self) -> None:
+        assert boiler.gas_flow(array(0.0), array(0.7), array(90.0), array(0.92))[0] == 0.0
+
+    def test_hotter_flue_and_more_air_each_lose_more(self) -> None:
+        usual = boiler.flue_loss(array(120.0), array(25.0), array(3.5))[0]
+        assert boiler.flue_loss(array(160.0), array(25.0), array(3.5))[0] > usual
+        assert boiler.flue_loss(array(120.0), array(25.0), array(8.0))[0] > usual
+        assert boiler.flue_loss(array(25.0), array(25.0), array(3.5))[0] == 0.0
+
+    def test_3_5_percent_of_oxygen_is_an_air_ratio_of_1_2(self) -> None:
+        assert boiler.excess_air(array(0.0, 3.5)).tolist() == pytest.approx([1.0, 1.2])
+
+    def test_a_burner_cycles_most_at_half_load_and_not_at_none_or_full(self) -> None:
+        duty = np.linspace(0.0, 1.0, 101)
+        starts = boiler.cycles_per_hour(duty, np.full(101, 50_000.0), np.full(101, 1000.0))
+        assert starts[0] == 0.0
+        assert starts[-1] == 0.0
+        assert duty[np.argmax(starts)] == pytest.approx(0.5)
+
+    def test_an_eighth_of_the_band_means_eight_times_the_starts(self) -> None:
+        wide, narrow = boiler.cycles_per_hour(array(0.4, 0.4), array(80_000.0, 10_000.0), array(900.0, 900.0))
+        assert narrow == pytest.approx(8.0 * wide)
+
+
+class TestOxygen:
+    @pytest.mark.parametrize(("hole", "flow"), [(0.5, 0.43), (1.0, 1.7), (2.0, 6.9)])
+    def test_leaks_at_400_kpa_agree_with_the_working_figures(self, hole: float, flow: float) -> None:
+        assert oxygen.leak_flow(array(hole), array(400.0))[0] == pytest.approx(flow, rel=0.02)
+
+    def test_a_zone_at_rest_has_the_pressure_of_its_source(self) -> None:
+        pressure, flow = oxygen.zone_pressure(array(440.0), array(0.0), 8.0, array(1.0))
+        assert pressure[0] == 440.0
+        assert flow[0] == 0.0
+
+    @given(st.floats(0.05, 1.5), st.floats(0.02, 1.0))
+    def test_the_drop_over_pipe_and_valve_goes_with_the_square_of_the_flow(self, demand: float, valve: float) -> None:
+        pressure, flow = oxygen.zone_pressure(array(440.0), array(demand), 8.0, array(valve))
+        resistance = 8.0 * (0.5 + 0.5 / valve**2)
+        assert 440.0 - pressure[0] == pytest.approx(resistance * flow[0] ** 2, rel=1e-9)
+        assert flow[0] == pytest.approx(demand * np.sqrt(pressure[0] / 400.0), rel=1e-9)
+
+    def test_at_design_flow_and_400_kpa_the_drop_is_the_design_drop(self) -> None:
+        pressure, flow = oxygen.zone_pressure(array(408.0), array(1.0), 8.0, array(1.0))
+        assert flow[0] == pytest.approx(1.0)
+        assert pressure[0] == pytest.approx(400.0)
+
+    def test_turning_the_valve_shut_lowers_pressure_and_flow(self) -> None:
+        valve = oxygen.valve_opening(np.linspace(0.0, 1.0, 11))
+        pressure, flow = oxygen.zone_pressure(np.full(11, 440.0), np.full(11, 0.45), 8.0, valve)
+        assert valve[0] == 1.0
+        assert (np.diff(pressure) < 0.0).all()
+        assert (np.diff(flow) < 0.0).all()
+
+    def test_a_psa_generator_makes_93_to_96_percent_up_to_its_rating(self) -> None:
+        pure = oxygen.purity(np.linspace(0.0, 1.0, 11), np.ones(11))
+        assert pure.min() >= 93.0
+        assert pure.max() <= 96.0
+
+    def test_a_tired_sieve_gives_less_oxygen_at_the_same_flow(self) -> None:
+        assert oxygen.purity(array(0.9), array(0.6))[0] < 90.0 < oxygen.purity(array(0.9), array(1.0))[0]
+
+    def test_specific_energy_is_that_of_the_sheet_and_rises_at_low_flow(self) -> None:
+        load = array(1.0, 0.5, 0.2)
+        specific = oxygen.electric_power(load, 25.0) / (load * 25.0)
+        assert 0.9 <= specific[0] <= 1.3
+        assert (np.diff(specific) > 0.0).all()
+        assert oxygen.electric_power(array(0.0), 25.0)[0] == 0.0
+
+
+class TestPump:
+    CURVE = pump.PumpCurve(flow_m3h=200.0, head_m=32.0)
+
+    def test_the_curve_passes_through_shut_off_and_the_rated_point(self) -> None:
+        assert self.CURVE.head(array(0.0, 200.0), np.ones(2)).tolist() == pytest.approx([40.0, 32.0])
+
+    @given(st.floats(0.3, 1.0), st.floats(0.1, 1.3))
+    def test_affinity_laws_hold_at_any_speed(self, speed: float, share: float) -> None:
+        flow = array(share * 200.0)
+        full = self.CURVE.head(flow, array(1.0))
+        slow = self.CURVE.head(flow * speed, array(speed))
+        assert slow == pytest.approx(full * speed**2, rel=1e-9)
+        power = pump.hydraulic_power(flow, full) / self.CURVE.efficiency_at(flow, array(1.0))
+        slow_power = pump.hydraulic_power(flow * speed, slow) / self.CURVE.efficiency_at(flow * speed, array(speed))
+        assert slow_power == pytest.approx(power * speed**3, rel=1e-9)
+
+    def test_the_water_takes_up_flow_times_head_over_367(self) -> None:
+        assert pump.hydraulic_power(array(100.0), array(36.72))[0] == pytest.approx(10.0, rel=0.003)
+
+    def test_80_percent_speed_takes_about_half_the_power(self) -> None:
+        flow, head = pump.operating_point(self.CURVE, array(1.0, 0.8), np.zeros(2), np.full(2, 8e-4))
+        power = pump.electric_power(self.CURVE, flow, head, array(1.0, 0.8))
+        assert power[1] / power[0] == pytest.approx(0.512, rel=1e-6)
+
+    def test_the_operating_point_lies_on_both_curves(self) -> None:
+        flow, head = pump.operating_point(self.CURVE, array(0.9), array(6.0), array(5e-4))
+        assert head[0] == pytest.approx(float(self.CURVE.head(flow, array(0.9))[0]))
+        assert head[0] == pytest.approx(6.0 + 5e-4 * flow[0] ** 2)
+
+    def test_a_pump_that_cannot_lift_the_static_head_gives_nothing(self) -> None:
+        flow, _ = pump.operating_point(self.CURVE, array(0.5), array(30.0), array(5e-4))
+        assert flow[0] == 0.0
+
+    @given(st.floats(1.0, 250.0), st.floats(1.0, 35.0))
+    def test_the_speed_for_a_head_gives_that_head(self, flow: float, head: float) -> None:
+        speed = pump.speed_for_head(self.CURVE, array(flow), array(head))
+        assert self.CURVE.head(array(flow), speed)[0] == pytest.approx(head, rel=1e-9)
+
+    def test_cold_water_under_the_sky_gives_ten_metres_of_suction_head(self) -> None:
+        assert pump.npsh_available(array(0.0), array(20.0))[0] == pytest.approx(10.1, abs=0.1)
+
+    def test_cavitation_begins_when_less_than_ten_percent_of_margin_is_left(self) -> None:
+        worse = pump.cavitation(array(3.5, 3.31, 3.0, 1.5, 0.0), np.full(5, 3.0))
+        assert worse[:2].tolist() == [0.0, 0.0]
+        assert 0.0 < worse[2] < 0.2
+        assert worse[3:].tolist() == [1.0, 1.0]
+
+    def test_good_pumps_need_less_than_4_2_watt_hours_for_a_cubic_metre_and_metre(self) -> None:
+        power = pump.electric_power(self.CURVE, array(200.0), array(32.0), array(1.0))[0]
+        assert power / (200.0 * 32.0) == pytest.approx(0.0040, abs=0.0002)
+
+
+class TestWeather:
+    CLIMATE = weather.Climate()
+
+    def test_the_year_has_its_mean_and_its_warmest_day_in_july(self) -> None:
+        hours = np.arange(0.0, 365.0 * 24.0)
+        celsius = weather.outdoor_temperature(hours // 24.0, hours % 24.0, np.zeros(len(hours)), self.CLIMATE)
+        assert celsius.mean() == pytest.approx(17.0, abs=0.1)
+        assert 200 <= np.argmax(celsius) // 24 <= 210
+        assert np.argmax(celsius) % 24 == 15
+
+    def test_at_midday_in_june_the_sun_stands_as_high_as_latitude_and_declination_say(self) -> None:
+        height = weather.solar_elevation(array(171.0), array(12.0), 30.2)
+        assert np.rad2deg(height[0]) == pytest.approx(90.0 - 30.2 + 23.45, abs=0.1)
+
+    def test_the_sun_gives_nothing_at_night_and_about_a_kilowatt_at_a_clear_noon(self) -> None:
+        height = weather.solar_elevation(array(171.0, 171.0), array(0.0, 12.0), 30.2)
+        night, noon = weather.global_radiation(height, np.zeros(2))
+        assert night == 0.0
+        assert 950.0 < noon < 1100.0
+        assert weather.global_radiation(height[1:], np.ones(1))[0] == pytest.approx(0.25 * noon)
+
+    def test_saturation_pressure_agrees_with_tables(self) -> None:
+        # IAPWS: 0.6113 kPa at 0.01 °C, 2.339 kPa at 20 °C, 7.385 kPa at 40 °C.
+        assert weather.saturation_pressure(array(0.01, 20.0, 40.0)).tolist() == pytest.approx(
+            [0.6113, 2.339, 7.385], rel=0.004
+        )
+
+    def test_air_at_its_dew_point_is_saturated_and_never_more(self) -> None:
+        assert weather.relative_humidity(array(15.0, 15.0), array(15.0, 18.0)).tolist() == [100.0, 100.0]
