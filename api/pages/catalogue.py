@@ -18,7 +18,7 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
-from api.pages.rendering import TEMPLATES_FOLDER
+from api.pages.templates import TEMPLATES_FOLDER
 from api.pages.words import catalogue_file
 from facility.names import LANGUAGES, Language
 

@@ -19,8 +19,7 @@ from facility.readings import Aggregates
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-SPARK_WIDTH: Final = 124.0
-SPARK_HEIGHT: Final = 34.0
+SPARK_SIZE: Final = (124.0, 34.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,10 @@ class EndPoint:
 
 @dataclass(frozen=True, slots=True)
 class Spark:
-    """A small curve of one point: 124 by 34, without words."""
+    """A small curve of one point, without words."""
 
+    width: float
+    height: float
     band_y: float | None
     band_height: float
     limit_ys: tuple[float, ...]
@@ -143,6 +144,7 @@ def spark(
     scale: tuple[float, float] | None,
     normal: tuple[float, float] | None,
     limits: Sequence[PointLimit],
+    size: tuple[float, float] = SPARK_SIZE,
 ) -> Spark:
     """
     Return the small curve of the status row.
@@ -152,13 +154,15 @@ def spark(
     readings : steps of `step_us` between `start_us` and `end_us` [µs]
     every_s : the point's expected interval; three of them without a reading make a gap [s]
     scale : the point's fixed scale; None: the readings' own range
+    size : width and height of the drawing; the end mark needs four more on the right
     """
     gap_us = max(3 * every_s * 1e6, 2 * step_us)
-    top, bottom = 2.0, SPARK_HEIGHT - 2.0
+    width, height = size
+    top, bottom = 2.0, height - 2.0
     if scale is None:
         scale = _own_scale([readings])
-    x = (readings.time_us - start_us + step_us / 2) / (end_us - start_us) * SPARK_WIDTH
-    x = np.clip(x, 0.0, SPARK_WIDTH)
+    x = (readings.time_us - start_us + step_us / 2) / (end_us - start_us) * width
+    x = np.clip(x, 0.0, width)
     low, high = _drawn(readings.min, scale, top, bottom), _drawn(readings.max, scale, top, bottom)
     breaks = breaks_at(readings.time_us, gap_us)
     rank = worst_rank(readings.min, readings.max, limits)
@@ -168,13 +172,15 @@ def spark(
     last = len(readings) - 1
     ends_now = last >= 0 and not (gaps and gaps[-1][1] == end_us)
     return Spark(
+        width=width,
+        height=height,
         band_y=None if band is None else round(float(band[1]), 1),
         band_height=0.0 if band is None else round(float(band[0] - band[1]), 1),
         limit_ys=tuple(round(float(y), 1) for y in _drawn(np.asarray(inside, dtype=float), scale, top, bottom)),
         gaps=tuple(
             (
-                round((a - start_us) / (end_us - start_us) * SPARK_WIDTH, 1),
-                round((b - a) / (end_us - start_us) * SPARK_WIDTH, 1),
+                round((a - start_us) / (end_us - start_us) * width, 1),
+                round((b - a) / (end_us - start_us) * width, 1),
             )
             for a, b in gaps
         ),

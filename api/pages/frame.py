@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import quote
 
+from analytics.records import Alert
 from api.pages import times
-from api.pages.marks import Mark, is_acknowledged, plain_mark, worst, zero_mark
-from api.pages.numbers import joined, limit_text
+from api.pages.marks import Mark, plain_mark, worst, zero_mark
 from api.pages.plant import arrivals, total
-from api.pages.sources import PRIORITIES, AlertRecord, Live, PageUser, Sources
-from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
+from api.pages.sources import ALARMS, PRIORITIES, Live, Sources
+from api.pages.wording import headline, place_of, state_of, title_of
 from api.pages.words import Words
-from facility.formats import clock, decimals_of, number, weekday
+from api.security.logins import Identity
+from facility.formats import clock, weekday
 from facility.formats import moment as site_time
 
 Theme = Literal["auto", "light", "dark"]
@@ -67,7 +68,7 @@ class Frame:
     place: Place
     title: str
     path: str
-    user: PageUser | None
+    user: Identity | None
     csrf: str
     may_act: bool
     nav: tuple[NavLink, ...]
@@ -87,112 +88,51 @@ class Frame:
         return quote(self.path, safe="")
 
 
-def may_act(user: PageUser | None) -> bool:
+def may_act(user: Identity | None) -> bool:
     """Return True if a person may acknowledge alerts and work on tickets."""
     return user is not None and user.role in _MAY_ACT
 
 
-def open_by_priority(alerts: Sequence[AlertRecord]) -> dict[str, int]:
-    """Count open alerts by priority."""
-    return {p: sum(a.priority == p for a in alerts) for p in PRIORITIES}
+def counts_by_priority(sources: Sources) -> dict[str, int]:
+    """Count open alerts by priority; P4 counts the findings that advise something, since none of them is an alert."""
+    alerts = sources.desk.open_alerts()
+    counts = {p: sum(a.priority == p for a in alerts) for p in ALARMS}
+    return {**counts, "P4": sum(f.priority == "P4" and f.verdict == "fault" for f in sources.desk.open_findings())}
 
 
-def value_of_alert(sources: Sources, alert: AlertRecord, live: Live, words: Words) -> tuple[str, str, str]:
-    """Return an alert's value as number, unit and plate class; the value now where it is live, else as it fired."""
-    plate = f"o{alert.priority[-1]}"
-    item = sources.site.equipment.get(alert.equipment)
-    if item is not None and alert.resolved_us is None:
-        for point in telling_points(item, alert, live):
-            view = value_view(sources.site, item, point, live, words, {point: alert})
-            if view.state in PRIORITIES:
-                return view.number, view.unit, plate
-    if alert.value is None:
-        return "", "", plate
-    decimals = decimals_of(alert.unit)
-    if item is not None:
-        for point in points_of_alert(item, alert)[:1]:
-            spec = item.points[point]
-            if spec.kind == "state":
-                names = item.cls.state_names.get(point, {}).get(round(alert.value))
-                return (words.name(names) if names else number(alert.value, 0)), "", plate
-            decimals = decimals_of(spec.unit, spec.decimals)
-    limits = () if alert.threshold is None else (alert.threshold,)
-    return number(alert.value, decimals, limits=limits), alert.unit, plate
-
-
-def place_of(sources: Sources, equipment: str, words: Words) -> str:
-    """Return where a machine stands: building, room, machine."""
-    item = sources.site.equipment.get(equipment)
-    if item is None:
-        return equipment
-    room = sources.site.rooms.get(item.room or "")
-    building = sources.site.buildings.get(room.building or "") if room else None
-    return " · ".join([*(words.name(b.name) for b in (building, room) if b is not None), words.name(item.name)])
-
-
-def limit_words(sources: Sources, alert: AlertRecord, words: Words) -> str:
-    """Return the limit that was passed, in words: `下限 320 kPa`; empty where a state or a finding raised the alert."""
-    if alert.threshold is None:
-        return ""
-    item = sources.site.equipment.get(alert.equipment)
-    limit = limit_of_alert(item, alert) if item is not None else None
-    if limit is not None and limit.condition.comparisons[0].op in ("==", "!="):
-        return ""
-    text = limit_text(alert.threshold, alert.unit)
-    if limit is not None and limit.condition.comparisons[0].op in ("<", "<="):
-        return words("lower limit %(limit)s", limit=text)
-    return words("upper limit %(limit)s", limit=text)
-
-
-def who_has_it(alert: AlertRecord, now_us: int, sources: Sources, words: Words) -> str:
-    """Return `未确认`, or who has acknowledged and when."""
-    if alert.acknowledged_us is None:
-        return words("not acknowledged")
-    return words(
-        "acknowledged by %(who)s %(time)s",
-        who=alert.acknowledged_name or alert.acknowledged_by or "",
-        time=times.when(alert.acknowledged_us, now_us, sources.site.time_zone),
-    )
-
-
-def _banner(sources: Sources, alerts: Sequence[AlertRecord], live: Live, words: Words) -> Banner:
-    zone, now = sources.site.time_zone, live.now_us
-    waiting = [a for a in alerts if not is_acknowledged(a) and a.priority in ("P1", "P2")]
+def _banner(sources: Sources, alerts: Sequence[Alert], live: Live, words: Words) -> Banner:
+    waiting = [a for a in alerts if a.acknowledged_us is None and a.priority in ("P1", "P2")]
     first = worst(waiting)
-    if first is not None:
-        text, unit, _ = value_of_alert(sources, first, live, words)
-        value = f" {joined(text, unit)}" if text else ""
-        limit = limit_words(sources, first, words)
-        what = words.either(first.title_zh, first.title_en) + (value if value.strip() not in first.title_en else "")
-        more = len([a for a in waiting if a.priority == first.priority]) - 1
-        side = words("Not acknowledged")
-        if more > 0:
-            side = words("%(n)s more not acknowledged", n=more) if first.priority == "P1" else side
+    if first is None:
         return Banner(
-            kind="p1" if first.priority == "P1" else "p2",
-            what=words.in_context("banner", "%(what)s, %(limit)s", what=what, limit=limit) if limit else what,
-            detail=words(
-                "%(place)s · since %(time)s, %(age)s",
-                place=place_of(sources, first.equipment, words),
-                time=times.when(first.started_us, now, zone, seconds=True),
-                age=times.age(first.started_us, now, words),
-            ),
-            side=side,
-            href=f"/alerts/{first.id}",
-            action=words("Open and acknowledge"),
+            kind="calm",
+            what=words("No unacknowledged P1 or P2."),
+            detail=_life_safety_record(sources, live.now_us, words),
+            side="",
+            href="/alerts?show=cleared",
+            action=words("See the record"),
         )
+    detail = words(
+        "%(place)s · since %(time)s, %(age)s",
+        place=place_of(sources, first.equipment, words),
+        time=times.when(first.started_us, live.now_us, sources.site.time_zone, seconds=True),
+        age=times.age(first.started_us, live.now_us, words),
+    )
+    if first.resolved_us is not None:
+        detail = f"{place_of(sources, first.equipment, words)} · {state_of(sources, first, live.now_us, words)}"
+    more = len([a for a in waiting if a.priority == first.priority]) - 1
     return Banner(
-        kind="calm",
-        what=words("No unacknowledged P1 or P2."),
-        detail=_life_safety_record(sources, now, words),
-        side="",
-        href="/alerts?show=cleared",
-        action=words("See the record"),
+        kind="p1" if first.priority == "P1" else "p2",
+        what=headline(sources, first, live, words),
+        detail=detail,
+        side=words("%(n)s more not acknowledged", n=more) if more else words("Not acknowledged"),
+        href=f"/alerts/{first.id}",
+        action=words("Open and acknowledge"),
     )
 
 
 def _life_safety_record(sources: Sources, now_us: int, words: Words) -> str:
-    past = [a for a in sources.desk.alerts(limit=200) if a.life_safety]
+    past = [a for a in sources.desk.recent_alerts() if a.life_safety]
     if any(a.resolved_us is None for a in past):
         return words("A life-safety alert is acknowledged and still open.")
     if not past:
@@ -202,7 +142,7 @@ def _life_safety_record(sources: Sources, now_us: int, words: Words) -> str:
     return words(
         "Life-safety supply: %(quiet)s without an alarm; the last was %(what)s on %(time)s, back in %(lasted)s.",
         quiet=times.age(ended, now_us, words),
-        what=words.either(last.title_zh, last.title_en),
+        what=title_of(sources, last, words),
         time=times.when(last.started_us, now_us, sources.site.time_zone),
         lasted=times.age(last.started_us, ended, words),
     )
@@ -216,7 +156,7 @@ def build_frame(
     title: str,
     path: str,
     theme: Theme = "auto",
-    user: PageUser | None = None,
+    user: Identity | None = None,
     csrf: str = "",
     live_page: str = "",
     back: NavLink | None = None,
@@ -227,10 +167,10 @@ def build_frame(
         live = Live(sources.site, sources.snapshot(), sources.now_us())
     now, zone = live.now_us, sources.site.time_zone
     alerts = sources.desk.open_alerts()
-    counts = open_by_priority(alerts)
-    waiting = sum(counts[p] for p in ("P1", "P2", "P3"))
+    counts = counts_by_priority(sources)
+    waiting = sum(counts[p] for p in ALARMS)
     heard = total(arrivals(item, live) for item in sources.site.equipment.values())
-    open_tickets = sum(t.state != "closed" for t in sources.desk.tickets(limit=500))
+    open_tickets = len(sources.desk.open_tickets())
     links: tuple[tuple[Place, str, str, int | None], ...] = (
         ("overview", "/", words("Overview"), None),
         ("plant", "/plant", words("Plant"), None),

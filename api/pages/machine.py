@@ -11,13 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from analytics.records import Alert, StoredFinding, Ticket
 from api.pages import times
 from api.pages.curves import Spark, spark
-from api.pages.frame import who_has_it
-from api.pages.marks import Mark, alert_mark, is_acknowledged, plain_mark, unknown_mark
+from api.pages.marks import Mark, plain_mark, unknown_mark
 from api.pages.numbers import joined, plain
 from api.pages.plant import arrivals, machine_mark, running_word
-from api.pages.sources import AlertRecord, FindingRecord, Live, Sources, TicketRecord
+from api.pages.sources import Live, Sources
 from api.pages.trends import (
     MOST_CURVES,
     RANGES,
@@ -38,6 +38,7 @@ from api.pages.values import (
     scale_of,
     value_view,
 )
+from api.pages.wording import mark_of, state_of, what_of
 from api.pages.words import Words
 from facility.equipment_classes import Limit, MaintenanceTask
 from facility.formats import decimals_of, duration, moment, number
@@ -234,7 +235,8 @@ def machine(
         store_away=readings is None,
         history=tuple(_history_line(sources, entry, live.now_us, words) for entry in history[:HISTORY_SHOWN]),
         diagnosis=tuple(
-            _diagnosis(sources, f, live.now_us, words) for f in sources.desk.findings(equipment=item.id, limit=20)
+            _diagnosis(sources, f, live.now_us, words)
+            for f in sources.desk.desk.findings(equipment=item.id, active=True, limit=20)
         ),
         plan=tuple(_plan_line(task, words) for task in item.cls.spec.maintenance),
         fed_by=tuple(supply_link(site, source, words) for source in item.fed_by),
@@ -245,7 +247,7 @@ def machine(
     )
 
 
-def subject_point(item: Equipment, asked: str | None, alerts: Mapping[str, AlertRecord]) -> str | None:
+def subject_point(item: Equipment, asked: str | None, alerts: Mapping[str, Alert]) -> str | None:
     """Return the point that the chart shows: the one asked for, else the one in alarm, else the first key point."""
     if asked in item.points:
         return asked
@@ -284,7 +286,7 @@ def small_points(item: Equipment, subject: str | None) -> tuple[str, ...]:
 
 
 def ordered_values(
-    item: Equipment, views: Mapping[str, ValueView], alerts: Mapping[str, AlertRecord]
+    item: Equipment, views: Mapping[str, ValueView], alerts: Mapping[str, Alert]
 ) -> tuple[ValueView, ...]:
     """Return gauges and derived values, key points first; places never change, whatever is alarming."""
     names = [n for n, spec in item.points.items() if spec.kind in ("gauge", "derived")]
@@ -302,7 +304,7 @@ def _facts(item: Equipment, live: Live, words: Words) -> tuple[Fact, ...]:
     running = running_word(item, live, words)
     facts = [Fact(words("State"), running)] if running else []
     if rating:
-        facts.append(Fact(words("Nameplate"), " · ".join(rating[:4])))
+        facts.append(Fact(words("Nameplate"), " · ".join(rating[:2])))
     hours = live.reading(f"{item.id}/run_hours")
     if hours is not None:
         facts.append(Fact(words("Run-hours"), joined(number(hours.value, 0), "h")))
@@ -367,10 +369,10 @@ def _trend(
     for entry in history:
         if entry.ticket is not None:
             t = entry.ticket
-            events.append(TrendEvent(entry.at_us, ticket_mark(words), t.number, f"/tickets/{t.number}"))
+            events.append(TrendEvent(entry.at_us, ticket_mark(words), t.number, f"/tickets/{t.id}"))
         elif entry.alert is not None:
-            mark = alert_mark(entry.alert.priority, is_acknowledged(entry.alert), words)
-            title = words.either(entry.alert.title_zh, entry.alert.title_en)
+            mark = mark_of(entry.alert, words)
+            title = what_of(sources, entry.alert, words)
             events.append(TrendEvent(entry.at_us, mark, title, f"/alerts/{entry.alert.id}"))
     return trend(
         trend_subject(item, subject, words), series, events, chosen, live.now_us, sources.site.time_zone, words
@@ -447,14 +449,14 @@ class Entry:
     """An alert or a ticket in a machine's history: one of the two is set."""
 
     at_us: int
-    alert: AlertRecord | None = None
-    ticket: TicketRecord | None = None
+    alert: Alert | None = None
+    ticket: Ticket | None = None
 
 
 def history_of(sources: Sources, equipment: str) -> list[Entry]:
     """Return a machine's alerts and tickets, newest first."""
-    entries = [Entry(a.started_us, alert=a) for a in sources.desk.alerts(equipment=equipment, limit=200)]
-    entries += [Entry(t.created_us, ticket=t) for t in sources.desk.tickets(equipment=equipment, limit=200)]
+    entries = [Entry(a.started_us, alert=a) for a in sources.desk.desk.alerts(equipment=equipment, limit=200)]
+    entries += [Entry(t.created_us, ticket=t) for t in sources.desk.desk.tickets(equipment=equipment, limit=50)]
     return sorted(entries, key=lambda e: e.at_us, reverse=True)
 
 
@@ -463,25 +465,27 @@ def _history_line(sources: Sources, entry: Entry, now_us: int, words: Words) -> 
     if entry.ticket is not None:
         t = entry.ticket
         title = words.either(t.title_zh, t.title_en)
-        return HistoryLine(ticket_mark(words), when, title, t.number, ticket_state(t, words), f"/tickets/{t.number}")
+        return HistoryLine(
+            ticket_mark(words), when, title, t.number, ticket_state(sources, t, words), f"/tickets/{t.id}"
+        )
     alert = entry.alert
     assert alert is not None
     if alert.resolved_us is not None:
         detail = words("cleared after %(time)s", time=duration(alert.resolved_us - alert.started_us, words.language))
     else:
-        detail = who_has_it(alert, now_us, sources, words)
-    mark = alert_mark(alert.priority, is_acknowledged(alert) or alert.resolved_us is not None, words)
-    return HistoryLine(mark, when, words.either(alert.title_zh, alert.title_en), "", detail, f"/alerts/{alert.id}")
+        detail = state_of(sources, alert, now_us, words)
+    mark = mark_of(alert, words)
+    return HistoryLine(mark, when, what_of(sources, alert, words), "", detail, f"/alerts/{alert.id}")
 
 
-def ticket_state(ticket: TicketRecord, words: Words) -> str:
+def ticket_state(sources: Sources, ticket: Ticket, words: Words) -> str:
     """Return how far a ticket is, in words."""
     if ticket.state == "closed":
         return words("closed")
-    return words("with %(who)s", who=ticket.assignee) if ticket.assignee else words("nobody on it")
+    return words("with %(who)s", who=sources.desk.called(ticket.assignee)) if ticket.assignee else words("nobody on it")
 
 
-def _diagnosis(sources: Sources, finding: FindingRecord, now_us: int, words: Words) -> DiagnosisLine:
+def _diagnosis(sources: Sources, finding: StoredFinding, now_us: int, words: Words) -> DiagnosisLine:
     tone, mark, verdict = {
         "fault": ("f", plain_mark(finding.priority), words("Fault")),
         "healthy": ("h", None, words("Healthy")),

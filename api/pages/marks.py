@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from api.pages.sources import AlertRecord
+from analytics.records import Alert
 from api.pages.words import Words
 
 RANK: Final = {"P1": 1, "P2": 2, "P3": 3, "P4": 4}
@@ -62,12 +62,12 @@ def unknown_mark(words: Words) -> Mark:
     return Mark("unk", words("cannot tell"))
 
 
-def is_acknowledged(alert: AlertRecord) -> bool:
+def is_acknowledged(alert: Alert) -> bool:
     """Return True once someone has taken an alert."""
     return alert.acknowledged_us is not None
 
 
-def worst(alerts: Iterable[AlertRecord]) -> AlertRecord | None:
+def worst(alerts: Iterable[Alert]) -> Alert | None:
     """Return the alert that a row shows: highest priority, not acknowledged before acknowledged, oldest first."""
     ranked = sorted(alerts, key=lambda a: (RANK.get(a.priority, 9), is_acknowledged(a), a.started_us, a.id))
     return ranked[0] if ranked else None

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from analytics.records import Alert, StoredFinding, Ticket
 from api.pages import times
 from api.pages.curves import Spark, spark
-from api.pages.frame import value_of_alert, who_has_it
 from api.pages.marks import RANK, Mark, alert_mark, is_acknowledged, stale_mark, worst
 from api.pages.numbers import joined, range_text
 from api.pages.plant import Arrivals, arrivals, by_equipment, system_name, systems_present, total
-from api.pages.sources import AlertRecord, FindingRecord, Live, Sources, TicketRecord
+from api.pages.sources import Live, Sources
 from api.pages.values import (
     ValueView,
     alerts_by_point,
@@ -22,6 +22,7 @@ from api.pages.values import (
     telling_points,
     value_view,
 )
+from api.pages.wording import machine_name, mark_of, state_of, title_of, value_of, what_of
 from api.pages.words import Words
 from facility.equipment_classes import System
 from facility.formats import MISSING, decimals_of, number
@@ -143,7 +144,7 @@ def overview(sources: Sources, words: Words, live: Live, sparks: Mapping[str, Sp
     site = sources.site
     alerts = sources.desk.open_alerts()
     of_machine = by_equipment(alerts)
-    tickets = sources.desk.tickets(limit=500)
+    tickets = sources.desk.open_tickets()
     wasting = _wasting(sources)
     return OverviewPage(
         life=_life_cards(sources, live, words, of_machine),
@@ -151,7 +152,7 @@ def overview(sources: Sources, words: Words, live: Live, sparks: Mapping[str, Sp
             _row(sources, system, machines, live, words, of_machine, sparks)
             for system, machines in systems_present(site).items()
         ),
-        alerts=tuple(alert_line(sources, a, live, words) for a in sort_alerts(alerts) if a.priority != "P4"),
+        alerts=tuple(alert_line(sources, a, live, words) for a in sort_alerts(alerts)),
         alerts_note=_alerts_note(alerts, words),
         alerts_empty=_nothing_open(sources, live, words),
         waste=tuple(_waste_line(sources, f, tickets, words) for f in wasting[:WASTE_SHOWN]),
@@ -160,30 +161,28 @@ def overview(sources: Sources, words: Words, live: Live, sparks: Mapping[str, Sp
     )
 
 
-def sort_alerts(alerts: Sequence[AlertRecord]) -> list[AlertRecord]:
+def sort_alerts(alerts: Sequence[Alert]) -> list[Alert]:
     """Return alerts as lists show them: by priority, those that nobody has taken first, then the newest."""
     return sorted(alerts, key=lambda a: (RANK.get(a.priority, 9), is_acknowledged(a), -a.started_us))
 
 
-def alert_line(sources: Sources, alert: AlertRecord, live: Live, words: Words) -> AlertLine:
+def alert_line(sources: Sources, alert: Alert, live: Live, words: Words) -> AlertLine:
     """Return an alert as one entry of a list."""
-    text, unit, plate = value_of_alert(sources, alert, live, words)
-    item = sources.site.equipment.get(alert.equipment)
-    where = words.name(item.name) if item is not None else alert.equipment
+    text, unit, plate = value_of(sources, alert, live, words)
     return AlertLine(
         id=alert.id,
-        mark=alert_mark(alert.priority, is_acknowledged(alert), words),
-        title=words.either(alert.title_zh, alert.title_en),
-        detail=f"{where} · {who_has_it(alert, live.now_us, sources, words)}",
+        mark=mark_of(alert, words),
+        title=title_of(sources, alert, words),
+        detail=state_of(sources, alert, live.now_us, words),
         number=text,
         unit=unit,
-        plate=plate,
+        plate=plate if alert.resolved_us is None else "",
         age=times.age(alert.started_us, live.now_us, words),
         loud=alert.priority == "P1" and not is_acknowledged(alert),
     )
 
 
-def _alerts_note(alerts: Sequence[AlertRecord], words: Words) -> str:
+def _alerts_note(alerts: Sequence[Alert], words: Words) -> str:
     taken = sum(is_acknowledged(a) for a in alerts)
     return words("%(n)s acknowledged", n=taken) if taken else ""
 
@@ -195,7 +194,7 @@ def _nothing_open(sources: Sources, live: Live, words: Words) -> str:
         systems=len(systems_present(sources.site)),
         points=f"{heard.points:,}",
     )
-    past = [a for a in sources.desk.alerts(limit=50) if a.resolved_us is not None]
+    past = [a for a in sources.desk.recent_alerts() if a.resolved_us is not None]
     if not past:
         return watched
     last = max(a.resolved_us or 0 for a in past)
@@ -212,7 +211,7 @@ def _row(
     machines: Sequence[Equipment],
     live: Live,
     words: Words,
-    of_machine: Mapping[str, Sequence[AlertRecord]],
+    of_machine: Mapping[str, Sequence[Alert]],
     sparks: Mapping[str, Spark],
 ) -> SystemRow:
     site = sources.site
@@ -223,11 +222,9 @@ def _row(
     mark: Mark | None = None
     tone = "quiet"
     if first is not None:
-        mark = alert_mark(first.priority, is_acknowledged(first), words)
+        mark = mark_of(first, words)
         tone = first.priority.lower() if first.priority != "P4" else ""
-        state = words.either(first.title_zh, first.title_en)
-        if len(machines) > 1:
-            state = named(site, first, state, words)
+        state = title_of(sources, first, words) if len(machines) > 1 else what_of(sources, first, words)
         detail = _alert_detail(sources, first, len(alerts) - 1, live, words)
     elif silent:
         mark, tone = stale_mark(words), ""
@@ -252,17 +249,12 @@ def _row(
     )
 
 
-def named(site: Site, alert: AlertRecord, what: str, words: Words) -> str:
-    """Return what an alert says with the machine before it, unless it names it already."""
-    item = site.equipment.get(alert.equipment)
-    machine = words.name(item.name) if item is not None else alert.equipment
-    return what if machine in what else words("%(machine)s: %(what)s", machine=machine, what=what)
-
-
-def _alert_detail(sources: Sources, alert: AlertRecord, more: int, live: Live, words: Words) -> str:
+def _alert_detail(sources: Sources, alert: Alert, more: int, live: Live, words: Words) -> str:
     parts = [words("since %(time)s", time=times.when(alert.started_us, live.now_us, sources.site.time_zone))]
     if is_acknowledged(alert):
-        parts.append(words("acked by %(who)s", who=alert.acknowledged_name or alert.acknowledged_by or ""))
+        parts.append(
+            words("acked by %(who)s", who=alert.acknowledged_name or sources.desk.called(alert.acknowledged_by))
+        )
     else:
         parts += [times.age(alert.started_us, live.now_us, words), words("not acknowledged")]
     if more > 0:
@@ -345,7 +337,7 @@ def row_values(
     machines: Sequence[Equipment],
     live: Live,
     words: Words,
-    of_machine: Mapping[str, Sequence[AlertRecord]],
+    of_machine: Mapping[str, Sequence[Alert]],
 ) -> tuple[ValueView, ...]:
     """Return three values: those that an alert is about first, then the usual ones in their places."""
     chosen: dict[tuple[str, str], Equipment] = {}
@@ -428,7 +420,7 @@ def life_safety_machines(site: Site) -> list[Equipment]:
 
 
 def _life_cards(
-    sources: Sources, live: Live, words: Words, of_machine: Mapping[str, Sequence[AlertRecord]]
+    sources: Sources, live: Live, words: Words, of_machine: Mapping[str, Sequence[Alert]]
 ) -> tuple[LifeCard, ...]:
     site = sources.site
     vital = {e.id: e for e in life_safety_machines(site)}
@@ -487,7 +479,7 @@ def _life_card(
     group: Sequence[Equipment],
     live: Live,
     words: Words,
-    of_machine: Mapping[str, Sequence[AlertRecord]],
+    of_machine: Mapping[str, Sequence[Alert]],
 ) -> LifeCard:
     site = sources.site
     alerts = [a for item in group for a in of_machine.get(item.id, ())]
@@ -521,7 +513,7 @@ def _chain(
     group: Sequence[Equipment],
     live: Live,
     words: Words,
-    of_machine: Mapping[str, Sequence[AlertRecord]],
+    of_machine: Mapping[str, Sequence[Alert]],
 ) -> tuple[tuple[tuple[ChainNode, ...], ...], tuple[Pipe, ...]]:
     members = {item.id: item for item in group}
     depth = {item.id: _depth(item, members) for item in group}
@@ -544,7 +536,7 @@ def _chain(
     return tuple(tuple(node for node, _ in column) for column in columns), pipes
 
 
-def _is_loud(alerts: Sequence[AlertRecord]) -> bool:
+def _is_loud(alerts: Sequence[Alert]) -> bool:
     return any(a.priority == "P1" for a in alerts)
 
 
@@ -552,7 +544,7 @@ def _first_key(item: Equipment) -> str | None:
     return next((p for p in item.cls.spec.key_points if p in item.points), None)
 
 
-def _node(site: Site, item: Equipment, live: Live, words: Words, alerts: Sequence[AlertRecord]) -> ChainNode:
+def _node(site: Site, item: Equipment, live: Live, words: Words, alerts: Sequence[Alert]) -> ChainNode:
     point = _first_key(item)
     text, unit = "", ""
     if point is not None:
@@ -624,19 +616,16 @@ def _pipe(
 # --- waste ------------------------------------------------------------------------------------------------------------
 
 
-def _wasting(sources: Sources) -> list[FindingRecord]:
-    found = [
-        f for f in sources.desk.findings(limit=500) if f.cost_per_day and f.ended_us is None and f.verdict == "fault"
-    ]
+def _wasting(sources: Sources) -> list[StoredFinding]:
+    found = [f for f in sources.desk.open_findings() if f.cost_per_day and f.verdict == "fault"]
     return sorted(found, key=lambda f: -(f.cost_per_day or 0.0))
 
 
-def _waste_line(sources: Sources, finding: FindingRecord, tickets: Sequence[TicketRecord], words: Words) -> WasteLine:
+def _waste_line(sources: Sources, finding: StoredFinding, tickets: Sequence[Ticket], words: Words) -> WasteLine:
     ticket = next((t for t in tickets if t.finding_id == finding.id and t.state != "closed"), None)
-    item = sources.site.equipment.get(finding.equipment)
-    where = words.name(item.name) if item is not None else finding.equipment
+    where = machine_name(sources, finding.equipment, words)
     if ticket is not None and ticket.assignee:
-        who, nobody = words("%(who)s is on it", who=ticket.assignee), False
+        who, nobody = words("%(who)s is on it", who=sources.desk.called(ticket.assignee)), False
     else:
         who, nobody = words("nobody on it"), True
     return WasteLine(
@@ -645,11 +634,11 @@ def _waste_line(sources: Sources, finding: FindingRecord, tickets: Sequence[Tick
         detail=f"{where} · {who}",
         nobody=nobody,
         money=number(finding.cost_per_day or 0.0, 0),
-        href=f"/tickets/{ticket.number}" if ticket is not None else f"/plant/{finding.equipment}",
+        href=f"/tickets/{ticket.id}" if ticket is not None else f"/plant/{finding.equipment}",
     )
 
 
-def _waste_note(wasting: Sequence[FindingRecord], words: Words) -> str:
+def _waste_note(wasting: Sequence[StoredFinding], words: Words) -> str:
     if not wasting:
         return ""
     money = number(sum(f.cost_per_day or 0.0 for f in wasting), 0)

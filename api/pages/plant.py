@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from analytics.records import Alert
 from api.pages.marks import Mark, alert_mark, is_acknowledged, stale_mark, worst
-from api.pages.sources import AlertRecord, Live
+from api.pages.sources import Live
 from api.pages.values import is_stale
 from api.pages.words import Words
 from facility.equipment_classes import SYSTEMS, System
@@ -40,9 +41,9 @@ def systems_present(site: Site) -> Mapping[System, tuple[Equipment, ...]]:
     return found
 
 
-def by_equipment(alerts: Iterable[AlertRecord]) -> Mapping[str, tuple[AlertRecord, ...]]:
+def by_equipment(alerts: Iterable[Alert]) -> Mapping[str, tuple[Alert, ...]]:
     """Return open alerts by the machine that they are about."""
-    found: dict[str, list[AlertRecord]] = {}
+    found: dict[str, list[Alert]] = {}
     for alert in alerts:
         found.setdefault(alert.equipment, []).append(alert)
     return {equipment: tuple(list_) for equipment, list_ in found.items()}
@@ -83,7 +84,7 @@ def total(parts: Iterable[Arrivals]) -> Arrivals:
     return Arrivals(sum(p.points for p in listed), sum(p.fresh for p in listed), max(times_us, default=None))
 
 
-def machine_mark(item: Equipment, alerts: Sequence[AlertRecord], heard: Arrivals, words: Words) -> Mark | None:
+def machine_mark(item: Equipment, alerts: Sequence[Alert], heard: Arrivals, words: Words) -> Mark | None:
     """Return the mark of a machine: its worst open alert, else stale data, else none."""
     alert = worst(alerts)
     if alert is not None:

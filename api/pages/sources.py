@@ -1,255 +1,122 @@
-"""What the pages read: the shapes they need from the desk, the store, the live board and the collector, and no more.
-
-The parts themselves are made elsewhere and plugged in by `api.context`; pages know them by these protocols only, so
-that every page can be built in a test from a site and a few hand-made records.
-"""
+"""What the pages read: the site, the newest readings, the desk, the quarantine, and how the collector fares."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeVar, cast
 
+from analytics.desk import Desk
+from analytics.maintenance.tickets import SYSTEM
+from analytics.records import Alert, StoredFinding, Ticket
+from api.context import Context
 from api.live import Snapshot
+from api.security.users import Person
+from collector.quarantine import Quarantine
+from collector.service import CollectorStatus
 from facility.readings import Latest
 from facility.site import Site
-from facility.store.contract import TelemetryStore
+from facility.store import TelemetryStore
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
+# Priorities that interrupt somebody; P4 is advice, and stands outside every count of alarms.
+ALARMS: Final = ("P1", "P2", "P3")
+_MOST_LISTED: Final = 500
+
+T = TypeVar("T")
 
 
-class AlertRecord(Protocol):
-    """One alert as the desk keeps it; times in microseconds UTC, None where it has not happened."""
+class Desktop:
+    """
+    The desk as pages read it: the lists that stand on every page, kept for a second or until the desk changes.
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def finding_id(self) -> int | None: ...
-    @property
-    def cause(self) -> str: ...
-    @property
-    def equipment(self) -> str: ...
-    @property
-    def limit_id(self) -> str | None: ...
-    @property
-    def priority(self) -> str: ...
-    @property
-    def life_safety(self) -> bool: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def title_zh(self) -> str: ...
-    @property
-    def title_en(self) -> str: ...
-    @property
-    def value(self) -> float | None: ...
-    @property
-    def unit(self) -> str: ...
-    @property
-    def threshold(self) -> float | None: ...
-    @property
-    def started_us(self) -> int: ...
-    @property
-    def fired_us(self) -> int: ...
-    @property
-    def acknowledged_us(self) -> int | None: ...
-    @property
-    def acknowledged_by(self) -> str | None: ...
-    @property
-    def acknowledged_name(self) -> str | None: ...
-    @property
-    def resolved_us(self) -> int | None: ...
-    @property
-    def resolved_value(self) -> float | None: ...
-    @property
-    def peak(self) -> float | None: ...
+    Many readers with a live page would otherwise ask the database for the same lists each second.
+    """
 
+    def __init__(self, desk: Desk, people: Callable[[], Sequence[Person]], hold_s: float = 1.0) -> None:
+        self.desk = desk
+        self._read_people = people
+        self._hold_s = hold_s
+        self._lock = threading.Lock()
+        self._kept: dict[str, tuple[float, Any]] = {}
+        desk.subscribe(lambda _change: self.forget())
 
-class TicketRecord(Protocol):
-    """One ticket as the desk keeps it."""
+    def forget(self) -> None:
+        """Read everything anew at the next question."""
+        with self._lock:
+            self._kept.clear()
 
-    @property
-    def id(self) -> int: ...
-    @property
-    def number(self) -> str: ...
-    @property
-    def cause(self) -> str: ...
-    @property
-    def finding_id(self) -> int | None: ...
-    @property
-    def alert_id(self) -> int | None: ...
-    @property
-    def equipment(self) -> str: ...
-    @property
-    def title_zh(self) -> str: ...
-    @property
-    def title_en(self) -> str: ...
-    @property
-    def priority(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def assignee(self) -> str | None: ...
-    @property
-    def created_us(self) -> int: ...
-    @property
-    def created_by(self) -> str: ...
-    @property
-    def closed_us(self) -> int | None: ...
-    @property
-    def closed_by(self) -> str | None: ...
-    @property
-    def resolution(self) -> str | None: ...
-    @property
-    def occurred_us(self) -> int | None: ...
-    @property
-    def checklist(self) -> Sequence[Any] | None: ...
+    def _held(self, name: str, read: Callable[[], T]) -> T:
+        with self._lock:
+            kept = self._kept.get(name)
+        if kept is not None and time.monotonic() - kept[0] < self._hold_s:
+            return cast(T, kept[1])
+        found = read()
+        with self._lock:
+            self._kept[name] = (time.monotonic(), found)
+        return found
+
+    def open_alerts(self) -> Sequence[Alert]:
+        """Return what still wants attention, P1 that is over but was never acknowledged included."""
+        return self._held("alerts", self.desk.open_alerts)
+
+    def recent_alerts(self) -> Sequence[Alert]:
+        """Return the newest alerts, open and over."""
+        return self._held("recent", lambda: self.desk.alerts(limit=_MOST_LISTED))
+
+    def open_tickets(self) -> Sequence[Ticket]:
+        """Return the tickets that are not closed, newest first."""
+        return self._held("tickets", self._read_open_tickets)
+
+    def _read_open_tickets(self) -> Sequence[Ticket]:
+        found = [t for state in ("open", "assigned") for t in self.desk.tickets(state=state, limit=_MOST_LISTED)]
+        return sorted(found, key=lambda t: -t.created_us)
+
+    def open_findings(self) -> Sequence[StoredFinding]:
+        """Return the findings that have not ended."""
+        return self._held("findings", lambda: self.desk.findings(active=True, limit=_MOST_LISTED))
+
+    def people(self) -> Sequence[Person]:
+        """Return everybody to whom work may be given."""
+        return self._held("people", self._read_people)
+
+    def called(self, who: str | None) -> str:
+        """Return what a person is called on pages; a name that is no user's stands as it is."""
+        return next((p.display_name for p in self.people() if p.name == who), who or "")
 
 
-class TicketEventRecord(Protocol):
-    """One line of a ticket's history."""
-
-    @property
-    def at_us(self) -> int: ...
-    @property
-    def who(self) -> str: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def text(self) -> str: ...
-
-
-class FindingRecord(Protocol):
-    """One finding: what a rule or a detector says, with its evidence."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def code(self) -> str: ...
-    @property
-    def equipment(self) -> str: ...
-    @property
-    def points(self) -> Sequence[str]: ...
-    @property
-    def verdict(self) -> str: ...
-    @property
-    def summary_zh(self) -> str: ...
-    @property
-    def summary_en(self) -> str: ...
-    @property
-    def evidence(self) -> Mapping[str, Any]: ...
-    @property
-    def since_us(self) -> int: ...
-    @property
-    def last_seen_us(self) -> int: ...
-    @property
-    def ended_us(self) -> int | None: ...
-    @property
-    def confidence(self) -> float | None: ...
-    @property
-    def cost_per_day(self) -> float | None: ...
-    @property
-    def waste(self) -> Mapping[str, Any] | None: ...
-    @property
-    def advice_zh(self) -> Sequence[str]: ...
-    @property
-    def advice_en(self) -> Sequence[str]: ...
-    @property
-    def priority(self) -> str: ...
-    @property
-    def standard(self) -> str | None: ...
-
-
-class Desk(Protocol):
-    """Alerts, tickets and findings: lists for pages, and what a person does to them."""
-
-    def open_alerts(self) -> Sequence[AlertRecord]: ...
-    def alerts(
-        self, *, equipment: str | None = None, state: str | None = None, limit: int = 100
-    ) -> Sequence[AlertRecord]: ...
-    def alert(self, alert_id: int) -> AlertRecord | None: ...
-    def tickets(
-        self, *, equipment: str | None = None, state: str | None = None, limit: int = 100
-    ) -> Sequence[TicketRecord]: ...
-    def ticket(self, ticket_id: int) -> TicketRecord | None: ...
-    def ticket_events(self, ticket_id: int) -> Sequence[TicketEventRecord]: ...
-    def findings(self, *, equipment: str | None = None, limit: int = 100) -> Sequence[FindingRecord]: ...
-    def finding(self, finding_id: int) -> FindingRecord | None: ...
-
-
-class QuarantineRecord(Protocol):
-    """One kind of message that could not be understood: its first payload, and how often it came."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def topic(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def payload_size(self) -> int: ...
-    @property
-    def first_us(self) -> int: ...
-    @property
-    def last_us(self) -> int: ...
-    @property
-    def count(self) -> int: ...
-
-
-class Quarantine(Protocol):
-    """Where messages wait that could not be understood."""
-
-    def entries(self, limit: int = 500) -> Sequence[QuarantineRecord]: ...
-
-
-class CollectorState(Protocol):
-    """How the collector fares."""
-
-    @property
-    def connected(self) -> bool: ...
-    @property
-    def received(self) -> int: ...
-    @property
-    def stored(self) -> int: ...
-    @property
-    def quarantined(self) -> int: ...
-    @property
-    def batches(self) -> int: ...
-    @property
-    def last_message_us(self) -> int | None: ...
-
-
-class PageUser(Protocol):
-    """Who is signed in."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def display_name(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-
-
-class Sources(Protocol):
+@dataclass(frozen=True, slots=True)
+class Sources:
     """Everything a page may read."""
 
-    @property
-    def site(self) -> Site: ...
-    @property
-    def store(self) -> TelemetryStore: ...
-    @property
-    def desk(self) -> Desk: ...
-    @property
-    def quarantine(self) -> Quarantine: ...
+    site: Site
+    store: TelemetryStore
+    desk: Desktop
+    quarantine: Quarantine
+    context: Context
 
-    def now_us(self) -> int: ...
-    def snapshot(self) -> Snapshot: ...
-    def collector_state(self) -> CollectorState | None: ...
-    def people(self) -> Sequence[PageUser]: ...
+    @classmethod
+    def of(cls, context: Context, desktop: Desktop) -> Sources:
+        """Return the sources of an application's context."""
+        return cls(context.site, context.store, desktop, context.quarantine, context)
+
+    def now_us(self) -> int:
+        """Return the time now. [µs UTC]"""
+        return self.context.now_us()
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest reading of every point."""
+        return self.context.snapshot()
+
+    def collector_state(self) -> CollectorStatus | None:
+        """Return how the collector fares; None where none runs in this process."""
+        return self.context.collector_state()
+
+    def live(self) -> Live:
+        """Return the newest readings at this moment."""
+        return Live(self.site, self.snapshot(), self.now_us())
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,3 +134,8 @@ class Live:
             return None
         s = self.snapshot
         return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]))
+
+
+def is_system(who: str | None) -> bool:
+    """Return True if the service itself did something, not a person."""
+    return who == SYSTEM

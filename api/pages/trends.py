@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,7 +24,6 @@ from api.pages.words import Words
 from facility.formats import duration, moment, number
 from facility.readings import Aggregates
 
-RangeKey = Literal["24h", "7d", "30d"]
 HOUR_US: Final = 3_600_000_000
 
 
@@ -32,7 +31,7 @@ HOUR_US: Final = 3_600_000_000
 class TrendRange:
     """A stretch of time that a chart can show, in steps that give some 300 of them."""
 
-    key: RangeKey
+    key: str
     span_us: int
     step_us: int
 
@@ -46,7 +45,7 @@ RANGES: Final[tuple[TrendRange, ...]] = (
 
 def range_words(key: str, words: Words) -> str:
     """Return what a range is called on its switch."""
-    return {"24h": words("24 h"), "7d": words("7 d"), "30d": words("30 d")}[key]
+    return {"24h": words("24 h"), "7d": words("7 d"), "30d": words("30 d")}.get(key, "")
 
 
 def range_of(key: str | None) -> TrendRange:
@@ -191,20 +190,23 @@ def nice_ticks(scale: tuple[float, float], most: int) -> list[float]:
     ]
 
 
-def time_ticks(start_us: int, end_us: int, zone: ZoneInfo, key: RangeKey, sparse: bool) -> list[tuple[int, str]]:
-    """Return times on the axis at round hours or days of the site's clock, with their labels."""
-    hours = {"24h": 6 if sparse else 4, "7d": 48 if sparse else 24, "30d": 24 * (10 if sparse else 5)}[key]
-    here = moment(start_us, zone)
-    tick = here.replace(hour=0, minute=0, second=0, microsecond=0)
+_TICK_MINUTES: Final = (5, 10, 15, 30, 60, 120, 240, 360, 720, 1440, 2880, 7200, 14400)
+
+
+def time_ticks(start_us: int, end_us: int, zone: ZoneInfo, most: int) -> list[tuple[int, str]]:
+    """Return times on the axis at round minutes, hours or days of the site's clock, at most `most`, with labels."""
+    span_min = (end_us - start_us) / 60e6
+    step = next((m for m in _TICK_MINUTES if span_min / m <= most), _TICK_MINUTES[-1])
+    tick = moment(start_us, zone).replace(hour=0, minute=0, second=0, microsecond=0)
     found: list[tuple[int, str]] = []
     while True:
         at = _us(tick)
         if at > end_us:
             return found
         if at >= start_us:
-            found.append((at, tick.strftime("%H:%M" if hours < 24 else "%m-%d")))
+            found.append((at, tick.strftime("%H:%M" if step < 1440 else "%m-%d")))
         # Wall-clock steps: a day with a change of daylight saving time still ends at midnight.
-        tick = tick + timedelta(hours=hours) if hours < 24 else tick + timedelta(days=hours // 24)
+        tick = tick + timedelta(minutes=step) if step < 1440 else tick + timedelta(days=step // 1440)
 
 
 def _us(time: datetime) -> int:
@@ -326,7 +328,7 @@ def _draw(
         ),
         x_ticks=tuple(
             Label(round(float(frame.x(at, start_us, end_us)), 1), frame.bottom + 15, text, False, "middle")
-            for at, text in time_ticks(start_us, end_us, zone, chosen.key, sparse)
+            for at, text in time_ticks(start_us, end_us, zone, 4 if sparse else 7)
         ),
         y_ticks=_y_ticks(frame, subject, scale),
         side_labels=_apart(side, 14, frame.top + 4, frame.bottom + 4),
@@ -420,7 +422,7 @@ def _width(text: str) -> float:
 
 
 def _sentence(subject: TrendSubject, series: Sequence[TrendSeries], chosen: TrendRange, words: Words) -> str:
-    span = range_words(chosen.key, words)
+    span = range_words(chosen.key, words) or duration(chosen.span_us, words.language)
     known = [s for s in series if len(s.readings)]
     if not known:
         return words("%(what)s, last %(span)s: no data.", what=subject.title, span=span)

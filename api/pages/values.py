@@ -7,17 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from analytics.live import cause_of
+from analytics.records import Alert
 from api.pages import times
 from api.pages.marks import RANK
 from api.pages.numbers import plain, range_text
-from api.pages.sources import AlertRecord, Live
+from api.pages.sources import Live
 from api.pages.words import Words
 from facility.equipment_classes import Limit, PointSpec
 from facility.formats import MISSING, decimals_of, number
 from facility.readings import OUT_OF_RANGE, Latest
 from facility.site import Equipment, Site
 
-BAND_WIDTH: Final = 132.0
 # A point may miss two of its intervals before its value counts as stale; heartbeats of a few seconds get a floor.
 STALE_INTERVALS: Final = 3.0
 STALE_FLOOR_S: Final = 30.0
@@ -43,7 +44,7 @@ class PointLimit:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Geometry of the track below a value, in a drawing 132 wide and 18 high; None where there is nothing to draw."""
+    """Geometry of the track below a value, in per cent of its width, so that marks keep their size on any width."""
 
     normal_x: float
     normal_width: float
@@ -138,7 +139,7 @@ def is_stale(spec: PointSpec, reading: Latest, now_us: int) -> bool:
 
 def _pointer(value: float, scale: tuple[float, float]) -> float:
     share = (value - scale[0]) / (scale[1] - scale[0])
-    return round(min(1.0, max(0.0, share)) * BAND_WIDTH, 1)
+    return round(min(1.0, max(0.0, share)) * 100.0, 1)
 
 
 def band_of(item: Equipment, point: str, value: float | None, state: ValueState) -> Band | None:
@@ -149,7 +150,7 @@ def band_of(item: Equipment, point: str, value: float | None, state: ValueState)
     if spec.normal is not None:
         low, high = _pointer(spec.normal[0], scale), _pointer(spec.normal[1], scale)
         # A band that reaches the scale's own end has no edge there.
-        ticks = tuple(x for x in (low, high) if 0 < x < BAND_WIDTH)
+        ticks = tuple(x for x in (low, high) if 0 < x < 100)
     else:
         low, high, ticks = 0.0, 0.0, ()
     dead = state in ("stale", "unknown", "missing")
@@ -174,29 +175,22 @@ def state_word(item: Equipment, point: str, code: float, words: Words) -> str:
     return words.name(names) if names is not None else number(code, 0)
 
 
-def alerts_by_point(item: Equipment, alerts: Sequence[AlertRecord], live: Live) -> Mapping[str, AlertRecord]:
+def alerts_by_point(item: Equipment, alerts: Sequence[Alert], live: Live) -> Mapping[str, Alert]:
     """Return the worst open alert on each point of a machine, for the points that have brought it about."""
-    found: dict[str, AlertRecord] = {}
+    found: dict[str, Alert] = {}
     for alert in sorted(alerts, key=lambda a: RANK.get(a.priority, 9), reverse=True):
         for point in telling_points(item, alert, live):
             found[point] = alert
     return found
 
 
-def limit_of_alert(item: Equipment, alert: AlertRecord) -> Limit | None:
-    """Return the limit that raised an alert, or None if a finding did."""
-    if not alert.limit_id:
-        return None
-    fitting = [limit for limit in item.limits if alert.limit_id in (limit.id, f"{limit.id}/{limit.subject}")]
-    by_cause = [limit for limit in fitting if limit.subject in alert.cause]
-    by_name = [limit for limit in fitting if limit.spec.name.zh in alert.title_zh]
-    for choice in (by_cause, by_name, fitting):
-        if choice:
-            return choice[0]
-    return None
+def limit_of_alert(item: Equipment, alert: Alert) -> Limit | None:
+    """Return the limit that raised an alert, or None if the site file no longer has it."""
+    fitting = (limit for limit in item.limits if limit.id == alert.limit_id and cause_of(item.id, limit) == alert.cause)
+    return next(fitting, None)
 
 
-def points_of_alert(item: Equipment, alert: AlertRecord) -> tuple[str, ...]:
+def points_of_alert(item: Equipment, alert: Alert) -> tuple[str, ...]:
     """Return the points of a machine that an alert's limit compares first, in the class's order."""
     limit = limit_of_alert(item, alert)
     if limit is None:
@@ -206,7 +200,7 @@ def points_of_alert(item: Equipment, alert: AlertRecord) -> tuple[str, ...]:
     return tuple(p for p in limit.condition.comparisons[0].left.points if p in item.points)
 
 
-def telling_points(item: Equipment, alert: AlertRecord, live: Live) -> tuple[str, ...]:
+def telling_points(item: Equipment, alert: Alert, live: Live) -> tuple[str, ...]:
     """
     Return the points that have brought an alert about, the furthest gone first.
 
@@ -260,7 +254,7 @@ def value_view(
     point: str,
     live: Live,
     words: Words,
-    alerts: Mapping[str, AlertRecord],
+    alerts: Mapping[str, Alert],
     *,
     label: str | None = None,
 ) -> ValueView:

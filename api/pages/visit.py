@@ -9,9 +9,10 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from api.pages.frame import THEMES, Frame, NavLink, Place, Theme, build_frame
-from api.pages.rendering import fill
-from api.pages.sources import Live, PageUser, Sources
+from api.pages.sources import Live, Sources
+from api.pages.templates import fill
 from api.pages.words import Words, as_language, words_of
+from api.security.logins import Identity
 
 LANGUAGE_COOKIE: Final = "wardwatt_language"
 THEME_COOKIE: Final = "wardwatt_theme"
@@ -23,7 +24,7 @@ class Visit:
 
     words: Words
     theme: Theme
-    user: PageUser | None
+    user: Identity | None
     csrf: str
     path: str
 
@@ -34,7 +35,7 @@ def visit_of(request: Request) -> Visit:
 
     The language is what was chosen by hand, else the person's own, else what the browser asks for, else Chinese.
     """
-    user = cast("PageUser | None", getattr(request.state, "user", None))
+    user = cast("Identity | None", getattr(request.state, "user", None))
     chosen = request.cookies.get(LANGUAGE_COOKIE) or getattr(user, "language", None)
     theme = request.cookies.get(THEME_COOKIE)
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")

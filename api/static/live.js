@@ -18,7 +18,8 @@
     var i, a;
     for (i = old.attributes.length - 1; i >= 0; i--) {
       a = old.attributes[i];
-      if (!fresh.hasAttribute(a.name)) old.removeAttribute(a.name);
+      /* what the reader has unfolded stays so */
+      if (!fresh.hasAttribute(a.name) && a.name !== "open") old.removeAttribute(a.name);
     }
     for (i = 0; i < fresh.attributes.length; i++) {
       a = fresh.attributes[i];

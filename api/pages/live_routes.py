@@ -1,0 +1,197 @@
+"""The stream behind every live page: parts of the page, drawn by its own templates, as they change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from api.errors import ApiError, shown
+from api.pages import alerts, data_health, reading, tickets
+from api.pages.caches import Caches, From, PageCaches
+from api.pages.frame import Place, build_frame, may_act
+from api.pages.live_pages import Parts, stream
+from api.pages.machine import machine
+from api.pages.overview import overview
+from api.pages.plant import systems_present
+from api.pages.rail import plant_page, rail
+from api.pages.sources import Live, Sources
+from api.pages.templates import fill, version
+from api.pages.trends import range_of
+from api.pages.visit import Visit, frame_parts, visit_of
+from api.pages.words import Words
+from api.security.access import identify, require
+from api.security.logins import Identity
+
+router = APIRouter(include_in_schema=False)
+
+_WELCOME_EACH_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One live page: whose, in which language, and what its address says."""
+
+    sources: Sources
+    caches: PageCaches
+    words: Words
+    live: Live
+    user: Identity
+    rest: tuple[str, ...]
+
+    def fill(self, template: str, **values: object) -> str:
+        """Draw one part."""
+        return fill(self.words.language, f"parts/{template}.html", **values)
+
+
+def _overview(ask: Ask) -> dict[str, str]:
+    page = overview(ask.sources, ask.words, ask.live, ask.caches.day_curves(ask.sources, ask.live))
+    parts = {name: ask.fill(name.replace("-", "_"), page=page) for name in ("life", "open-alerts", "waste")}
+    for row in page.rows:
+        parts[f"row-{row.system}"] = ask.fill("row", row=row, patch=True)
+        parts[f"spark-{row.system}"] = ask.fill("row_spark", row=row)
+    return parts
+
+
+def _plant(ask: Ask) -> dict[str, str]:
+    present = systems_present(ask.sources.site)
+    chosen = next((s for s in present if s == ask.rest[0]), next(iter(present)))
+    return {
+        "rail": ask.fill("rail", rail=rail(ask.sources, ask.words, ask.live, chosen, None)),
+        "machine-cards": ask.fill("machine_cards", page=plant_page(ask.sources, ask.words, ask.live, chosen)),
+    }
+
+
+def _machine(ask: Ask) -> dict[str, str]:
+    item, chosen = reading.equipment_of(ask.sources, ask.rest[0]), range_of(ask.rest[1])
+    subject = reading.subject_of(ask.sources, item, ask.rest[2] or None, ask.live)
+    readings = ask.caches.readings(
+        ("machine", item.id, subject, chosen.key),
+        lambda: reading.machine_readings(ask.sources, item, subject, chosen, ask.live.now_us),
+    )
+    page = machine(ask.sources, item, ask.words, ask.live, chosen, subject, readings)
+    rails = rail(ask.sources, ask.words, ask.live, item.cls.spec.system, item.id)
+    parts = {"rail": ask.fill("rail", rail=rails)}
+    frame = build_frame(ask.sources, ask.words, place="plant", title="", path="/", user=ask.user, live=ask.live)
+    for name in ("machine-head", "machine-values", "machine-points", "trend"):
+        parts[name] = ask.fill(name.replace("-", "_"), page=page, frame=frame)
+    return parts
+
+
+def _alerts(ask: Ask) -> dict[str, str]:
+    show = alerts.as_show(ask.rest[0])
+    return {
+        "alert-list": ask.fill(
+            "alert_list", page=alerts.alerts_page(ask.sources, ask.words, ask.live, show, ask.user.name)
+        )
+    }
+
+
+def _alert(ask: Ask) -> dict[str, str]:
+    found = reading.alert_of(ask.sources, int(ask.rest[0]))
+    readings = ask.caches.readings(
+        ("alert", found.id, found.resolved_us), lambda: reading.alert_readings(ask.sources, found, ask.live)
+    )
+    page = alerts.alert_page(ask.sources, ask.words, ask.live, found, readings)
+    frame = build_frame(ask.sources, ask.words, place="alerts", title="", path="/", user=ask.user, live=ask.live)
+    parts = {name: ask.fill(name.replace("-", "_"), page=page) for name in ("alert-hero", "alert-now")}
+    if page.acknowledged:
+        # Until then the form with its word stands there; it is never drawn for several readers at once.
+        parts["alert-dock"] = ask.fill("alert_dock", page=page, frame=replace(frame, csrf=""))
+    return parts
+
+
+def _tickets(ask: Ask) -> dict[str, str]:
+    show = tickets.as_show(ask.rest[0])
+    return {
+        "ticket-list": ask.fill(
+            "ticket_list", page=tickets.tickets_page(ask.sources, ask.words, ask.live, show, ask.user.name)
+        )
+    }
+
+
+def _data(ask: Ask) -> dict[str, str]:
+    page = data_health.data_page(ask.sources, ask.words, ask.live)
+    return {
+        name: ask.fill(name.replace("-", "_"), page=page) for name in ("data-figures", "data-quarantine", "data-lines")
+    }
+
+
+def _frame_only(_ask: Ask) -> dict[str, str]:
+    return {}
+
+
+Draw = Callable[[Ask], dict[str, str]]
+
+# Each live page: its place, how many words follow its name, whether it differs from reader to reader, and its parts.
+PAGES: Final[dict[str, tuple[Place, int, bool, Draw]]] = {
+    "overview": ("overview", 0, False, _overview),
+    "plant": ("plant", 1, False, _plant),
+    "machine": ("plant", 3, True, _machine),
+    "alerts": ("alerts", 1, True, _alerts),
+    "alert": ("alerts", 1, True, _alert),
+    "tickets": ("tickets", 1, True, _tickets),
+    "data": ("data", 0, False, _data),
+    "frame": ("none", 0, False, _frame_only),
+}
+
+
+def parts_of(name: str, ask: Ask) -> Parts:
+    """Draw all parts of a live page: its own, and those of the frame around it."""
+    place, _, _, draw = PAGES[name]
+    frame = build_frame(ask.sources, ask.words, place=place, title="", path="/", live=ask.live)
+    return {**frame_parts(frame), **draw(ask)}
+
+
+@router.get("/live")
+async def live_route(
+    request: Request,
+    sources: From,
+    caches: Caches,
+    reader: Annotated[Identity, Depends(require("viewer"))],
+    visit: Annotated[Visit, Depends(visit_of)],
+    page: str,
+) -> Response:
+    """Send the parts of a page that change, as long as somebody looks at it."""
+    name, *rest = page.split(":")
+    if name not in PAGES or len(rest) != PAGES[name][1] or (name == "alert" and not rest[0].isdecimal()):
+        raise ApiError(404, "unknown-page", f"There is no live page {shown(page)}.", "Load the page again.")
+    language = visit.words.language
+    key = (page, language, reader.name if PAGES[name][2] else "", may_act(reader))
+    streams = request.app.state.streams
+    streams.check_room(reader.name)
+
+    def draw() -> Parts:
+        return parts_of(name, Ask(sources, caches, visit.words, sources.live(), reader, tuple(rest)))
+
+    # Once before the answer begins, so that a page that is not there is told as an error, not as a broken stream.
+    await run_in_threadpool(caches.parts.get, key, draw)
+
+    async def send() -> AsyncIterator[bytes]:
+        checked, welcome = time.monotonic(), True
+
+        def gone() -> bool:
+            return bool(streams.closed) or not welcome
+
+        with streams.place(reader.name):
+            async for part in stream(lambda: caches.parts.get(key, draw), version(), gone):
+                yield part
+                if time.monotonic() - checked > _WELCOME_EACH_S:
+                    checked = time.monotonic()
+                    welcome = await run_in_threadpool(_still_welcome, request)
+
+    return StreamingResponse(
+        send(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+
+
+def _still_welcome(request: Request) -> bool:
+    try:
+        return identify(request) is not None
+    except ApiError:
+        return False

@@ -1,0 +1,127 @@
+"""Alerts in words and figures, the same on every page: what, where, how bad, since when, who has it."""
+
+from __future__ import annotations
+
+from analytics.records import Alert
+from api.pages import times
+from api.pages.marks import Mark, alert_mark, unknown_mark
+from api.pages.numbers import joined, limit_text
+from api.pages.sources import PRIORITIES, Live, Sources
+from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
+from api.pages.words import Words
+from facility.formats import decimals_of, moment, number
+
+
+def what_of(sources: Sources, alert: Alert, words: Words) -> str:
+    """Return what is wrong: the limit's name; the title as it was written, if the site no longer has the limit."""
+    item = sources.site.equipment.get(alert.equipment)
+    limit = limit_of_alert(item, alert) if item is not None else None
+    return words.name(limit.spec.name) if limit is not None else words.either(alert.title_zh, alert.title_en)
+
+
+def machine_name(sources: Sources, equipment: str, words: Words) -> str:
+    """Return what a machine is called; its id if the site file no longer has it."""
+    item = sources.site.equipment.get(equipment)
+    return words.name(item.name) if item is not None else equipment
+
+
+def title_of(sources: Sources, alert: Alert, words: Words) -> str:
+    """Return machine and what is wrong with it, without the value, which stands beside it and moves."""
+    machine, what = machine_name(sources, alert.equipment, words), what_of(sources, alert, words)
+    return what if machine in what else words("%(machine)s: %(what)s", machine=machine, what=what)
+
+
+def place_of(sources: Sources, equipment: str, words: Words) -> str:
+    """Return where a machine stands: building and room."""
+    item = sources.site.equipment.get(equipment)
+    room = sources.site.rooms.get(item.room or "") if item is not None else None
+    building = sources.site.buildings.get(room.building or "") if room is not None else None
+    return " · ".join(words.name(place.name) for place in (building, room) if place is not None)
+
+
+def affected_by(sources: Sources, alert: Alert, words: Words) -> str:
+    """Return the departments that an alert touches, with their beds: `重症医学科 24 床、心内科 12 床`."""
+    day = moment(alert.started_us, sources.site.time_zone).date()
+    parts: list[str] = []
+    for department in alert.place.get("departments") or ():
+        known = sources.site.departments.get(department)
+        if known is None:
+            continue
+        name, beds = words.name(known.name), known.beds.on(day)
+        parts.append(
+            words.plural("%(name)s %(n)s bed", "%(name)s %(n)s beds", round(beds), name=name) if beds else name
+        )
+    return words(", ").join(parts)
+
+
+def mark_of(alert: Alert, words: Words) -> Mark:
+    """Return an alert's mark; where readings are missing and nobody can tell whether it still holds, that one."""
+    if alert.unknown_us is not None and alert.resolved_us is None and alert.priority != "P1":
+        return unknown_mark(words)
+    return alert_mark(alert.priority, alert.acknowledged_us is not None, words)
+
+
+def value_of(sources: Sources, alert: Alert, live: Live, words: Words) -> tuple[str, str, str]:
+    """Return an alert's value as number, unit and plate class; the value now while it is live, else as it fired."""
+    plate = f"o{alert.priority[-1]}"
+    item = sources.site.equipment.get(alert.equipment)
+    if item is not None and alert.resolved_us is None:
+        for point in telling_points(item, alert, live):
+            view = value_view(sources.site, item, point, live, words, {point: alert})
+            if view.state in PRIORITIES:
+                return view.number, view.unit, plate
+    if alert.value is None:
+        return "", "", plate
+    decimals = decimals_of(alert.unit)
+    if item is not None:
+        for point in points_of_alert(item, alert)[:1]:
+            spec = item.points[point]
+            if spec.kind == "state":
+                names = item.cls.state_names.get(point, {}).get(round(alert.value))
+                return (words.name(names) if names else number(alert.value, 0)), "", plate
+            decimals = decimals_of(alert.unit, spec.decimals if spec.unit == alert.unit else None)
+    limits = () if alert.threshold is None else (alert.threshold,)
+    return number(alert.value, decimals, limits=limits), alert.unit, plate
+
+
+def limit_of(sources: Sources, alert: Alert, words: Words) -> str:
+    """Return the limit that was passed, in words: `低于下限 320 kPa`; empty where a state raised the alert."""
+    item = sources.site.equipment.get(alert.equipment)
+    limit = limit_of_alert(item, alert) if item is not None else None
+    op = limit.condition.comparisons[0].op if limit is not None else ""
+    if alert.threshold is None or op in ("==", "!="):
+        return ""
+    text = limit_text(alert.threshold, alert.unit)
+    if op in ("<", "<="):
+        return words("lower limit %(limit)s", limit=text)
+    return words("upper limit %(limit)s", limit=text) if op else words("limit %(limit)s", limit=text)
+
+
+def state_of(sources: Sources, alert: Alert, now_us: int, words: Words) -> str:
+    """Return how an alert stands: nobody has it, who has acknowledged it, or when it was over."""
+    zone = sources.site.time_zone
+    if alert.acknowledged_us is None:
+        held = words("not acknowledged")
+    else:
+        held = words(
+            "acknowledged by %(who)s %(time)s",
+            who=alert.acknowledged_name or sources.desk.called(alert.acknowledged_by),
+            time=times.when(alert.acknowledged_us, now_us, zone),
+        )
+    if alert.resolved_us is not None:
+        since = times.when(alert.resolved_us, now_us, zone)
+        return words("over since %(time)s", time=since) + " · " + held
+    if alert.unknown_us is not None:
+        since = times.when(alert.unknown_us, now_us, zone)
+        return words("no readings since %(time)s, cannot tell", time=since) + " · " + held
+    return held
+
+
+def headline(sources: Sources, alert: Alert, live: Live, words: Words) -> str:
+    """Return machine, what, value and limit in one line, as the banner and a page's title have it."""
+    text, unit, _ = value_of(sources, alert, live, words)
+    line = title_of(sources, alert, words)
+    if text and unit:
+        line = f"{line} {joined(text, unit)}"
+    limit = limit_of(sources, alert, words)
+    return words.in_context("banner", "%(what)s, %(limit)s", what=line, limit=limit) if limit else line
