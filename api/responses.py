@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import Response
 
@@ -19,4 +20,11 @@ class Json(Response):
 
 def dumps(content: Any) -> bytes:
     """Return the content as JSON in UTF-8."""
-    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(content, _as_list, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
+
+
+def _as_list(value: Any) -> Any:
+    # orjson reads an array's memory itself, but not that of every slice.
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} has no form in JSON; give plain values and arrays")

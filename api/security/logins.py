@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -17,7 +18,10 @@ from api.security.tables import ApiToken, LoginSession, User
 from api.security.throttle import LoginThrottle
 from api.security.users import folded, person_of
 from facility.database import Database
+from facility.errors import StoreUnavailable
 from facility.names import Language
+
+log = logging.getLogger(__name__)
 
 # Noting each use of a session would be a write for each request.
 _NOTE_USE_EACH_US: Final = 60_000_000
@@ -139,10 +143,7 @@ class Logins:
         if user.disabled or now_us >= login.expires_us or now_us >= login.last_seen_us + self.idle_us:
             return None
         if now_us - login.last_seen_us >= _NOTE_USE_EACH_US:
-            with self.database.session() as session:
-                row = session.get(LoginSession, key)
-                if row is not None:
-                    row.last_seen_us = now_us
+            self._note_use(LoginSession, key, "last_seen_us", now_us)
         return _identity(user, person_of(user).role, "session", key, login.csrf)
 
     def by_token(self, token: str, now_us: int) -> Identity | None:
@@ -156,12 +157,19 @@ class Logins:
         if user.disabled or kept.revoked_us is not None:
             return None
         if kept.last_used_us is None or now_us - kept.last_used_us >= _NOTE_USE_EACH_US:
-            with self.database.session() as session:
-                row = session.get(ApiToken, kept.id)
-                if row is not None:
-                    row.last_used_us = now_us
+            self._note_use(ApiToken, kept.id, "last_used_us", now_us)
         role = lower(person_of(user).role, kept.role if is_role(kept.role) else "metrics")
         return _identity(user, role, "token", key, "")
+
+    def _note_use(self, table: type[LoginSession | ApiToken], key: str | int, column: str, now_us: int) -> None:
+        try:
+            with self.database.session() as session:
+                row = session.get(table, key)
+                if row is not None:
+                    setattr(row, column, now_us)
+        except StoreUnavailable as error:
+            # With a full disk the plant must still be seen.
+            log.warning("the use of a login was not noted", extra={"why": str(error)})
 
     def log_out(self, identity: Identity, now_us: int) -> None:
         """End the session that this request came with."""

@@ -21,8 +21,10 @@ LONGEST: Final = 256  # longer ones would only cost time to hash
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 # Each check takes its memory and a core for tens of milliseconds; many at once must not starve the plant's pages.
 _AT_ONCE: Final = 2
-_PATIENCE_S: Final = 5.0
 _slots = threading.BoundedSemaphore(_AT_ONCE)
+# Whoever waits for a slot holds one of the server's worker threads, so few may wait.
+_WAITING: Final = 8
+_queue = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
 # Without 0 O 1 l I: somebody will read it from a screen or a note.
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -103,11 +105,12 @@ def _nobody() -> str:
 
 @contextmanager
 def _slot() -> Iterator[None]:
-    if not _slots.acquire(timeout=_PATIENCE_S):
+    if not _queue.acquire(blocking=False):
         raise ApiError(
             503, "busy", "Too many logins are being checked at once.", "Try again shortly.", {"Retry-After": "5"}
         )
     try:
-        yield
+        with _slots:
+            yield
     finally:
-        _slots.release()
+        _queue.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from html import escape
 from typing import Annotated, Final
 from urllib.parse import quote, unquote
 
@@ -9,6 +11,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.errors import ApiError
+from api.pages.rendering import render
 from api.security.access import (
     DEVICE_COOKIE,
     FORM_COOKIE,
@@ -21,19 +24,13 @@ from api.security.access import (
 from api.security.logins import Identity
 from api.security.secret_words import new_secret
 
+log = logging.getLogger(__name__)
+
 public = APIRouter(tags=["login"], include_in_schema=False)
 router = APIRouter(tags=["login"], include_in_schema=False)
 
 _A_YEAR_S: Final = 365 * 86_400
 Text = Annotated[str, Form(max_length=1024)]
-
-
-def render(request: Request, template: str, *, status: int = 200, **values: object) -> Response:
-    from html import escape
-
-    fields = "".join(f"<p>{escape(k)}: {escape(str(v))}</p>" for k, v in values.items())
-    form = f'<form method="post"><input name="csrf" value="{escape(request.state.csrf)}"></form>'
-    return HTMLResponse(f"<title>{template}</title>{fields}{form}", status)
 
 
 async def _own_login_form(request: Request) -> None:
@@ -124,9 +121,15 @@ def change_password(
 
 def error_page(request: Request, error: ApiError) -> Response:
     """Return an error as a page; on a worker thread."""
-    response = render(
-        request, "error.html", status=error.status, error=error.code, message=error.message, mend=error.mend
-    )
+    try:
+        response = render(
+            request, "error.html", status=error.status, error=error.code, message=error.message, mend=error.mend
+        )
+    except Exception:
+        # The page that tells of a failure must not fail itself: then it is bare words.
+        log.exception("an error page failed", extra={"code": error.code})
+        text = f"<!doctype html><title>Wardwatt</title><p>{escape(error.message)}</p><p>{escape(error.mend)}</p>"
+        response = HTMLResponse(text, error.status)
     response.headers.update(error.headers)
     return response
 

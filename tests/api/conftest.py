@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
+from sqlalchemy import make_url
 
 from analytics.desk import Desk
 from api.app import create_app
@@ -26,6 +27,7 @@ from facility.site import Site
 from facility.site_file import load_site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
+from tests.facility.database import postgres
 
 SITE = """
 site: {id: riverside, name: {zh: 滨江医院, en: Riverside Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -100,6 +102,45 @@ def database(people: People, tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{file}")
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded database with all tables and nobody in it, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "wardwatt.db"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    database.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL database with all tables and nobody in it, to be copied."""
+    reason = postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postgres.server() as server, postgres.new_database(server) as url:
+        database = Database(url)
+        database.upgrade()
+        database.close()
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database with all tables and nobody in it, of each kind."""
+    if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "empty.db")
+        database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+        yield database
+        database.close()
+        return
+    original = make_url(request.getfixturevalue("migrated_postgres"))
+    with postgres.new_database(original.render_as_string(False), template=str(original.database)) as url:
+        database = Database(url)
+        yield database
+        database.close()
 
 
 @pytest.fixture

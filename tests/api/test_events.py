@@ -169,6 +169,16 @@ def test_a_stream_that_is_left_gives_its_place_back(running: Running, token_of: 
         time.sleep(0.01)
 
 
+def test_how_long_somebody_looked_is_not_counted_as_time_to_answer(running: Running, token_of: Headers):
+    with stream(running, token_of("viewer")) as events:
+        next(events)
+    while running.app.state.streams.open:
+        time.sleep(0.01)
+    text = httpx.get(f"{running.url}/metrics", headers=token_of("viewer")).text
+    assert 'wardwatt_http_requests_total{method="GET",route="/api/v1/events",status="200"} 1.0' in text
+    assert 'wardwatt_http_request_seconds_count{route="/api/v1/events"}' not in text
+
+
 def test_a_stop_ends_open_streams_at_once(running: Running, token_of: Headers):
     with stream(running, token_of("viewer")) as events:
         next(events)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +14,18 @@ from fastapi.testclient import TestClient
 from httpx import Response
 from sqlalchemy import func, select
 
+from analytics.desk import Desk
 from api.app import create_app
 from api.context import Context, WebSettings
+from api.errors import ApiError
 from api.security import passwords
+from api.security.audit import check_chain
 from api.security.routes import safe_next
 from api.security.tables import LoginSession, User
+from api.security.tokens import create_token
 from api.security.users import create_user, set_disabled, set_password, set_role
 from facility.database import Database
+from facility.errors import StoreUnavailable
 
 LogIn = Callable[..., TestClient]
 WordOf = Callable[[TestClient], str]
@@ -55,7 +63,8 @@ def test_a_wrong_name_and_a_wrong_password_and_a_disabled_person_look_the_same(
         for name, word in [("nobody", password), ("operator", "wrong"), ("engineer", password), ("", ""), ("'--", "x")]
     ]
     assert {a.status_code for a in answers} == {401}
-    assert all("bad-credentials" in a.text for a in answers)
+    pages = {re.sub(r'value="[^"]*"', "", a.text) for a in answers if 'value=""' not in a.text}
+    assert len(pages) == 1
 
 
 def test_an_unknown_name_costs_one_hash_like_a_known_one(
@@ -130,6 +139,42 @@ def test_a_session_ends_after_seven_days_however_busy(log_in: LogIn, clock: Any)
         assert browser.get("/api/v1/me").status_code == 200
     clock.pass_s(12 * 3600)
     assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_with_a_full_disk_whoever_is_logged_in_still_sees_the_plant(
+    log_in: LogIn, clock: Any, database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    browser = log_in("operator")
+    clock.pass_s(3600)
+
+    def full(_: Database) -> None:
+        raise StoreUnavailable("database or disk is full")
+
+    monkeypatch.setattr(Database, "session", full)
+    assert browser.get("/api/v1/latest").status_code == 200
+    assert browser.get("/api/v1/alerts").status_code == 200
+
+
+def test_many_logins_at_once_do_not_take_all_the_servers_threads(monkeypatch: pytest.MonkeyPatch):
+    waiting = threading.Event()
+    done = threading.Event()
+
+    class Slow:
+        def verify(self, _kept: str, _password: str) -> bool:
+            waiting.set()
+            done.wait(30)
+            return False
+
+    monkeypatch.setattr(passwords, "_HASHER", Slow())
+    with ThreadPoolExecutor(10) as pool:
+        checks = [pool.submit(passwords.password_fits, "x", "x") for _ in range(10)]
+        waiting.wait(30)
+        while passwords._queue.acquire(blocking=False):
+            passwords._queue.release()
+        with pytest.raises(ApiError, match="Too many logins"):
+            passwords.password_fits("x", "x")
+        done.set()
+        assert not any(c.result() for c in checks)
 
 
 def test_dead_sessions_are_swept_away_at_a_login(log_in: LogIn, clock: Any, database: Database):
@@ -320,21 +365,21 @@ def test_a_new_password_ends_the_other_logins_and_keeps_this_one(log_in: LogIn, 
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "again", "code"),
+    ("old", "new", "again", "status"),
     [
-        ("wrong", "Boiler house 7", "Boiler house 7", "bad-credentials"),
-        (None, "Boiler house 7", "Boiler house 8", "passwords-differ"),
-        (None, "short 1A", "short 1A", "weak-password"),
-        (None, "Operator 2026!", "Operator 2026!", "weak-password"),
-        (None, "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaa", "weak-password"),
-        (None, "boilerhouse", "boilerhouse", "weak-password"),
-        (None, None, None, "weak-password"),
-        (None, "", "", "weak-password"),
-        (None, "x" * 300, "x" * 300, "weak-password"),
+        ("wrong", "Boiler house 7", "Boiler house 7", 401),
+        (None, "Boiler house 7", "Boiler house 8", 400),
+        (None, "short 1A", "short 1A", 400),
+        (None, "Operator 2026!", "Operator 2026!", 400),
+        (None, "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaaa", 400),
+        (None, "boilerhouse", "boilerhouse", 400),
+        (None, None, None, 400),
+        (None, "", "", 400),
+        (None, "x" * 300, "x" * 300, 400),
     ],
 )
-def test_a_new_password_is_refused_with_the_reason(
-    log_in: LogIn, word_of: WordOf, password: str, old: str | None, new: str | None, again: str | None, code: str
+def test_a_new_password_that_will_not_do_changes_nothing(
+    log_in: LogIn, word_of: WordOf, password: str, old: str | None, new: str | None, again: str | None, status: int
 ):
     browser = log_in("operator")
     data = {
@@ -344,8 +389,8 @@ def test_a_new_password_is_refused_with_the_reason(
         "again": password if again is None else again,
     }
     answer = browser.post("/account/password", data=data)
-    assert 400 <= answer.status_code < 500
-    assert code in answer.text
+    assert answer.status_code == status
+    log_in("operator")  # with the password of before
 
 
 def test_an_open_session_is_no_way_to_guess_the_password(log_in: LogIn, word_of: WordOf):
@@ -373,3 +418,18 @@ def test_a_hash_of_weaker_times_is_renewed_at_the_next_login(log_in: LogIn, data
     assert renewed != old
     assert not passwords.needs_new_hash(renewed)
     log_in("operator")
+
+
+def test_a_login_a_token_and_a_deed_work_in_both_kinds_of_database(
+    context: Context, empty: Database, try_password: Try, password: str
+):
+    create_user(empty, "operator", "operator", password=password, must_change=False)
+    app = create_app(replace(context, database=empty, desk=Desk(empty, context.site, context.clock)))
+    with TestClient(app, base_url="http://localhost", follow_redirects=False) as client:
+        assert try_password(client, "operator", password).status_code == 303
+        assert client.get("/api/v1/me").json()["name"] == "operator"
+        token = {"Authorization": f"Bearer {create_token(empty, 'operator', 'script').token}"}
+        made = client.post("/api/v1/tickets", json={"equipment": "tx1", "title": "柜门异响"}, headers=token)
+        assert made.status_code == 201
+        assert "wardwatt_tickets_open" in client.get("/metrics").text
+    assert check_chain(empty).sound

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.context import Context
+from api.responses import dumps
 from api.routes import readings
 from facility.errors import StoreUnavailable
 from facility.readings import OUT_OF_RANGE, ReadingBatch
@@ -200,6 +201,10 @@ def test_what_makes_no_sense_is_refused_with_a_mend(client: TestClient, query: s
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
     assert answer.json()["error"]["mend"]
     assert len(answer.text) < 1200
+
+
+def test_a_slice_of_an_array_is_sent_like_any_other():
+    assert dumps({"a": np.arange(6.0)[::2], "b": np.array([np.nan, 1.0])}) == b'{"a":[0.0,2.0,4.0],"b":[null,1.0]}'
 
 
 def test_a_store_that_is_away_is_told_as_such(client: TestClient, context: Context, monkeypatch: pytest.MonkeyPatch):

@@ -1,8 +1,6 @@
-"""People and their tokens, as the command makes them."""
+"""People and their tokens, as the command makes them; in both kinds of database."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +17,6 @@ from api.security.users import (
     set_role,
 )
 from facility.database import Database
-
-
-@pytest.fixture
-def empty(tmp_path: Path) -> Database:
-    database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-    database.upgrade()
-    return database
 
 
 def kept_hash(database: Database, name: str) -> str:
