@@ -36,10 +36,10 @@ class Verdict(enum.Enum):
 class Examination:
     """What the detector makes of every row, and on what grounds; `n` rows, `k` points."""
 
-    scores: Floats  # (n,) share of the threshold that the oddest point has reached; 0 for training rows
+    scores: Floats  # (n,) 1 or more where something odd begins or grows, 0.5 to 1 while it lasts, less when normal
     labels: Labels  # (n,) 1 while an alarm lasts
-    threshold: float  # score at which an alarm begins
-    contributions: Floats  # (n, k) the score of each point by itself; 0 where it is not judged
+    threshold: float  # share at which a point's contribution begins an alarm, and score from which a row is news
+    contributions: Floats  # (n, k) share of its threshold that each point has reached; 0 where it is not judged
     expected: Floats  # (n, k) in the point's unit; NaN for training rows and points that are not judged
     tolerance: Floats  # (k,) deviation of a single row from the expected value that would be an alarm
     told: npt.NDArray[np.bool_]  # (n,) false where nothing can be said of the row
@@ -93,7 +93,8 @@ def score(timestamps: npt.ArrayLike, values: npt.ArrayLike, train_length: int) -
     Returns
     -------
     (n,) float
-        Higher is odder; 1 is the threshold. Training rows, and all rows where nothing can be told, are 0.
+        Higher is odder. From 1 on a row is news: something odd begins or grows. While a known oddity lasts, rows
+        score 0.5 to 1; normal ones less. Training rows, and all rows where nothing can be told, are 0.
 
     Raises
     ------
@@ -107,8 +108,8 @@ def detect(timestamps: npt.ArrayLike, values: npt.ArrayLike, train_length: int) 
     """
     Label each row 1 while it belongs to an alarm, else 0; takes and raises what `score` does.
 
-    The threshold comes from the training rows. An alarm begins and ends with hysteresis, so labels are not simply
-    the rows whose score is high.
+    The thresholds come from the training rows. An alarm begins and ends with hysteresis and lasts as long as the oddity
+    does, so labels are not simply the rows whose score is high.
     """
     return examine(timestamps, values, train_length).labels
 
@@ -163,7 +164,7 @@ def _reason(examination: Examination, row: int) -> str:
         return f"row {row} is one of the {examination.train_rows} rows that were learnt from"
     if not examination.told[row]:
         return "no point that could be judged has a value"
-    size = float(examination.scores[row])
+    size = float(examination.contributions[row].max())
     return f"the oddest point has reached {size:.2f} of its threshold"
 
 
@@ -209,7 +210,7 @@ def examine(
     interval = float(np.median(steps)) if steps.size else 0.0
     streams = build_streams(seconds, table, train_rows, scaling, parameters)
     normal = learn_normal(streams.values[:train_rows], interval, parameters)
-    stuck = _stuck(table, train_rows, parameters)[:, streams.columns]
+    stuck = _stuck(table, train_rows, normal.patience, parameters)[:, streams.columns]
     stuck[:, streams.redundant] = 0.0
     followed = follow(streams.values[train_rows:], interval, normal, stuck[train_rows:], parameters)
 
@@ -222,18 +223,19 @@ def examine(
         oddest = own[np.argmax(followed.ratio[:, own], axis=1)] if n > train_rows else own[:0]
         rows = np.arange(n - train_rows)
         contributions[train_rows:, column] = followed.ratio[rows, oddest]
-        # The expectation is that of the prediction which the point contradicts most.
-        expected[train_rows:, column] = scaling.centre[column] + scaling.spread[column] * foreseen[rows, oddest]
+        # The expectation is that of the prediction which the point contradicts most; failing that, the point's own.
+        size = np.where(np.isfinite(foreseen[rows, oddest]), foreseen[rows, oddest], foreseen[:, own[0]])
+        expected[train_rows:, column] = scaling.centre[column] + scaling.spread[column] * size
         tolerance[column] = scaling.spread[column] * float(np.min((normal.threshold[0] * normal.noise)[own]))
     told = np.zeros(n, dtype=bool)
     told[train_rows:] = np.isfinite(table[train_rows:][:, scaling.judged]).any(axis=1)
-    scores = contributions.max(axis=1)
+    scores = _surprise(contributions.max(axis=1), parameters)
     labels = np.zeros(n, dtype=np.int64)
     labels[train_rows:] = _held(np.asarray(followed.ringing.any(axis=1)), seconds[train_rows:], parameters.hold_s)
     return Examination(scores, labels, 1.0, contributions, expected, tolerance, told, train_rows, scaling.reasons, None)
 
 
-def _stuck(values: Floats, train_rows: int, p: DetectorParameters) -> Floats:
+def _stuck(values: Floats, train_rows: int, patience: int, p: DetectorParameters) -> Floats:
     """How long each point has repeated one value (n, k), as a share of what its training rows make an alarm."""
     same = np.zeros(values.shape, dtype=bool)
     same[1:] = values[1:] == values[:-1]
@@ -241,8 +243,31 @@ def _stuck(values: Floats, train_rows: int, p: DetectorParameters) -> Floats:
     changed = np.maximum.accumulate(np.where(same, -1, row), axis=0)
     run = row - np.maximum(changed, 0)
     longest = run[:train_rows].max(axis=0)
-    allowed = np.where(longest > p.stuck_share * train_rows, np.inf, p.stuck_factor * longest + p.stuck_rows)
-    return np.asarray(run / allowed, dtype=np.float64)
+    allowed = p.stuck_factor * longest + p.stuck_rows
+    share = np.where(run < allowed + patience, run / allowed, 0.0)
+    for j in range(values.shape[1]):
+        # States and counters dwell on their values; only what was always on the move can be stuck.
+        few = np.unique(values[:train_rows, j]).size < p.stuck_values
+        if few or longest[j] > p.stuck_share * train_rows:
+            share[:, j] = 0.0
+    return np.asarray(share, dtype=np.float64)
+
+
+def _surprise(gone: Floats, p: DetectorParameters) -> Floats:
+    """
+    Turn how far each row is gone, as a share of its threshold, into how odd it is given what was already told.
+
+    News (beyond the threshold, and more than is remembered) keep their size, 1 or more. All other rows are mapped to
+    x / (1 + x): below 0.5 within the normal range, 0.5 to 1 while a known alarm lasts.
+    """
+    scores = gone / (1.0 + gone)
+    memory, forget = 0.0, 0.5 ** (1.0 / p.memory_rows)
+    for i, x in enumerate(gone.tolist()):
+        memory *= forget
+        if x >= max(1.0, p.news * memory):
+            scores[i] = x
+        memory = max(memory, x)
+    return scores
 
 
 def _held(ringing: npt.NDArray[np.bool_], seconds: Floats, hold_s: float) -> npt.NDArray[np.bool_]:

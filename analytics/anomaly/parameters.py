@@ -66,6 +66,12 @@ class DetectorParameters:
     hold_s: float = 30.0
     """An alarm's label stays until nothing was odd for so long [s]: one event is one alarm, not ten."""
 
+    news: float = 1.1
+    """What exceeds the remembered oddity by this factor is news, and scores so."""
+
+    memory_rows: float = 300.0
+    """Rows in which the memory of an oddity halves."""
+
     minimum_rows: int = 30
     """Fewer training rows than this teach nothing."""
 
@@ -82,7 +88,10 @@ class DetectorParameters:
     """A point is stuck when it repeats one value for so many times its longest run in the training rows..."""
 
     stuck_share: float = 0.05
-    """A point that held one value for more than this share of the training rows is never called stuck."""
+    """A point that held one value for more than this share of the training rows is never called stuck..."""
+
+    stuck_values: int = 10
+    """...nor is one that took fewer different values: a state."""
 
     stuck_rows: int = 20
     """...plus this many rows."""
