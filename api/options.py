@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from collector.broker import BrokerAddress
-from facility.equipment_classes import CLASSES_FOLDER, ClassLibrary, load_classes
+from facility.equipment_classes import CLASSES_FOLDER, ClassLibrary, load_classes, load_library
 from facility.errors import ConfigurationError, Problem
 from facility.site import Site
 from facility.site_file import load_site
@@ -57,7 +57,7 @@ class Options:
 
     def library(self) -> ClassLibrary:
         """Return the equipment classes; raises ConfigurationError with every mistake."""
-        return load_classes([CLASSES_FOLDER, *self.classes])
+        return load_classes([CLASSES_FOLDER, *self.classes]) if self.classes else load_library()
 
     def load_site(self) -> Site:
         """Return the site; raises ConfigurationError with every mistake."""
