@@ -90,7 +90,7 @@ CATALOGUE: Final[Mapping[str, Fault]] = {
         _fault(
             "EL-F04", "变压器冷却风机故障", "Cooling failure", "dry_type_transformer", 120.0,
             "fans move no air and the ducts are blocked: the rise over the room grows by up to 90 %",
-            "winding_temperature_a winding_temperature_b winding_temperature_c core_temperature fan_running",
+            "winding_temperature_a winding_temperature_b winding_temperature_c core_temperature",
         ),
         _fault(
             "EL-F05", "单相绕组过热", "One winding hot", "dry_type_transformer", 2 * _HOUR,

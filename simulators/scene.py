@@ -32,6 +32,8 @@ _DECIMALS: Final[Mapping[str, int]] = {
 _DEFAULT_DECIMALS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# A register that comes into view has counted for about this long.
+_USUAL_LIFE: Final = timedelta(days=5 * 365)
 # Where a register may stand when its meter first comes into view: (low, high) by unit.
 _FIRST_READING: Final[Mapping[str, tuple[float, float]]] = {
     "kWh": (80_000, 900_000), "kvarh": (30_000, 300_000), "m³": (9_000, 90_000), "Nm³": (20_000, 200_000),
@@ -189,8 +191,20 @@ class Scene:
             # What never flows backwards has never counted backwards.
             backwards = key.endswith(("energy_export", "/reverse_total"))
             low, high = (0.0, 0.0) if backwards else _FIRST_READING.get(unit, (0.0, 0.0))
-            self.registers[key] = float(round(self.own(f"first|{key}", low, high)))
+            self.registers[key] = float(round(self._after_exchanges(item, key, self.own(f"first|{key}", low, high))))
         return self.registers[key]
+
+    def _after_exchanges(self, item: Equipment, key: str, usual: float) -> float:
+        """Return where a register stands that is exchanged at known times, given what it counts in its usual life."""
+        register = item.register
+        if register is None or not register.exchanges or key != f"{item.id}/{register.point}":
+            return usual
+        now = datetime.fromtimestamp(int(self.span.time_us[0]) // 1_000_000, UTC)
+        past = [e for e in register.exchanges if e.at <= now]
+        if past:
+            return past[-1].start + usual * min((now - past[-1].at) / _USUAL_LIFE, 1.0)
+        first = register.exchanges[0]
+        return max(first.end - usual * min((first.at - now) / _USUAL_LIFE, 1.0), 0.0)
 
     def draw(self, item: Equipment, power_kw: Array, power_factor: float) -> None:
         """Let a machine draw electricity."""

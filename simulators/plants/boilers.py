@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,9 +18,10 @@ _BAND_MPA: Final = 0.06
 _LEAST_FIRE: Final = 0.25  # the burner's turn-down is 1 to 4
 _BLOW_DOWN: Final = 0.03  # share of the steam
 _CONDENSATE: Final = 0.74  # share of the steam that comes back
-_HEATING_KG_H_M2_K: Final = 0.0021  # steam for space heating below 16 °C, for a square metre and a kelvin
+_HEATING_KG_H_M2_K: Final = 0.0032  # steam for space heating below 16 °C, for a square metre and a kelvin
 _HOT_WATER_KG_H_BED: Final = 1.6
 _MAINS_LOSS_TH: Final = 0.12  # pipes and traps lose this day and night
+_PURGE_NM3: Final = 0.55  # gas that one purge costs, for each t/h of rating
 _POWER_FACTOR: Final = 0.84
 _GAS_KPA: Final = 22.0
 
@@ -63,53 +65,82 @@ def _shares(scene: Scene, boilers: Sequence[Equipment], demand: Array) -> dict[s
     return shares
 
 
-def _run_boiler(scene: Scene, item: Equipment, steam: Array, room_air: Array) -> None:
+@dataclass(frozen=True, slots=True)
+class _Fire:
+    """How a boiler burns: share of the time, fire while it burns, flue gas, and the gas that it takes on average."""
+
+    duty: Array
+    fire: Array  # 0 to 1
+    flue_c: Array  # after the economiser
+    oxygen: Array  # % in the dry flue gas
+    gas_nm3h: Array
+
+
+def _burn(
+    scene: Scene, item: Equipment, steam: Array, air_c: Array, feed_c: Array, short: Array, fouled: Array, airy: Array
+) -> _Fire:
     rated = item.rating.get("steam", 4.0)
     load = steam / rated
-    short = np.asarray(scene.fault("BO-F15", item))
-    hot = steam > 0.01 * rated
-    # Below its turn-down the burner goes on and off; above it, it follows the load.
-    duty = np.where(hot, np.minimum(load / _LEAST_FIRE, 1.0), 0.0)
-    # A short-cycling boiler cannot modulate: it fires at full and stops, whatever the load.
+    hot = _is_hot(item, steam)
+    # Below its turn-down a burner goes on and off; above it, it follows the load. One that cycles too fast cannot
+    # follow at all: it fires at full and stops, whatever the load.
     chop = short > 0.05
-    duty = np.where(chop, np.minimum(load, 1.0), duty)
-    fire_on = np.where(chop, 1.0, np.maximum(load, _LEAST_FIRE))
-    burning, starts, swing = _cycle(scene, item, duty, fire_on * rated, short, rated)
+    fire = np.where(chop, 1.0, np.maximum(load, _LEAST_FIRE))
+    duty = np.where(hot, np.minimum(load / np.where(chop, 1.0, _LEAST_FIRE), 1.0), 0.0)
+    # More air carries more heat past the tubes: the flue warms by 4 K for each point of oxygen.
+    oxygen = 5.0 - 1.6 * fire + 0.12 * scene.wander(f"{item.id}|oxygen", 600.0) + 7.0 * airy
+    flue_c = 108.0 + 42.0 * fire + 1.5 * scene.wander(f"{item.id}|flue", 900.0) + 60.0 * fouled + 28.0 * airy
+    efficiency = physics.efficiency(flue_c, air_c, oxygen, fire)
+    gas = physics.gas_flow(np.where(hot, steam, 0.0), np.full(len(scene), _SET_MPA), feed_c, efficiency)
+    # Each start blows room air through the hot boiler: gas that pays for it.
+    starts = physics.cycles_per_hour(duty, _band_kj(rated, short), _heat_kw(rated, fire))
+    return _Fire(duty, fire, flue_c, oxygen, gas + starts * _PURGE_NM3 * rated * hot)
+
+
+def _is_hot(item: Equipment, steam: Array) -> NDArray[np.bool_]:
+    hot: NDArray[np.bool_] = steam > 0.01 * item.rating.get("steam", 4.0)
+    return hot
+
+
+def _band_kj(rated_th: float, short: Array) -> Array:
+    """
+    Return the heat between the burner's switch points. [kJ]
+
+    The store is the boiler's water: about 1.3 t for each t/h of rating, whose boiling point moves by 12 K for 0.1 MPa.
+    """
+    band_mpa = _BAND_MPA * (1.0 - 0.875 * short)
+    return rated_th * 1300.0 * physics.WATER_HEAT_CAPACITY * 120.0 * band_mpa
+
+
+def _heat_kw(rated_th: float, fire: Array) -> Array:
+    return fire * rated_th * 1000.0 / 3600.0 * 2390.0
+
+
+def _run_boiler(scene: Scene, item: Equipment, steam: Array, room_air: Array) -> None:
+    feed_c = 92.0 + 2.0 * scene.wander(f"{item.id}|feed", 3600.0)
+    severities = [np.asarray(scene.fault(f, item)) for f in ("BO-F15", "BO-F05", "BO-F07")]
+    # Put in one after the other, each fault is charged with what it adds to those before it.
+    fire = _burn(scene, item, steam, room_air, feed_c, *(np.zeros(1) for _ in severities))
+    for i, fault in enumerate(("BO-F15", "BO-F05", "BO-F07")):
+        if isinstance(scene.fault(fault, item), float):
+            continue
+        present = [s if k <= i else np.zeros(1) for k, s in enumerate(severities)]
+        worse = _burn(scene, item, steam, room_air, feed_c, *present)
+        scene.waste(fault, item, worse.gas_nm3h - fire.gas_nm3h)
+        fire = worse
+    burning, starts, swing = _cycle(scene, item, fire, severities[0])
+    hot = _is_hot(item, steam)
     pressure = _SET_MPA + 0.004 * scene.wander(f"{item.id}|pressure", 240.0) + swing
     pressure = np.where(hot, pressure, scene.lag(f"{item.id}/cold", np.where(hot, _SET_MPA, 0.25), 20_000.0))
-    feed_c = 92.0 + 2.0 * scene.wander(f"{item.id}|feed", 3600.0)
-    fouled, airy = np.asarray(scene.fault("BO-F05", item)), np.asarray(scene.fault("BO-F07", item))
-    oxygen = 5.0 - 1.6 * fire_on + 0.12 * scene.wander(f"{item.id}|oxygen", 600.0)
-    flue = 108.0 + 42.0 * fire_on + 1.5 * scene.wander(f"{item.id}|flue", 900.0)
-    wanted = np.where(hot, steam, 0.0)
-    gas_sound = physics.gas_flow(wanted, pressure, feed_c, physics.efficiency(flue, room_air, oxygen, fire_on))
-    # More air carries more heat past the tubes: the flue warms by 4 K for each point of oxygen.
-    oxygen_now, flue_now = oxygen + 7.0 * airy, flue + 60.0 * fouled + 28.0 * airy
-    # Each start blows room air through the hot boiler: gas that pays for it [Nm³/h].
-    purge = starts * 0.55 * rated
-    gas_mean = physics.gas_flow(wanted, pressure, feed_c, physics.efficiency(flue_now, room_air, oxygen_now, fire_on))
-    gas_mean = gas_mean + purge * hot
-    _charge(scene, item, gas_sound, gas_mean, room_air, (flue, oxygen), fouled, airy, purge)
-    gas_now = np.where(duty > 0.0, gas_mean / np.maximum(duty, 0.05), 0.0) * burning
-    scene.gas[item.id] = gas_mean
-    _show(scene, item, steam, pressure, feed_c, burning, fire_on, flue_now, oxygen_now, gas_now, gas_mean, starts)
+    scene.gas[item.id] = fire.gas_nm3h
+    _show(scene, item, steam, pressure, feed_c, burning, fire, starts)
 
 
-def _cycle(
-    scene: Scene, item: Equipment, duty: Array, fire_th: Array, short: Array, rated: float
-) -> tuple[Array, Array, Array]:
-    """
-    Turn the burner on and off.
-
-    Returns
-    -------
-    burning (0 or 1), starts an hour [1/h], and how far the pressure is from its set-point [MPa]. The store is the
-    boiler's water: about 1.3 t for each t/h of rating, whose boiling point moves by 12 K for each 0.1 MPa.
-    """
-    band = _BAND_MPA * (1.0 - 0.875 * short)
-    band_kj = rated * 1300.0 * physics.WATER_HEAT_CAPACITY * 120.0 * band
-    heat_kw = fire_th * 1000.0 / 3600.0 * 2390.0
-    per_hour = physics.cycles_per_hour(duty, band_kj, heat_kw)
+def _cycle(scene: Scene, item: Equipment, fire: _Fire, short: Array) -> tuple[Array, Array, Array]:
+    """Turn the burner on and off: burning (0 or 1), starts an hour [1/h], pressure about its set-point [MPa]."""
+    rated = item.rating.get("steam", 4.0)
+    duty = fire.duty
+    per_hour = physics.cycles_per_hour(duty, _band_kj(rated, short), _heat_kw(rated, fire.fire))
     phase = scene.memory.get(f"{item.id}/phase", 0.0) + np.cumsum(per_hour * scene.span.dt_s / 3600.0)
     scene.memory[f"{item.id}/phase"] = float(phase[-1] % 1.0)
     place = phase % 1.0
@@ -117,32 +148,9 @@ def _cycle(
     burning = np.where(cycling, (place < duty).astype(np.float64), (duty > 0.0).astype(np.float64))
     rising = place / np.maximum(duty, 1e-6)
     falling = 1.0 - (place - duty) / np.maximum(1.0 - duty, 1e-6)
-    swing = np.where(cycling, band * (np.where(place < duty, rising, falling) - 0.5), 0.0)
+    band_mpa = _BAND_MPA * (1.0 - 0.875 * short)
+    swing = np.where(cycling, band_mpa * (np.where(place < duty, rising, falling) - 0.5), 0.0)
     return burning, np.where(cycling, per_hour, 0.0), swing
-
-
-def _charge(
-    scene: Scene,
-    item: Equipment,
-    gas_sound: Array,
-    gas_mean: Array,
-    room_air: Array,
-    usual: tuple[Array, Array],
-    fouled: Array,
-    airy: Array,
-    purge: Array,
-) -> None:
-    """Share the gas that is burnt too much among the faults that cause it."""
-    flue, oxygen = usual
-    extra = np.maximum(gas_mean - purge - gas_sound, 0.0)
-    by_fouling = physics.flue_loss(flue + 60.0 * fouled, room_air, oxygen) - physics.flue_loss(flue, room_air, oxygen)
-    by_air = physics.flue_loss(flue + 28.0 * airy, room_air, oxygen + 7.0 * airy) - physics.flue_loss(
-        flue, room_air, oxygen
-    )
-    both = np.maximum(by_fouling + by_air, 1e-12)
-    for fault, part in (("BO-F05", extra * by_fouling / both), ("BO-F07", extra * by_air / both), ("BO-F15", purge)):
-        if not isinstance(scene.fault(fault, item), float):
-            scene.waste(fault, item, part)
 
 
 def _show(
@@ -152,18 +160,14 @@ def _show(
     pressure: Array,
     feed_c: Array,
     burning: Array,
-    fire_on: Array,
-    flue: Array,
-    oxygen: Array,
-    gas_now: Array,
-    gas_mean: Array,
+    fire: _Fire,
     starts: Array,
 ) -> None:
     rated = item.rating.get("steam", 4.0)
-    hot = steam > 0.01 * rated
+    hot = _is_hot(item, steam)
     lit: NDArray[np.bool_] = burning > 0.5
     # Fresh air fills a boiler that does not burn, and its flue cools towards the drum.
-    flue_shown = scene.lag(f"{item.id}/flue", np.where(lit, flue, np.where(hot, 95.0, 40.0)), 240.0)
+    flue_shown = scene.lag(f"{item.id}/flue", np.where(lit, fire.flue_c, np.where(hot, 95.0, 40.0)), 240.0)
     scene.put(item, "steam_pressure", pressure, 0.001)
     scene.put(item, "steam_temperature", physics.saturation_temperature(pressure), 0.1)
     scene.put(item, "steam_flow", steam, 0.004 * rated * hot)
@@ -177,25 +181,26 @@ def _show(
     scene.put(item, "feedwater_flow", steam * (1.0 + _BLOW_DOWN) * feeding, 0.004 * rated * hot)
     scene.put(item, "flue_temperature", flue_shown + 62.0 * lit, 0.4)
     scene.put(item, "economiser_flue_temperature", flue_shown, 0.3)
-    scene.put(item, "flue_oxygen", np.where(lit, oxygen, 20.8), 0.04)
-    scene.put(item, "flue_co", np.where(lit, 18.0 + 3.0 * np.maximum(oxygen - 7.0, 0.0), 2.0), 1.0)
-    scene.put(item, "flue_nox", np.where(lit, 62.0 - 2.5 * (oxygen - 3.5), 3.0), 1.0)
-    scene.put(item, "furnace_pressure", np.where(lit, 120.0 + 420.0 * fire_on, 5.0), 6.0)
+    scene.put(item, "flue_oxygen", np.where(lit, fire.oxygen, 20.8), 0.04)
+    scene.put(item, "flue_co", np.where(lit, 18.0 + 3.0 * np.maximum(fire.oxygen - 7.0, 0.0), 2.0), 1.0)
+    scene.put(item, "flue_nox", np.where(lit, 62.0 - 2.5 * (fire.oxygen - 3.5), 3.0), 1.0)
+    scene.put(item, "furnace_pressure", np.where(lit, 120.0 + 420.0 * fire.fire, 5.0), 6.0)
+    gas_now = np.where(fire.duty > 0.0, fire.gas_nm3h / np.maximum(fire.duty, 0.05), 0.0) * burning
     scene.put(item, "gas_flow", gas_now, 0.004 * rated * 75.0 * lit)
-    scene.count(item, "gas_total", gas_mean)
+    scene.count(item, "gas_total", fire.gas_nm3h)
     main_kpa = _GAS_KPA + 0.3 * scene.wander("gas|pressure", 900.0)
-    scene.put(item, "gas_pressure", main_kpa - 1.5 * fire_on * burning, 0.05)
-    scene.put(item, "firing_rate", 100.0 * fire_on * burning, 0.2)
+    scene.put(item, "gas_pressure", main_kpa - 1.5 * fire.fire * burning, 0.05)
+    scene.put(item, "firing_rate", 100.0 * fire.fire * burning, 0.2)
     for point in ("burner_running", "flame"):
         scene.put(item, point, burning)
     scene.put(item, "lockout", 0.0)
     scene.count(item, "burner_starts", starts)
-    scene.count(item, "run_hours", np.minimum(gas_mean / np.maximum(gas_now, 1e-6), 1.0) * lit)
+    scene.count(item, "run_hours", fire.duty)
     scene.put(item, "conductivity", 3200.0 + 250.0 * scene.wander(f"{item.id}|salt", 6 * 3600.0), 10.0)
     scene.put(item, "boiler_water_ph", 11.0 + 0.15 * scene.wander(f"{item.id}|ph", 12 * 3600.0), 0.02)
     scene.put(item, "gas_leak", np.abs(0.4 * scene.wander(f"{item.id}|lel", 600.0)) + 0.6 * _leak_lel(scene), 0.1)
     scene.put(item, "room_co", 1.2 + 0.3 * scene.wander(f"{item.id}|co", 900.0), 0.1)
-    power = rated * (1.2 + 2.6 * fire_on * burning) * hot
+    power = rated * (1.2 + 2.6 * fire.fire * burning) * hot
     scene.put(item, "active_power", power, 0.05)
     scene.count(item, "energy_import", power)
     scene.draw(item, power, _POWER_FACTOR)

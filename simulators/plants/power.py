@@ -15,7 +15,7 @@ from simulators.supply import Tree
 BOARDS: Final = frozenset(
     {"hv_incomer", "dry_type_transformer", "lv_feeder", "electricity_meter", "ups", "transfer_switch"}
 )
-_TAP_RATIO: Final = 0.4 / 10.35
+_TAP_RATIO: Final = 0.4 / 10.45
 _SHORT_CIRCUIT: Final = (0.009, 0.059)  # resistance and reactance of 10 kV dry type, as shares
 _NO_LOAD_CURRENT: Final = 0.006
 _DEMAND_WINDOW_US: Final = 15 * 60 * 1_000_000

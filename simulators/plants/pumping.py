@@ -70,30 +70,35 @@ def _run_pump(scene: Scene, kind: str, item: Equipment, duty: Array, each: Array
         asked_m = head_m * (0.45 + 0.55 * np.minimum(each / rated, 1.2) ** 2)
     else:
         asked_m = np.maximum(_BOOST_KPA + 10.0 - inlet_kpa, 0.0) / physics.KPA_PER_M
-    weakness = 1.0 - 0.12 * worn
-    auto_speed = np.clip(physics.speed_for_head(curve, flow, asked_m / weakness), 0.5, 1.0) * running
-    speed = np.where(stuck > 0.0, auto_speed + stuck * (1.0 - auto_speed), auto_speed)
+    sound = np.zeros_like(worn)
+    speed, head, power = _run_at(curve, flow, asked_m, worn, stuck)
+    if not isinstance(scene.fault("PU-F13", item), float):
+        in_auto = _run_at(curve, flow, asked_m, worn, sound)[2] * duty
+        scene.waste("PU-F13", item, np.where(stuck > 0.0, power * running - in_auto, 0.0))
+    if not isinstance(scene.fault("PU-F04", item), float):
+        unworn = _run_at(curve, flow, asked_m, sound, stuck)[2]
+        scene.waste("PU-F04", item, (power - unworn) * running)
     npshr = curve.npshr_m * np.maximum(flow / rated, 0.3) ** 2
     vapour = physics.cavitation(physics.npsh_available(inlet_kpa, water_c), npshr) * running
-    head = curve.head(flow, speed) * weakness * (1.0 - 0.25 * vapour) * running
-    power = _power(curve, flow, head, speed, worn) * running
-    if not isinstance(scene.fault("PU-F13", item), float):
-        usual = _power(curve, flow, asked_m, np.maximum(auto_speed, 1e-3), worn) * duty
-        scene.waste("PU-F13", item, np.maximum(power - usual, 0.0) * (stuck > 0.0))
-    if not isinstance(scene.fault("PU-F04", item), float):
-        sound = _power(curve, flow, head, np.maximum(speed, 1e-3), np.zeros_like(worn)) * running
-        scene.waste("PU-F04", item, np.maximum(power - sound, 0.0))
+    speed, head, power = speed * running, head * (1.0 - 0.25 * vapour) * running, power * running
     scene.draw(item, power, _POWER_FACTOR)
     _show(scene, item, running, stuck, flow, speed, power, inlet_kpa, head, drop_kpa, vapour, water_c)
 
 
-def _power(curve: physics.PumpCurve, flow: Array, head: Array, speed: Array, worn: Array) -> Array:
-    whole = physics.electric_power(curve, flow, head, speed)
+def _run_at(
+    curve: physics.PumpCurve, flow: Array, asked_m: Array, worn: Array, stuck: Array
+) -> tuple[Array, Array, Array]:
+    """Return speed [-], head [m] and power [kW] of a running pump that gives a flow against a head."""
+    weakness = 1.0 - 0.12 * worn
+    speed = np.clip(physics.speed_for_head(curve, flow, asked_m / weakness), 0.5, 1.0)
+    # In manual at 50 Hz it gives more head than is asked for, which control valves then take away.
+    speed = speed + stuck * (1.0 - speed)
+    head = curve.head(flow, speed)
     # A worn impeller slips: the same hydraulic work from fewer points of efficiency.
     slip = curve.efficiency / np.maximum(curve.efficiency - 0.15 * worn, 0.1)
-    # Fans, bearings and the drive itself take a little at any load.
-    rated_kw = curve.flow_m3h * curve.head_m / 367.8
-    return whole * slip + 0.02 * rated_kw
+    # Bearings, fans and the drive itself take a little at any load.
+    idle_kw = 0.02 * curve.flow_m3h * curve.head_m / 367.8
+    return speed, head * weakness, physics.electric_power(curve, flow, head, speed) * slip + idle_kw
 
 
 def _water_temperature(scene: Scene, kind: str) -> Array:
