@@ -61,6 +61,7 @@ class DuckDBStore:
         self._book = PointBook()
         self._ids: WeakKeyDictionary[PointTable, NDArray[np.int32]] = WeakKeyDictionary()
         self._hot_readings = 0
+        self._hot_first_us = NOT_YET  # no reading of the hot part is older
         self._next_seq = self._next_run = 1
         self._runs: dict[int, int] = {}  # how many readings each run of the cold part holds
         self._merge: Merge | None = None
@@ -97,6 +98,7 @@ class DuckDBStore:
             with self._booking:
                 self._book.newest.take_in(rows)
             self._hot_readings += len(rows)
+            self._hot_first_us = min(self._hot_first_us, int(rows.time_us.min()))
         if self._hot_readings >= self.settings.hot_readings:
             if self._housekeeper is None:
                 self.compact()
@@ -202,19 +204,28 @@ class DuckDBStore:
                 }
             )
         chosen = f"point IN ({', '.join(map(str, sorted(ids)))})"
+        sorted_part = (
+            f"SELECT point, {TIME_US} AS time_us, value, quality FROM cold WHERE {chosen} "
+            f"AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000}"
+        )
+        # Most queries end before the first hot reading: they need no second look, nor a snapshot to make it in.
+        with_hot = end_us > self._hot_first_us
         with self._cursor() as cursor:
-            columns = fetch(
-                cursor,
-                f"SELECT point, {TIME_US} AS time_us, value, quality, 0::BIGINT AS seq "
-                f"FROM cold WHERE {chosen} AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000} "
-                "UNION ALL SELECT point, time_us, value, quality, seq "
-                f"FROM hot WHERE {chosen} AND time_us >= {start_us} AND time_us < {end_us}",
-            )
-        rows = _readings(columns)
+            if with_hot:
+                run(cursor, "BEGIN")
+                recent = fetch(
+                    cursor,
+                    f"SELECT point, time_us, value, quality, seq FROM hot WHERE {chosen} "
+                    f"AND time_us >= {start_us} AND time_us < {end_us}",
+                )
+            rows = _readings(fetch(cursor, sorted_part))
+            if with_hot:
+                run(cursor, "COMMIT")
         if start_us % 1_000_000 or end_us % 1_000_000:
-            inside = (rows.time_us >= start_us) & (rows.time_us < end_us)
-            rows, columns["seq"] = rows.take(inside), columns["seq"][inside]
-        return last_write_stands(_in_writing_order(rows, columns["seq"]))
+            rows = rows.take((rows.time_us >= start_us) & (rows.time_us < end_us))
+        if with_hot:
+            rows = Readings.concat(rows, _in_writing_order(_readings(recent), recent["seq"]))
+        return last_write_stands(rows)
 
     def _slices(self, ids: list[int], start_us: int, end_us: int) -> list[tuple[int, int]]:
         """Cut a long query so that each part holds about a million readings, going by how dense the points are."""
@@ -263,7 +274,8 @@ class DuckDBStore:
             rows, arrived = self._hot_rows(cursor, last_seq)
             if arrived == 0:
                 return
-            cold = self._book.cold.copy()
+            with self._booking:  # a writer may be making room for new points
+                cold = self._book.cold.copy()
             run(cursor, "BEGIN")
             replaced = self._remove_from_cold(cursor, cold.late(rows))
             number = self._next_run
@@ -284,11 +296,13 @@ class DuckDBStore:
                 # Points that a writer has introduced meanwhile have nothing cold.
                 cold.grow(len(self._book.keys))
                 self._book.cold = cold
+            # Before the checkpoint, which may fail: the readings have been moved all the same.
+            with self._writing:
+                self._hot_readings -= arrived
+                self._hot_first_us = one(cursor, "SELECT coalesce(min(time_us), ?) FROM hot", [NOT_YET])
+            if self._housekeeper is not None:
+                self._housekeeper.progress()
             self._checkpoint(cursor)
-        with self._writing:
-            self._hot_readings -= arrived
-        if self._housekeeper is not None:
-            self._housekeeper.progress()
 
     def _checkpoint(self, cursor: Connection) -> None:
         # Without writers: the engine would refuse, or make both wait for longer.
@@ -443,6 +457,7 @@ class DuckDBStore:
             self._merge = None
             self._next_seq = int(hot["seq"].max()) + 1 if hot["seq"].shape[0] else 1
             self._hot_readings = int(hot["seq"].shape[0])
+            self._hot_first_us = int(hot["time_us"].min()) if self._hot_readings else NOT_YET
 
     def _must_write(self) -> None:
         if self.read_only:

@@ -42,9 +42,9 @@ class DuckDBSettings:
         Compact on a thread of its own; if False, only `compact()` and a full hot part do.
     """
 
-    memory_mb: int = 128
+    memory_mb: int = 96
     threads: int = 2
-    hot_readings: int = 500_000
+    hot_readings: int = 250_000
     fan_in: int = 8
     longest_run: int = 64_000_000
     compact_in_background: bool = True

@@ -134,7 +134,7 @@ class Housekeeper:
         self._compact = compact
         self._changed = threading.Condition()
         self._woken = self._stopping = False
-        self._failures = 0
+        self._rounds = 0
         self._failure: StoreUnavailable | None = None
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -155,9 +155,12 @@ class Housekeeper:
         with self._changed:
             self._woken = True
             self._changed.notify_all()
-            failures = self._failures
-            self._changed.wait_for(lambda: room() or self._stopping or self._failures > failures)
-            if self._failures > failures and self._failure is not None:
+            # The round under way may have moved its readings already; the one after it begins with moving ours.
+            enough, self._failure = self._rounds + 2, None
+            self._changed.wait_for(
+                lambda: room() or self._stopping or self._failure is not None or self._rounds >= enough
+            )
+            if self._failure is not None and not room():
                 raise self._failure
 
     def stop(self) -> None:
@@ -174,13 +177,16 @@ class Housekeeper:
                 if self._stopping:
                     return
                 self._woken = False
+            failure: StoreUnavailable | None = None
             try:
                 self._compact()
             except StoreUnavailable as error:
-                with self._changed:
-                    self._failures += 1
-                    self._failure = error
-                    self._changed.notify_all()
-                    if self._stopping:
-                        return
-                log.warning("compaction failed, readings stay in the hot part", extra={"reason": str(error)})
+                failure = error
+            with self._changed:
+                self._rounds += 1
+                self._failure = failure
+                self._changed.notify_all()
+                if self._stopping:
+                    return
+            if failure is not None:
+                log.warning("compaction failed, readings stay in the hot part", extra={"reason": str(failure)})

@@ -18,6 +18,18 @@ class Readings:
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
 
+    @classmethod
+    def concat(cls, earlier: Self, later: Self) -> Self:
+        """Join rows written earlier and rows written later."""
+        if len(later) == 0:
+            return earlier
+        return cls(
+            np.concatenate((earlier.point, later.point)),
+            np.concatenate((earlier.time_us, later.time_us)),
+            np.concatenate((earlier.value, later.value)),
+            np.concatenate((earlier.quality, later.quality)),
+        )
+
     def __len__(self) -> int:
         return int(self.point.shape[0])
 
