@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from sqlalchemy.exc import DataError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
@@ -75,6 +76,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(HTTPException, _answer_http_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(StoreUnavailable, _answer_unavailable)
+    app.add_exception_handler(DataError, _answer_unkeepable)
     app.add_exception_handler(NoSuchRecord, _answer_refused)
     app.add_exception_handler(ActionRefused, _answer_refused)
     app.add_middleware(
@@ -159,6 +161,12 @@ async def _answer_unavailable(request: Request, error: Exception) -> Response:
         request,
         ApiError(503, "store-unavailable", str(error), "Nothing is lost; try again shortly.", {"Retry-After": "5"}),
     )
+
+
+async def _answer_unkeepable(request: Request, _error: Exception) -> Response:
+    # PostgreSQL keeps no NUL character in text, which SQLite does.
+    mend = "Send text without control characters."
+    return await answer(request, ApiError(400, "bad-text", "A value holds what the database cannot keep.", mend))
 
 
 async def _answer_refused(request: Request, error: Exception) -> Response:
