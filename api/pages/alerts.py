@@ -45,8 +45,9 @@ from facility.site import Equipment
 Show = Literal["open", "mine", "cleared", "advice"]
 SHOWS: Final[tuple[Show, ...]] = ("open", "mine", "cleared", "advice")
 CLEARED_SHOWN: Final = 200
+DEPARTMENTS_LISTED: Final = 2
 _MINUTE_US: Final = 60_000_000
-_RATE_WINDOW_US: Final = 10 * _MINUTE_US
+_RATE_WINDOW_US: Final = 2 * _MINUTE_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ def _row(sources: Sources, alert: Alert, ticket: Ticket | None, live: Live, word
         mark=mark_of(alert, words),
         title=what_of(sources, alert, words),
         where=" · ".join(p for p in (machine, place_of(sources, alert.equipment, words)) if p),
-        affects=affected_by(sources, alert, words),
+        affects=affected_by(sources, alert, words, most=DEPARTMENTS_LISTED),
         number=text,
         unit=unit,
         plate="" if over else plate,
@@ -376,20 +377,21 @@ def _rate(
     now_us: int,
     words: Words,
 ) -> str:
-    """Return how fast the value moves, from its last ten minutes; empty where it stands still within its own noise."""
+    """Return how fast the value moves, from its newest readings; empty where it stands still within its own noise."""
     if item is None or not points or readings is None or item.points[points[0]].kind == "state":
         return ""
     r = readings[f"{item.id}/{points[0]}"]
-    recent = r.time_us >= now_us - _RATE_WINDOW_US
+    spec = item.points[points[0]]
+    window = max(_RATE_WINDOW_US, 6e6 * spec.every)
+    recent = r.time_us >= now_us - window
     if np.count_nonzero(recent) < 5:
         return ""
     minutes = (r.time_us[recent] - now_us) / _MINUTE_US
     slope, offset = np.polyfit(minutes, r.mean[recent], 1)
     noise = float(np.std(r.mean[recent] - (slope * minutes + offset)))
-    spec = item.points[points[0]]
     decimals = decimals_of(spec.unit, spec.decimals)
     # Less than the last digit in the window, or less than the scatter around the line, is no movement.
-    if abs(slope) * 10 < max(10.0**-decimals, 2 * noise) or round(abs(slope), decimals + 1) == 0:
+    if abs(slope) * window / _MINUTE_US < max(10.0**-decimals, 3 * noise) or round(abs(slope), decimals + 1) == 0:
         return ""
     return words("%(rate)s/min", rate=quantity(float(slope), spec.unit, decimals + (abs(slope) < 10), signed=True))
 

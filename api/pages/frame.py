@@ -100,9 +100,14 @@ def counts_by_priority(sources: Sources) -> dict[str, int]:
     return {**counts, "P4": sum(f.priority == "P4" and f.verdict == "fault" for f in sources.desk.open_findings())}
 
 
-def _banner(sources: Sources, alerts: Sequence[Alert], live: Live, words: Words) -> Banner:
-    waiting = [a for a in alerts if a.acknowledged_us is None and a.priority in ("P1", "P2")]
+def _banner(
+    sources: Sources, alerts: Sequence[Alert], live: Live, words: Words, own_alert: int | None
+) -> Banner | None:
+    waiting = [a for a in alerts if a.acknowledged_us is None and a.priority in ("P1", "P2") and a.id != own_alert]
     first = worst(waiting)
+    if first is None and own_alert is not None:
+        # The page says it already, larger.
+        return None
     if first is None:
         return Banner(
             kind="calm",
@@ -161,10 +166,11 @@ def build_frame(
     live_page: str = "",
     back: NavLink | None = None,
     live: Live | None = None,
+    own_alert: int | None = None,
 ) -> Frame:
-    """Gather what stands around a page; with the desk or the board away, the errors are the caller's."""
+    """Gather what stands around a page; `own_alert` is the alert that the page itself is about."""
     if live is None:
-        live = Live(sources.site, sources.snapshot(), sources.now_us())
+        live = sources.live()
     now, zone = live.now_us, sources.site.time_zone
     alerts = sources.desk.open_alerts()
     counts = counts_by_priority(sources)
@@ -200,7 +206,7 @@ def build_frame(
             )
             for p in PRIORITIES
         ),
-        banner=_banner(sources, alerts, live, words),
+        banner=_banner(sources, alerts, live, words, own_alert),
         fresh=words("no data yet")
         if heard.newest_us is None
         else words("data %(age)s old", age=times.age(heard.newest_us, now, words)),

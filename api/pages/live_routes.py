@@ -51,7 +51,7 @@ class Ask:
 
 def _overview(ask: Ask) -> dict[str, str]:
     page = overview(ask.sources, ask.words, ask.live, ask.caches.day_curves(ask.sources, ask.live))
-    parts = {name: ask.fill(name.replace("-", "_"), page=page) for name in ("life", "open-alerts", "waste")}
+    parts = {name: ask.fill(name.replace("-", "_"), page=page) for name in ("life", "open-alerts", "waste", "rooms")}
     for row in page.rows:
         parts[f"row-{row.system}"] = ask.fill("row", row=row, patch=True)
         parts[f"spark-{row.system}"] = ask.fill("row_spark", row=row)
@@ -144,7 +144,8 @@ PAGES: Final[dict[str, tuple[Place, int, bool, Draw]]] = {
 def parts_of(name: str, ask: Ask) -> Parts:
     """Draw all parts of a live page: its own, and those of the frame around it."""
     place, _, _, draw = PAGES[name]
-    frame = build_frame(ask.sources, ask.words, place=place, title="", path="/", live=ask.live)
+    own_alert = int(ask.rest[0]) if name == "alert" else None
+    frame = build_frame(ask.sources, ask.words, place=place, title="", path="/", live=ask.live, own_alert=own_alert)
     return {**frame_parts(frame), **draw(ask)}
 
 

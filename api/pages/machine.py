@@ -491,7 +491,7 @@ def _diagnosis(sources: Sources, finding: StoredFinding, now_us: int, words: Wor
         "healthy": ("h", None, words("Healthy")),
     }.get(finding.verdict, ("u", unknown_mark(words), words("Cannot tell")))
     parts = [words("since %(time)s", time=times.when(finding.since_us, now_us, sources.site.time_zone))]
-    if finding.confidence is not None:
+    if 0.0 < finding.confidence < 1.0:
         parts.append(words("confidence %(share)s", share=number(finding.confidence, 2)))
     if finding.cost_per_day:
         parts.append(words("¥%(money)s a day", money=number(finding.cost_per_day, 0)))

@@ -11,7 +11,7 @@ from api.pages import times
 from api.pages.curves import Spark, spark
 from api.pages.marks import RANK, Mark, alert_mark, is_acknowledged, stale_mark, worst
 from api.pages.numbers import joined, range_text
-from api.pages.plant import Arrivals, arrivals, by_equipment, system_name, systems_present, total
+from api.pages.plant import Arrivals, arrivals, by_equipment, machine_mark, system_name, systems_present, total
 from api.pages.sources import Live, Sources
 from api.pages.values import (
     ValueView,
@@ -121,9 +121,30 @@ class WasteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RoomLine:
+    """A machine in its room, with its first value."""
+
+    name: str
+    mark: Mark | None
+    value: ValueView | None
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomCard:
+    """A plant room with its machines."""
+
+    id: str
+    name: str
+    place: str
+    lines: tuple[RoomLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewPage:
     """Everything of the overview."""
 
+    rooms: tuple[RoomCard, ...]
     life: tuple[LifeCard, ...]
     rows: tuple[SystemRow, ...]
     alerts: tuple[AlertLine, ...]
@@ -147,6 +168,7 @@ def overview(sources: Sources, words: Words, live: Live, sparks: Mapping[str, Sp
     tickets = sources.desk.open_tickets()
     wasting = _wasting(sources)
     return OverviewPage(
+        rooms=_rooms(sources, live, words, of_machine),
         life=_life_cards(sources, live, words, of_machine),
         rows=tuple(
             _row(sources, system, machines, live, words, of_machine, sparks)
@@ -372,6 +394,40 @@ def _power(system: str, machines: Sequence[Equipment], live: Live) -> str:
     return number(sum(watts), 0) if watts else ""
 
 
+def _telling_point(item: Equipment, alerts: Mapping[str, Alert]) -> str | None:
+    """Return the one value that stands for a machine: the one in alarm, else a key point that can be drawn."""
+    known = [p for p in (*alerts, *item.cls.spec.key_points, *item.points) if p in item.points]
+    return next((p for p in known if p in alerts or scale_of(item, p) is not None), next(iter(known), None))
+
+
+def _rooms(
+    sources: Sources, live: Live, words: Words, of_machine: Mapping[str, Sequence[Alert]]
+) -> tuple[RoomCard, ...]:
+    site = sources.site
+    cards: list[RoomCard] = []
+    for room in site.rooms.values():
+        machines = site.in_room(room.id)
+        if not machines:
+            continue
+        building = site.buildings.get(room.building or "")
+        lines: list[RoomLine] = []
+        for item in machines:
+            alerts = of_machine.get(item.id, ())
+            by_point = alerts_by_point(item, alerts, live)
+            point = _telling_point(item, by_point)
+            lines.append(
+                RoomLine(
+                    name=words.name(item.name),
+                    mark=machine_mark(item, alerts, arrivals(item, live), words),
+                    value=value_view(site, item, point, live, words, by_point) if point is not None else None,
+                    href=f"/plant/{item.id}",
+                )
+            )
+        place = words.name(building.name) if building is not None else ""
+        cards.append(RoomCard(room.id, words.name(room.name), place, tuple(lines)))
+    return tuple(cards)
+
+
 # --- a day's curve ----------------------------------------------------------------------------------------------------
 
 
@@ -493,10 +549,12 @@ def _life_card(
         return LifeCard(supply_title(group, words), mark, tone, columns, pipes, None, "")
     item = group[0]
     keys = [p for p in item.cls.spec.key_points if p in item.points] or list(item.points)[:1]
+    # A value in its band tells more at a glance than a word; the word follows below.
+    keys.sort(key=lambda p: scale_of(item, p) is None)
     views = [
         value_view(site, item, p, live, words, alerts_by_point(item, of_machine.get(item.id, ()), live)) for p in keys
     ]
-    note = " · ".join(f"{v.label} {joined(v.number, v.unit)}" for v in views[1:2])
+    note = " · ".join(f"{v.label} {joined(v.number, v.unit)}" for v in views[1:3])
     return LifeCard(supply_title(group, words), mark, tone, (), (), views[0], note)
 
 

@@ -150,6 +150,7 @@ def alert_route(sources: From, _reader: Reader, visit: Visiting, alert: int) -> 
         title=page.headline,
         live=live,
         live_page=f"alert:{found.id}",
+        own_alert=found.id,
         back=NavLink("alerts", "/alerts", visit.words("Alerts"), False),
         page=page,
     )

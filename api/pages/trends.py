@@ -173,7 +173,7 @@ class _Frame:
 
 
 _DESK: Final = _Frame(848, 272, 40, 764, 10, 210, 6, 120)
-_PHONE: Final = _Frame(358, 226, 38, 300, 10, 168, 4, 84)
+_PHONE: Final = _Frame(358, 226, 38, 300, 10, 168, 5, 84)
 _STROKES: Final = ("ln", "ln2", "ln3")
 MOST_CURVES: Final = len(_STROKES)
 

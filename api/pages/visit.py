@@ -59,6 +59,7 @@ def framed(
     live_page: str = "",
     back: NavLink | None = None,
     status: int = 200,
+    own_alert: int | None = None,
     **values: Any,
 ) -> Response:
     """Return a page with its frame: navigation, tally, banner, clock."""
@@ -74,6 +75,7 @@ def framed(
         live_page=live_page,
         back=back,
         live=live,
+        own_alert=own_alert,
     )
     return HTMLResponse(fill(visit.words.language, template, frame=frame, **values), status)
 

@@ -28,7 +28,12 @@ def machine_name(sources: Sources, equipment: str, words: Words) -> str:
 def title_of(sources: Sources, alert: Alert, words: Words) -> str:
     """Return machine and what is wrong with it, without the value, which stands beside it and moves."""
     machine, what = machine_name(sources, alert.equipment, words), what_of(sources, alert, words)
-    return what if machine in what else words("%(machine)s: %(what)s", machine=machine, what=what)
+    if machine in what:
+        return what
+    # After a colon a sentence goes on; an abbreviation keeps its capitals.
+    if words.language == "en" and not what[1:2].isupper():
+        what = what[:1].lower() + what[1:]
+    return words("%(machine)s: %(what)s", machine=machine, what=what)
 
 
 def place_of(sources: Sources, equipment: str, words: Words) -> str:
@@ -39,8 +44,12 @@ def place_of(sources: Sources, equipment: str, words: Words) -> str:
     return " · ".join(words.name(place.name) for place in (building, room) if place is not None)
 
 
-def affected_by(sources: Sources, alert: Alert, words: Words) -> str:
-    """Return the departments that an alert touches, with their beds: `重症医学科 24 床、心内科 12 床`."""
+def affected_by(sources: Sources, alert: Alert, words: Words, most: int | None = None) -> str:
+    """
+    Return the departments that an alert touches, with their beds: `重症医学科 24 床、心内科 12 床`.
+
+    Of more than `most`, the first are named and all are counted.
+    """
     day = moment(alert.started_us, sources.site.time_zone).date()
     parts: list[str] = []
     for department in alert.place.get("departments") or ():
@@ -51,6 +60,9 @@ def affected_by(sources: Sources, alert: Alert, words: Words) -> str:
         parts.append(
             words.plural("%(name)s %(n)s bed", "%(name)s %(n)s beds", round(beds), name=name) if beds else name
         )
+    if most is not None and len(parts) > most + 1:
+        named = words(", ").join(parts[:most])
+        return words("%(named)s and others, %(n)s departments in all", named=named, n=len(parts))
     return words(", ").join(parts)
 
 
