@@ -96,12 +96,15 @@ class Desk:
                     changed.append(DeskChange("alert", alert_id))
             _note_tickets(session, changed, {e.cause for e in events if e.kind in ("firing", "cleared")})
 
-    def take_findings(self, findings: Sequence[Finding]) -> list[int]:
+    def take_findings(
+        self, findings: Sequence[Finding], remember: Callable[[Session], None] | None = None
+    ) -> list[int]:
         """
         Take the answers of rules and detectors and return the numbers of the findings that stand for them.
 
         A fault opens a finding and a ticket, or brings both up to date; `healthy` ends the finding of its cause;
-        `cannot_tell` ends nothing, it is noted beside.
+        `cannot_tell` ends nothing, it is noted beside. What `remember` writes is kept together with the findings or
+        not at all, so that a detector that notes how far it has come tells nothing twice.
         """
         now_us = self._clock()
         numbers: list[int] = []
@@ -112,6 +115,8 @@ class Desk:
                     numbers.append(row.id)
                     changed.append(DeskChange("finding", row.id))
             _note_tickets(session, changed, {f.cause for f in findings if f.verdict != "cannot_tell"})
+            if remember is not None:
+                remember(session)
         return numbers
 
     def open_tiers(self) -> list[OpenTier]:
