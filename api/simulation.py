@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from analytics.live import LiveRules
 from collector.broker import BrokerAddress
 from facility.database import Database
 from facility.database.settings import Setting
+from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
 from simulators.gateways import Publisher
@@ -54,7 +56,7 @@ class Simulation:
         self.hospital.add(events(HISTORY, self._site, end_us))
         written = 0
         if days > 0:
-            written = self.hospital.write_history(self._store, start_us, end_us, 60.0, progress)
+            written = self.hospital.write_history(_Deriving(self._store, self._site), start_us, end_us, 60.0, progress)
         with self._database.session() as session:
             session.merge(Setting(key=_WRITTEN, value={"from_us": start_us, "to_us": end_us}))
         return written
@@ -74,3 +76,16 @@ class Simulation:
         """Stop publishing."""
         if self._publisher is not None:
             self._publisher.stop()
+
+
+class _Deriving:
+    """Takes the simulated past and writes it with its derived points, as live readings are."""
+
+    def __init__(self, store: TelemetryStore, site: Site) -> None:
+        self._store = store
+        self._rules = LiveRules(site)
+
+    def write(self, batch: ReadingBatch) -> None:
+        """Store a batch and what follows from it."""
+        derived = self._rules.derive(batch)
+        self._store.write(ReadingBatch.concat([batch, derived]) if len(derived) else batch)

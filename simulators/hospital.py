@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,13 @@ _REMEMBERED: Final = ("mass", "fuel_level")
 _MODULES: Final = (
     outdoors.run, departments.run, boilers.run, water.run, oxygen.run, pumping.run, standby.run, power.run,
 )  # fmt: skip
+
+
+class Writer(Protocol):
+    """What takes the history: a store, or something that stands before one."""
+
+    def write(self, batch: ReadingBatch) -> None:
+        """Keep a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +213,7 @@ class Hospital:
                 self._truth.switched(event, on=False)
 
     def write_history(
-        self, store: TelemetryStore, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
+        self, store: Writer, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
     ) -> int:
         """
         Write [start, end) into the store, much faster than it would happen, and stand at its end.
