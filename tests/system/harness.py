@@ -48,6 +48,11 @@ def accepts(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def csrf(browser, page):
+    """Return the word that the forms of a page carry."""
+    return re.search(r'name="csrf" value="([^"]+)"', browser.get(page).text)[1]
+
+
 class Mosquitto:
     """A real broker with persistence, for one user with a password."""
 
@@ -176,6 +181,22 @@ class Wardwatt:
         answer = self.api.get(path, params=params)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
+
+    def browser(self):
+        """Return a client that has logged in with the login form, as a person does."""
+        browser = httpx.Client(base_url=self.url, follow_redirects=True, timeout=30.0)
+        answer = browser.post(
+            "/login", data={"name": "admin", "password": self.password, "csrf": csrf(browser, "/login")}
+        )
+        assert answer.status_code == 200, answer.text[:500]
+        return browser
+
+    def readings(self, point):
+        """Return all raw readings of a point: times [µs] and values."""
+        series = self.get(
+            "range", point=point, step="raw", **{"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
+        )
+        return series["series"][point]["time_us"], series["series"][point]["value"]
 
 
 def run(*arguments, check=True, timeout=120, **more):
