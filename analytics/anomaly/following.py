@@ -43,8 +43,7 @@ class Normal:
 class Followed:
     """Per row: how far each stream is gone, as a share of its threshold."""
 
-    ratio: Floats  # (n, j) largest over the windows
-    ringing_ratio: Floats  # (n, j) largest over the windows that may ring
+    ratio: Floats  # (n, j) largest over the averages
     ringing: Flags  # (n, j)
     level: Floats  # (n, j) before the row was seen
 
@@ -147,8 +146,8 @@ def follow(streams: Floats, interval_s: float, normal: Normal, stuck: Floats, p:
     late = np.concatenate([normal.waiting, streams])  # row i of it is `lag` rows older than row i of `streams`
     since = np.full(j, np.inf)  # rows since the last alarm
     quiet = np.zeros(j)
-    ratios, own_ratios = np.empty((n, j)), np.empty((n, j))
-    alarms, levels = np.empty((n, j), dtype=bool), np.empty((n, j))
+    ratios, levels = np.empty((n, j)), np.empty((n, j))
+    alarms = np.empty((n, j), dtype=bool)
     longer = slice(2, None)
     drive = np.empty_like(average)
     floor = np.full((average.shape[0], 1), -1.0)  # both sides count...
@@ -164,18 +163,17 @@ def follow(streams: Floats, interval_s: float, normal: Normal, stuck: Floats, p:
             average += step
         else:
             here = arrived[i]
-            error = np.where(here, error, 0.0)
             average = np.where(here, average + step, average * normal.fading)
         share = np.maximum(average, floor * average) * sensitivity
         if ringing.any():
-            # Back within half the range for a while: let the long averages forget, or alarms would trail behind.
-            quiet = np.where(ringing & (share[1] < p.quiet), quiet + 1.0, 0.0)
+            # On its way back: let the long averages forget, or the alarm would trail behind.
+            size = np.abs(average)
+            quiet = np.where(ringing & (size[1] < p.quiet * size[2:-1].max(axis=0)), quiet + 1.0, 0.0)
             if (back := quiet >= p.windows[1]).any():
                 average[longer] = np.where(back, 0.8 * average[longer], average[longer])
                 share = np.maximum(average, floor * average) * sensitivity
         own = np.maximum(share[first:].max(axis=0), stuck[i])
         ratios[i] = np.maximum(own, share[0])
-        own_ratios[i] = own
         before = ringing
         ringing = np.asarray(own >= np.where(before, p.release, 1.0))
         alarms[i] = ringing
@@ -188,7 +186,7 @@ def follow(streams: Floats, interval_s: float, normal: Normal, stuck: Floats, p:
         move = normal.rate * np.where((since > lag) & np.isfinite(late[i]), late[i] - level, 0.0)
         pace = np.where(age > normal.patience, np.inf, normal.pace)
         level = level + np.minimum(np.maximum(move, -pace), pace)
-    return Followed(ratios, own_ratios, alarms, levels)
+    return Followed(ratios, alarms, levels)
 
 
 def _levels(streams: Floats, rate: float, lag: int, settled: int) -> Floats:

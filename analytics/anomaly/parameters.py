@@ -45,11 +45,12 @@ class DetectorParameters:
     """The limit is higher by this for the average square, whose noise has a heavier tail: a chi-square of 20 degrees of
     freedom exceeds 6.6 spreads as seldom as a Gaussian exceeds 4.5."""
 
-    release: float = 0.75
+    release: float = 0.7
     """An alarm ends below this share of its threshold (hysteresis)."""
 
     quiet: float = 0.5
-    """An alarm also ends soon when the shorter window has come back below this share of its threshold."""
+    """Once the shorter average has sunk below this share of the longer ones, the machine is on its way back, and the
+    longer ones are made to forget, so that an alarm does not trail behind."""
 
     habituation: float = 1.1
     """Each excursion that came and went by itself widens its own limit so much..."""
@@ -95,3 +96,7 @@ class DetectorParameters:
 
     stuck_rows: int = 20
     """...plus this many rows."""
+
+    def __post_init__(self) -> None:
+        if len(self.windows) < 3 or self.windows[0] != 1 or list(self.windows) != sorted(set(self.windows)):
+            raise ValueError(f"windows is {self.windows}; give three or more rising numbers of rows, the first 1")

@@ -122,6 +122,28 @@ class TestDriftAndFault:
         assert examination.labels[700:].all()
         assert examination.contributions[700].argmax() == 1
 
+    def test_a_state_that_dwells_is_not_stuck(self):
+        values = pump(1500)
+        values[:, 1] = np.arange(1500) // 10 % 3
+        values[600:, 1] = 2.0
+        assert not detect(seconds(1500), values, 400)[600:].any()
+
+    def test_an_oddity_is_news_once_and_then_known(self):
+        values = pump(1500)
+        values[700:1000, 0] -= 2.5
+        scores = score(seconds(1500), values, 400)
+        assert scores[700:720].max() >= 1
+        assert (scores[760:1000] < 1).all()
+        assert (scores[760:1000] > 0.5).all()
+        assert scores[:700].max() < 0.5
+
+    def test_a_restless_point_is_found_though_its_mean_stays(self):
+        values = pump(1500)
+        values[700:, 1] += 0.04 * np.random.default_rng(2).standard_normal(800)
+        labels = detect(seconds(1500), values, 400)
+        assert not labels[:700].any()
+        assert labels[730:1000].all()
+
     def test_a_lasting_change_becomes_the_new_normal_after_as_long_as_training_took(self):
         values = pump(4000)
         values[700:, 0] -= 1.5
@@ -300,3 +322,9 @@ def test_a_higher_limit_finds_less():
     values[600:, 0] -= 1.0
     strict = examine(seconds(1000), values, 400, DetectorParameters(limit=9.0))
     assert strict.scores[600:].max() < examine(seconds(1000), values, 400).scores[600:].max()
+
+
+@pytest.mark.parametrize("windows", [(1, 5), (2, 5, 20), (1, 20, 5)])
+def test_windows_rise_from_one(windows):
+    with pytest.raises(ValueError, match="three or more rising numbers of rows, the first 1"):
+        DetectorParameters(windows=windows)
