@@ -61,6 +61,12 @@ class LiveFeed:
         if self._thread.is_alive():
             self._thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Return how many readings have come that are not judged yet."""
+        with self._changed:
+            return self._count
+
     def __call__(self, batch: ReadingBatch) -> None:
         """Take a batch; returns at once unless the rules are far behind."""
         with self._changed:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.alerts.wording import short_title
 from analytics.anomaly import Examination, examine
 from analytics.findings import Finding, Verdict
-from facility.formats import quantity
+from facility.formats import decimals_of, quantity
 from facility.names import Names
 from facility.readings import Aggregates
 from facility.site import AnomalySettings, Equipment
@@ -44,6 +44,7 @@ _LEAST_ROWS_BEYOND: Final = 3600
 _ODD_ROWS: Final = 3
 _EVIDENCE_POINTS: Final = 5
 _MEAN_ROWS: Final = 20
+_MOST_DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,8 +396,11 @@ def _said(machine: Equipment, point: str, measured: float, expected: float) -> t
     name_en = _lower(spec.name.en)
     if not (math.isfinite(measured) and math.isfinite(expected)):
         return Names(zh=f"{spec.name.zh}偏离常态", en=f"{name_en} unusual"), "", ""
-    figure = quantity(measured, spec.unit, spec.decimals, limits=[expected])
-    usual = quantity(expected, spec.unit, spec.decimals, limits=[measured])
+    decimals = decimals_of(spec.unit, spec.decimals)
+    # So many that the two read as different, where what differs is small.
+    while decimals < _MOST_DECIMALS and abs(measured - expected) < 2 * 10.0**-decimals:
+        decimals += 1
+    figure, usual = quantity(measured, spec.unit, decimals), quantity(expected, spec.unit, decimals)
     if measured > expected:
         return Names(zh=f"{spec.name.zh}高于常态", en=f"{name_en} unusually high"), figure, usual
     return Names(zh=f"{spec.name.zh}低于常态", en=f"{name_en} unusually low"), figure, usual
