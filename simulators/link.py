@@ -24,15 +24,17 @@ class Broker(Protocol):
     def password(self) -> str | None: ...
 
 
-def make_client(broker: Broker, client_id: str, queue: int) -> mqtt.Client:
+def make_client(broker: Broker, client_id: str, queue: int, on_the_wire: int = 20) -> mqtt.Client:
     """
-    Make a client that keeps up to `queue` unacknowledged messages and sends them again after a reconnect.
+    Make a client that keeps up to `queue` unacknowledged messages (0: any number), at most `on_the_wire` of them under
+    way, and sends them again after a reconnect.
 
     `loop_start` lets it connect; it keeps trying, from the first connection on. The session is clean: what is not yet
     acknowledged is kept here, not at the broker, and nothing is left behind there.
     """
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, clean_session=True)
     client.max_queued_messages_set(queue)
+    client.max_inflight_messages_set(on_the_wire)
     client.reconnect_delay_set(1, 15)
     if broker.user is not None:
         client.username_pw_set(broker.user, broker.password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import signal
 import socket
@@ -54,6 +55,8 @@ class Mosquitto:
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+            # Started by root it would become another user, who may not write into the test's folder.
+            f"user {getpass.getuser()}\n"
             f"persistence_location {folder}/\nmax_queued_messages 0\n"
         )
         self._process: subprocess.Popen[bytes] | None = None
