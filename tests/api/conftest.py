@@ -209,6 +209,35 @@ def client(browser: Browser, token_of: Callable[[str], dict[str, str]]) -> TestC
     return browser(headers=token_of("admin"))
 
 
+@pytest.fixture(scope="session")
+def standing(site: Site, people: People, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A program that may do everything, at a service that tests share: only for requests that change nothing."""
+    folder = tmp_path_factory.mktemp("standing")
+    shutil.copyfile(people.file, folder / "wardwatt.db")
+    database = Database(f"sqlite:///{folder / 'wardwatt.db'}")
+    clock = Clock()
+    with open_store(folder / "telemetry.duckdb") as store:
+        context = Context(
+            site=site,
+            store=store,
+            database=database,
+            desk=Desk(database, site, clock),
+            quarantine=Quarantine(database),
+            live=LiveBoard(site.points),
+            clock=clock,
+        )
+        headers = {"Authorization": f"Bearer {people.tokens['admin']}"}
+        with TestClient(
+            create_app(context),
+            base_url="http://localhost",
+            headers=headers,
+            raise_server_exceptions=False,
+            follow_redirects=False,
+        ) as client:
+            yield client
+    database.close()
+
+
 def word_in(page: str) -> str:
     """Return the CSRF word in a page's form."""
     found = re.search(r'name="csrf"[^>]*value="([^"]+)"', page) or re.search(r'value="([^"]+)"[^>]*name="csrf"', page)

@@ -67,9 +67,9 @@ def test_every_route_of_the_api_has_one_heading_in_the_documentation(app: FastAP
     ],
 )
 def test_a_role_may_do_what_the_roles_below_it_may_and_no_more(
-    anyone: TestClient, token_of: Headers, role: str, method: str, path: str, status: int
+    standing: TestClient, token_of: Headers, role: str, method: str, path: str, status: int
 ):
-    answer = anyone.request(method, path, headers=token_of(role))
+    answer = standing.request(method, path, headers=token_of(role))
     assert answer.status_code == status
     if status == 403:
         assert answer.json()["error"]["code"] == "role-too-low"

@@ -209,9 +209,11 @@ def test_a_ticket_for_a_finding_that_has_one_is_that_one(client: TestClient, fin
         ("POST", "/tickets/99/steps/-1", {}, 422),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_a_mend(client: TestClient, method: str, path: str, body: Any, status: int):
+def test_what_makes_no_sense_is_refused_with_a_mend(
+    standing: TestClient, method: str, path: str, body: Any, status: int
+):
     sent = None if body is None else json.dumps(body)  # as ASCII, which can hold half a character
-    answer = client.request(method, f"/api/v1{path}", content=sent, headers={"Content-Type": "application/json"})
+    answer = standing.request(method, f"/api/v1{path}", content=sent, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]
     assert error["code"]

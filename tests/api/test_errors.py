@@ -58,8 +58,8 @@ def is_our_error(answer: Response) -> bool:
         ("PROPFIND", "/api/v1/rooms", 405),
     ],
 )
-def test_every_refusal_has_the_same_shape(client: TestClient, method: str, path: str, status: int):
-    answer = client.request(method, path)
+def test_every_refusal_has_the_same_shape(standing: TestClient, method: str, path: str, status: int):
+    answer = standing.request(method, path)
     assert answer.status_code == status, answer.text
     assert is_our_error(answer)
     assert "<script>" not in answer.headers.get("content-type", "")
@@ -204,7 +204,7 @@ def test_a_length_that_is_no_number_is_refused(small: TestClient, length: str):
     assert is_our_error(answer)
 
 
-def test_the_description_of_the_api_needs_a_login_and_lists_the_routes(client: TestClient):
-    described = client.get("/api/v1/openapi.json").json()
+def test_the_description_of_the_api_needs_a_login_and_lists_the_routes(standing: TestClient):
+    described = standing.get("/api/v1/openapi.json").json()
     assert "/api/v1/range" in described["paths"]
     assert "/login" not in described["paths"]

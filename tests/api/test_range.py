@@ -91,8 +91,8 @@ def test_steps_of_a_day_are_days_of_the_hospital(client: TestClient, write: Call
         "2026-07-15T16:00:00Z",
     ],
 )
-def test_times_may_be_written_in_these_ways(client: TestClient, text: str):
-    answer = client.get(f"/api/v1/range?point=tx1/load&from={text}&to={MIDNIGHT + HOUR}")
+def test_times_may_be_written_in_these_ways(standing: TestClient, text: str):
+    answer = standing.get(f"/api/v1/range?point=tx1/load&from={text}&to={MIDNIGHT + HOUR}")
     assert answer.status_code == 200, answer.text
     assert answer.json()["from_us"] == MIDNIGHT
 
@@ -107,15 +107,15 @@ def test_without_times_it_is_the_last_day(client: TestClient, context: Context):
     ("days", "step_us"),
     [(1 / 24, 10_000_000), (1, 5 * MINUTE), (30, 2 * HOUR), (365, 24 * HOUR), (10_000, 21 * 24 * HOUR)],
 )
-def test_auto_chooses_a_round_step_that_fits_a_curve(client: TestClient, days: float, step_us: int):
+def test_auto_chooses_a_round_step_that_fits_a_curve(standing: TestClient, days: float, step_us: int):
     to = MIDNIGHT
-    answer = client.get(f"/api/v1/range?point=tx1/load&from={to - int(days * 24 * HOUR)}&to={to}&step=auto").json()
+    answer = standing.get(f"/api/v1/range?point=tx1/load&from={to - int(days * 24 * HOUR)}&to={to}&step=auto").json()
     assert answer["step_us"] == step_us
 
 
-def test_several_points_come_in_the_order_asked_for_and_each_once(client: TestClient):
+def test_several_points_come_in_the_order_asked_for_and_each_once(standing: TestClient):
     points = ["tx2/load", "tx1/load", "tx2/load"]
-    answer = client.get("/api/v1/range", params={"point": points}).json()
+    answer = standing.get("/api/v1/range", params={"point": points}).json()
     assert [s["point"] for s in answer["series"]] == ["tx2/load", "tx1/load"]
 
 
@@ -144,12 +144,12 @@ def test_impossible_readings_count_against_the_bound_too(
     assert answer.json()["error"]["code"] == "too-many-values"
 
 
-def test_too_many_steps_are_refused_with_a_step_that_will_do(client: TestClient):
+def test_too_many_steps_are_refused_with_a_step_that_will_do(standing: TestClient):
     asked = f"/api/v1/range?point=tx1/load&from={MIDNIGHT - 365 * 24 * HOUR}&to={MIDNIGHT}&step="
-    answer = client.get(asked + "1s")
+    answer = standing.get(asked + "1s")
     assert answer.json()["error"]["code"] == "too-many-values"
     mend = answer.json()["error"]["mend"]
-    assert client.get(asked + mend.rsplit("step=", 1)[1].rstrip(".")).status_code == 200
+    assert standing.get(asked + mend.rsplit("step=", 1)[1].rstrip(".")).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_too_many_steps_are_refused_with_a_step_that_will_do(client: TestClient)
         ("point=tx1/load&step=" + "9" * 5000 + "s", 400, "bad-step"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_with_a_mend(client: TestClient, query: str, status: int, code: str):
-    answer = client.get(f"/api/v1/range?{query}")
+def test_what_makes_no_sense_is_refused_with_a_mend(standing: TestClient, query: str, status: int, code: str):
+    answer = standing.get(f"/api/v1/range?{query}")
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
     assert answer.json()["error"]["mend"]
     assert len(answer.text) < 1200
