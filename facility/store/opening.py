@@ -7,11 +7,13 @@ from pathlib import Path
 from facility.errors import ConfigurationError, Problem
 from facility.store.contract import TelemetryStore
 from facility.store.duckdb import DuckDBStore
+from facility.store.influx_address import EXAMPLE, without_secret
+from facility.store.influxdb import open_influxdb
 
 
 def open_store(url_or_path: str | Path, *, read_only: bool = False) -> TelemetryStore:
     """
-    Open the keeper that a setting names: `duckdb:///path/file.duckdb` or a bare path.
+    Open the keeper that a setting names: `duckdb:///path/file.duckdb` or a bare path, or `influxdb://...`.
 
     A path after `duckdb:///` is relative to the working folder, after `duckdb:////` absolute, as in other database
     URLs.
@@ -19,9 +21,9 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> Telemetry
     Raises
     ------
     ConfigurationError
-        If the value names no keeper, or its file is no telemetry file.
+        If the value names no keeper, its file is no telemetry file, or a server refuses the user or the token.
     StoreUnavailable
-        If another process holds the file.
+        If another process holds the file. A server that is away is told by the first call that needs it.
     """
     if isinstance(url_or_path, Path):
         return DuckDBStore(url_or_path, read_only=read_only)
@@ -30,6 +32,8 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> Telemetry
     if not separator:
         if text and "\0" not in text:
             return DuckDBStore(Path(text), read_only=read_only)
+    elif scheme in ("influxdb", "influxdbs"):
+        return open_influxdb(text, read_only=read_only)
     elif scheme == "duckdb" and rest.startswith("/") and len(rest) > 1 and "\0" not in rest:
         return DuckDBStore(Path(rest[1:]), read_only=read_only)
     raise ConfigurationError(
@@ -38,7 +42,8 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> Telemetry
                 "",
                 0,
                 "store",
-                f"{url_or_path!r} names no store; write a path such as data/telemetry.duckdb, or duckdb:///data/telemetry.duckdb",
+                f"{without_secret(url_or_path)!r} names no store; write a path such as data/telemetry.duckdb, "
+                f"duckdb:///data/telemetry.duckdb, or {EXAMPLE}",
             )
         ]
     )

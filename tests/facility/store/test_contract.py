@@ -18,6 +18,8 @@ from facility.readings import ESTIMATED, GOOD, OUT_OF_RANGE, Aggregates, PointTa
 from facility.store import TelemetryStore
 from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
+from facility.store.influxdb import open_influxdb
+from tests.facility.store.influxd import SHARED
 from tests.facility.store.naive import NaiveStore, Reading, Step
 
 SECOND = 1_000_000
@@ -43,6 +45,8 @@ KEEPERS = (
         "duckdb compacting",
         lambda place: DuckDBStore(place / "telemetry.duckdb", settings=DuckDBSettings(hot_readings=2, fan_in=2)),
     ),
+    # A real server; each place is a database of its own.
+    Keeper("influxdb", lambda place: open_influxdb(SHARED.server().url(str(place).replace("/", "-")))),
 )
 
 
