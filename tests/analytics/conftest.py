@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from facility.database import Database
@@ -14,6 +15,10 @@ from facility.equipment_classes import ClassLibrary, load_classes
 from facility.site import Site
 from facility.site_file import load_site
 from tests.facility.database import postgres
+
+# How fast a shared machine draws examples says nothing about the rules.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 PLANT = Path(__file__).parent / "plant"
 

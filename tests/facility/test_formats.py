@@ -7,7 +7,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facility import formats
@@ -57,6 +57,7 @@ def test_a_value_is_never_rounded_onto_or_across_a_limit(value: float, text: str
     assert formats.number(value, 0, limits=[320.0]) == text
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(0, 3))
 def test_the_text_stands_on_the_same_side_of_a_limit_as_the_value(value: float, limit: float, decimals: int) -> None:
     shown = float(formats.number(value, decimals, limits=[limit]).replace(",", "").replace("−", "-"))

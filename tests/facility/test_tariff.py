@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facility import tariff
@@ -56,6 +56,7 @@ def test_a_band_over_the_whole_day_has_no_gap() -> None:
     assert tariff.unit_price(whole, at(date(2026, 3, 5), 1439), SHANGHAI) == 6.5
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2 * 10**15), max_size=20))
 def test_many_prices_at_once_are_the_prices_one_by_one(times: list[int]) -> None:
     together = tariff.unit_prices(ELECTRICITY, np.array(times, dtype=np.int64), SHANGHAI)
@@ -91,6 +92,7 @@ def test_the_factor_is_rounded_to_a_hundredth_first(factor: float, per_cent: flo
     assert tariff.power_factor_adjustment(factor, 0.90) == per_cent
 
 
+@settings(deadline=None)
 @given(st.sampled_from([0.90, 0.85, 0.80]), st.floats(0, 1), st.floats(0, 1))
 def test_a_better_factor_never_costs_more(target: float, one: float, other: float) -> None:
     low, high = sorted((one, other))
