@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -72,23 +72,22 @@ def run(messages: int = 60_000, rounds: int = 3) -> dict[str, Any]:
     ConfigurationError
         If mosquitto is not installed.
     """
-    bare: list[float] = []
+    bare: list[Mapping[str, Any]] = []
     collected: list[Mapping[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="wardwatt-bench-") as name:
         folder = Path(name)
         site_file = _write_site(folder)
         with mosquitto(folder) as port:
             for turn in range(rounds):
-                _open_session(port, "bench-bare")
-                _worker("publish", port=port, messages=messages, folder=name, turn=turn)
-                bare.append(float(_worker("bare", port=port, messages=messages)["per_s"]))
-                _open_session(port, "bench-collector")
-                _worker("publish", port=port, messages=messages, folder=name, turn=turn)
+                _open_session(port, "bench-bare", "bare")
+                _worker("publish", port=port, messages=messages, turn=turn, tree="bare")
+                bare.append(_worker("bare", port=port, messages=messages))
+                _open_session(port, "bench-collector", "bench")
+                _worker("publish", port=port, messages=messages, turn=turn, tree="bench")
                 collected.append(
                     _worker("collect", port=port, messages=messages, folder=name, turn=turn, site=str(site_file))
                 )
-    rates = [float(c["per_s"]) for c in collected]
-    per_s, bare_per_s = statistics.median(rates), statistics.median(bare)
+    per_s, bare_per_s = _median(collected, "per_s"), _median(bare, "per_s")
     return {
         "messages_per_s": round(per_s),
         "bare_paho_per_s": round(bare_per_s),
@@ -102,10 +101,17 @@ def run(messages: int = 60_000, rounds: int = 3) -> dict[str, Any]:
         "values_per_message": len(VALUES),
         "payload_bytes": len(_payload(0, 0)),
         "left_at_broker": sum(int(c["left_at_broker"]) for c in collected),
-        "messages_per_s_rounds": [round(r) for r in rates],
-        "bare_paho_per_s_rounds": [round(r) for r in bare],
-        "messages_per_commit": round(statistics.median(float(c["messages_per_commit"]) for c in collected)),
+        "messages_per_s_rounds": [round(c["per_s"]) for c in collected],
+        "bare_paho_per_s_rounds": [round(b["per_s"]) for b in bare],
+        # Processor time, all threads: steadier than the clock on a machine that has other work.
+        "cpu_us_per_message": round(_median(collected, "cpu_us"), 1),
+        "bare_paho_cpu_us_per_message": round(_median(bare, "cpu_us"), 1),
+        "messages_per_commit": round(_median(collected, "messages_per_commit")),
     }
+
+
+def _median(rounds: Sequence[Mapping[str, Any]], key: str) -> float:
+    return statistics.median(float(one[key]) for one in rounds)
 
 
 @contextmanager
@@ -150,8 +156,8 @@ def _write_site(folder: Path) -> Path:
     return path
 
 
-def _topic(number: int) -> str:
-    return f"bench/power-1/f{number % _MACHINES}/telemetry"
+def _topic(tree: str, number: int) -> str:
+    return f"{tree}/power-1/f{number % _MACHINES}/telemetry"
 
 
 def _payload(number: int, first_us: int) -> bytes:
@@ -177,10 +183,10 @@ def _client(client_id: str, port: int, *, receive_maximum: int | None = None) ->
     return client
 
 
-def _open_session(port: int, client_id: str) -> None:
+def _open_session(port: int, client_id: str, tree: str) -> None:
     """Make the receiver's session and its subscription, so that the broker keeps what is published from now on."""
     client = _client(client_id, port)
-    client.on_connect = lambda c, *_: c.subscribe("bench/#", options=SubscribeOptions(qos=1))
+    client.on_connect = lambda c, *_: c.subscribe(f"{tree}/#", options=SubscribeOptions(qos=1))
     client.on_subscribe = lambda c, *_: c.disconnect()
     client.loop_forever()
 
@@ -197,7 +203,7 @@ def _worker(role: str, **task: Any) -> Mapping[str, Any]:
     return result
 
 
-def _publish(port: int, messages: int, turn: int, **_: Any) -> dict[str, Any]:
+def _publish(port: int, messages: int, turn: int, tree: str) -> dict[str, Any]:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="bench-publisher", protocol=mqtt.MQTTv5)
     client.max_inflight_messages = 2_000
     client.connect("127.0.0.1", port)
@@ -205,7 +211,7 @@ def _publish(port: int, messages: int, turn: int, **_: Any) -> dict[str, Any]:
     first_us = _first_us(turn)
     info = None
     for number in range(messages):
-        info = client.publish(_topic(number), _payload(number, first_us), qos=1)
+        info = client.publish(_topic(tree, number), _payload(number, first_us), qos=1)
         if number % 10_000 == 9_999:
             info.wait_for_publish(_PATIENCE_S)
     if info is not None:
@@ -215,38 +221,39 @@ def _publish(port: int, messages: int, turn: int, **_: Any) -> dict[str, Any]:
     return {}
 
 
-def _bare(port: int, messages: int, **_: Any) -> dict[str, Any]:
+def _bare(port: int, messages: int) -> dict[str, Any]:
     """Receive QoS 1 as paho does it by itself: acknowledge each message, do nothing else."""
     seen = 0
-    began = ended = 0.0
+    began, ended = (0.0, 0.0), (0.0, 0.0)
 
     def on_message(client: mqtt.Client, _data: Any, _message: mqtt.MQTTMessage) -> None:
         nonlocal seen, began, ended
         if seen == 0:
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
         seen += 1
         if seen == messages:
-            ended = time.perf_counter()
+            ended = time.perf_counter(), time.process_time()
             client.disconnect()
 
     client = _client("bench-bare", port)
     client.on_message = on_message
     client.loop_forever()
-    return {"per_s": (messages - 1) / (ended - began)}
+    return {"per_s": messages / (ended[0] - began[0]), "cpu_us": (ended[1] - began[1]) / messages * 1e6}
 
 
-def _collect(port: int, messages: int, folder: str, turn: int, site: str, **_: Any) -> dict[str, Any]:
+def _collect(port: int, messages: int, folder: str, turn: int, site: str) -> dict[str, Any]:
     here = Path(folder) / f"round-{turn}"
     here.mkdir()
     database = Database(f"sqlite:///{here}/wardwatt.db")
     database.upgrade()
     plan = load_site(Path(site))
     with open_store(here / "telemetry.duckdb") as store:
-        began = 0.0
+        began = (0.0, 0.0)
 
         def clock() -> int:
             nonlocal began
-            began = began or time.perf_counter()
+            if not began[0]:
+                began = time.perf_counter(), time.process_time()
             return time.time_ns() // 1000
 
         collector = Collector(
@@ -260,13 +267,14 @@ def _collect(port: int, messages: int, folder: str, turn: int, site: str, **_: A
             if (status.received >= messages and not status.waiting) or time.monotonic() > until:
                 break
             time.sleep(0.005)
-        took = time.perf_counter() - began
+        took, cpu = time.perf_counter() - began[0], time.process_time() - began[1]
         collector.stop()
         status = collector.status()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         lost, duplicated = _compare(store, messages, turn)
     return {
         "per_s": messages / took,
+        "cpu_us": cpu / messages * 1e6,
         "lost": lost,
         "duplicated": duplicated,
         "peak_rss_mb": round(peak, 1),

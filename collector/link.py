@@ -102,6 +102,7 @@ class Link:
         self._acks: deque[tuple[int, bytes]] = deque()
         self._thread: threading.Thread | None = None
         self._protocol: MQTTProtocolVersion = mqtt.MQTTv5
+        self._refused_5 = False  # the broker said that it does not know MQTT 5
         self._greeted = False  # CONNACK with success on this connection
         self._verdict: tuple[LinkState, str] | None = None
         self.connection = 0  # number of the present connection; acknowledgements of older ones are void
@@ -160,6 +161,8 @@ class Link:
                 self._connect_once()
                 if self._stopping.is_set():
                     break
+                if self._greeted and not self._refused_5:
+                    self._protocol = mqtt.MQTTv5  # what silenced it once may have passed
                 brief = self._greeted and time.monotonic() - began < _BRIEF_S
                 briefly = briefly + 1 if brief else 0
                 if self._greeted and briefly < _TOO_OFTEN:
@@ -169,7 +172,7 @@ class Link:
                         "the connection is lost each time soon after it is made; if another program connects as "
                         f"{self._client_id!r}, give each its own client id"
                     )
-                if tried == mqtt.MQTTv5 != self._protocol:
+                if tried == mqtt.MQTTv5 and self._protocol != tried:
                     continue  # the broker is there and wants the older version: no need to wait
                 pause = wait * random.uniform(0.7, 1.3)
                 verdict: LinkState = "waiting"
@@ -254,6 +257,7 @@ class Link:
             words = str(reason)
             if "rotocol" in words:
                 self._verdict = ("waiting", f"{self._address}: the broker does not speak {self.protocol}")
+                self._refused_5 = self._protocol == mqtt.MQTTv5
                 self._other_protocol()
             else:
                 self._verdict = ("refused", f"{self._address} refused the connection: {words}; check user and password")

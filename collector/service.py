@@ -30,6 +30,7 @@ from facility.store import TelemetryStore
 log = logging.getLogger(__name__)
 
 Sink = Callable[[ReadingBatch], None]
+_FLUSH_S = 5.0
 _PROMPT_MESSAGES = 20  # mosquitto lets only 20 fly with MQTT 3.1.1: waiting for more would wait for nothing
 
 
@@ -101,6 +102,16 @@ class CollectorStatus:
     connections: int
 
 
+def session_name(site: Site) -> str:
+    """Return the client id of a site's collector, unless it is given another."""
+    return f"wardwatt-{site.id}"
+
+
+def expected_sessions(site: Site, client_id: str | None = None) -> dict[str, tuple[str, ...]]:
+    """Return what an `EmbeddedBroker` needs to know of the collector that is to come, to keep its messages."""
+    return {client_id or session_name(site): TopicMap(site).filters()}
+
+
 class Collector:
     """
     Collects one site's telemetry from one broker.
@@ -135,7 +146,7 @@ class Collector:
         self._sinks = tuple(sinks)
         self._quarantine = quarantine
         self._clock = clock
-        name = client_id or f"wardwatt-{site.id}"
+        name = client_id or session_name(site)
         safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
         self._ledger = ArrivalLedger(data_dir / f"arrivals-{safe}" if data_dir is not None else None)
         self._topics = TopicMap(site)
@@ -155,7 +166,7 @@ class Collector:
         self._idle = True
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._began_s = 0.0
+        self._began_s = self._flushed_s = 0.0
         self._received = self._redelivered = self._stored = self._quarantined = self._batches = 0
         self._sink_failures = 0
         self._last_message_us = self._last_commit_us = self._last_error_us = None  # type: int | None
@@ -181,10 +192,8 @@ class Collector:
             self._thread.join(self._settings.stop_s)
         self._link.request_stop()
         self._link.join(self._settings.stop_s)
-        try:
-            self._quarantine.flush()
-        except StoreUnavailable as error:
-            log.warning("counts of unknown keys were not written", extra={"why": str(error)})
+        self._flushed_s = 0.0
+        self._flush_counts()
 
     def status(self) -> CollectorStatus:
         """Return how things stand; from any thread."""
@@ -260,18 +269,30 @@ class Collector:
                     self._idle = True
                     # The link may hold a few messages back for company: it is asked to look again.
                     self._turn.wait(linger if self._decoder.draft.messages else 0.25)
-                if self._handed is None:
-                    if self._stopping.is_set() and not self._decoder.draft.messages:
-                        return
-                    if self._decoder.draft.messages:
-                        self._link.wake()
-                    continue
-                draft, connection = self._handed
-                self._handed = None
-                self._committing = draft
+                if self._handed is not None:
+                    draft, connection = self._handed
+                    self._committing = draft
+                    self._handed = None
+                else:
+                    draft = None
+            if draft is None:
+                if self._decoder.draft.messages:
+                    self._link.wake()
+                elif self._stopping.is_set():
+                    return
+                else:
+                    self._flush_counts()
+                continue
             self._began_s = time.monotonic()
-            if not self._commit(draft, connection):
-                return
+            try:
+                if not self._commit(draft, connection):
+                    return
+            except Exception as error:
+                # A fault of ours. Not acknowledged: the broker sends these messages again on the next connection.
+                log.exception("a batch could not be committed", extra={"messages": draft.messages})
+                self._last_error = f"internal fault, {draft.messages} messages stay at the broker: {error}"
+                self._last_error_us = self._clock()
+                self._idle = True
             self._committing = None
 
     def _commit(self, draft: Draft, connection: int) -> bool:
@@ -289,6 +310,16 @@ class Collector:
         if len(batch):
             self._tell_sinks(batch)
         return True
+
+    def _flush_counts(self) -> None:
+        """Write what the quarantine holds back, when there is nothing else to do."""
+        if time.monotonic() - self._flushed_s < _FLUSH_S:
+            return
+        self._flushed_s = time.monotonic()
+        try:
+            self._quarantine.flush()
+        except StoreUnavailable as error:
+            log.warning("counts of unknown keys were not written yet", extra={"why": str(error)})
 
     def _until_done(self, what: Literal["store", "quarantine"], write: Callable[[], None]) -> bool:
         wait = self._settings.first_retry_s

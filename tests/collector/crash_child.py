@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from collector.broker import BrokerAddress, EmbeddedBroker
-from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
-from collector.service import Collector
+from collector.service import Collector, expected_sessions
 from facility.database import Database
 from facility.site_file import load_site
 from facility.store.opening import open_store
@@ -41,9 +40,7 @@ def main() -> None:
     store: Any = open_store(folder / "telemetry.duckdb")
     site = load_site(Path(task["site"]))
     if task.get("embedded"):
-        broker = EmbeddedBroker(
-            port=task["embedded"], data_dir=folder, sessions={"wardwatt-demo": TopicMap(site).filters()}
-        )
+        broker = EmbeddedBroker(port=task["embedded"], data_dir=folder, sessions=expected_sessions(site))
         broker.start()
     collector = Collector(
         site, DyingStore(store, task["writes"]) if task["writes"] else store,

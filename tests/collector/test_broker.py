@@ -18,9 +18,8 @@ import pytest
 
 from collector.broker import BrokerAddress, EmbeddedBroker
 from collector.link import LinkSettings
-from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
-from collector.service import Collector, CollectorSettings
+from collector.service import Collector, CollectorSettings, expected_sessions
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.site import Site
 from facility.store.opening import open_store
@@ -34,7 +33,7 @@ QUICK = CollectorSettings(first_retry_s=0.05, longest_retry_s=0.2, stop_s=5.0,
 @pytest.fixture
 def broker(site: Site, tmp_path: Path) -> Iterator[EmbeddedBroker]:
     """A running embedded broker that expects the site's collector."""
-    broker = EmbeddedBroker(port=0, data_dir=tmp_path, sessions={"wardwatt-demo": TopicMap(site).filters()})
+    broker = EmbeddedBroker(port=0, data_dir=tmp_path, sessions=expected_sessions(site))
     broker.start()
     yield broker
     broker.stop()
