@@ -159,7 +159,7 @@ CATALOGUE: Final[Mapping[str, Fault]] = {
         ),
         _fault(
             "PU-F01", "水泵汽蚀", "Cavitation", "pump", 60.0,
-            "the strainer clogs: suction pressure falls by up to 135 kPa until vapour forms in the impeller",
+            "the strainer clogs: its drop takes the inlet towards the vapour pressure and chokes the flow",
             "inlet_pressure outlet_pressure flow strainer_differential vibration_velocity vibration_acceleration_1 "
             "vibration_acceleration_2",
         ),

@@ -213,29 +213,37 @@ class Hospital:
                 self._truth.switched(event, on=False)
 
     def write_history(
-        self, store: Writer, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
+        self, store: TelemetryStore, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
     ) -> int:
         """
         Write [start, end) into the store, much faster than it would happen, and stand at its end.
 
-        Each point is written every `step_s` or at its own sampling interval, whichever is longer, as gateways do.
+        Each point is written every `step_s` or at its own sampling interval, whichever is longer, as gateways do. The
+        physics always runs in steps of a minute or less. Call it again for what follows, with another step if need be.
+
+        Parameters
+        ----------
+        step_s : 1 to 60 s, or whole minutes [s]
+        progress : told the share that is done and the word `history`
 
         Returns
         -------
-        How many readings were written. ValueError if the stretch is empty or the step is not from 1 to 60 s.
+        How many readings were written. ValueError if the stretch is empty or the step is none of these.
         """
-        if end_us <= start_us or not 1.0 <= step_s <= 60.0:
-            raise ValueError(f"nothing to write from {start_us} to {end_us} at {step_s:g} s; steps are from 1 to 60 s")
         step_us = round(step_s * _US)
+        walk_us = min(step_us, _LONGEST_STEP_US)
+        if end_us <= start_us or step_us < _US or step_us % walk_us:
+            raise ValueError(
+                f"nothing to write from {start_us} to {end_us} at {step_s:g} s; give an end after the start, and a "
+                "step of 1 to 60 s or of whole minutes"
+            )
         # On whole steps since 1970, as gateways with a right clock sample.
-        first = -(-start_us // step_us) * step_us
-        times = np.arange(first, end_us, step_us, dtype=np.int64)
-        if not len(times):
-            return 0
+        first = -(-start_us // walk_us) * walk_us
+        times = np.arange(first, end_us, walk_us, dtype=np.int64)
+        written = 0
         with self._lock:
             if self._now_us is None:
                 self._warm_up(first)
-            written = 0
             waiting: list[ReadingBatch] = []
             for i in range(0, len(times), _STEPS_AT_ONCE):
                 part = times[i : i + _STEPS_AT_ONCE]

@@ -37,7 +37,7 @@ _USUAL_LIFE: Final = timedelta(days=5 * 365)
 # Where a register may stand when its meter first comes into view: (low, high) by unit.
 _FIRST_READING: Final[Mapping[str, tuple[float, float]]] = {
     "kWh": (80_000, 900_000), "kvarh": (30_000, 300_000), "m³": (9_000, 90_000), "Nm³": (20_000, 200_000),
-    "t": (2_000, 20_000), "h": (3_000, 20_000), "starts": (200, 2_400), "GJ": (1_000, 20_000),
+    "t": (2_000, 20_000), "h": (3_000, 20_000), "starts": (200, 2_400), "GJ": (1_000, 20_000), "mm": (200, 900),
 }  # fmt: skip
 
 

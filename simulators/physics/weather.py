@@ -92,3 +92,20 @@ def relative_humidity(temperature_c: Array, dew_point_c: Array) -> Array:
     """Return the relative humidity of air with a dew point, at most 100. [%]"""
     share = saturation_pressure(np.minimum(dew_point_c, temperature_c)) / saturation_pressure(temperature_c)
     return 100.0 * share
+
+
+def wet_bulb_temperature(temperature_c: Array, humidity_percent: Array) -> Array:
+    """
+    Return the wet-bulb temperature at sea-level pressure. [°C]
+
+    Source: R. Stull, J. Appl. Meteor. Climatol. 50 (2011) 2267, equation (1); within 1 K from -20 to 50 °C and
+    5 to 99 %.
+    """
+    t, rh = temperature_c, humidity_percent
+    return (
+        t * np.arctan(0.151977 * np.sqrt(rh + 8.313659))
+        + np.arctan(t + rh)
+        - np.arctan(rh - 1.676331)
+        + 0.00391838 * rh**1.5 * np.arctan(0.023101 * rh)
+        - 4.686035
+    )

@@ -24,14 +24,16 @@ def run(scene: Scene) -> None:
     dew_point = season - 2.5 + 1.5 * scene.wander("weather|moisture", 86400.0)
     sun = weather.global_radiation(weather.solar_elevation(span.day, span.hour, CLIMATE.latitude_deg), cloud)
     wind = np.abs(2.2 + 1.2 * scene.wander("weather|wind", 3 * 3600.0) + 0.5 * scene.wander("weather|gust", 20.0))
-    rain = np.maximum(0.0, cloud - 0.85) * 12.0
+    rain_mm_h = np.maximum(0.0, cloud - 0.85) * 12.0
+    direction = (135.0 + 70.0 * scene.wander("weather|direction", 6 * 3600.0)) % 360.0
+    humidity = weather.relative_humidity(outdoor, dew_point)
     for item in scene.each("weather_station"):
-        humidity = weather.relative_humidity(outdoor, dew_point)
-        scene.put(item, "temperature", outdoor, 0.05)
         scene.put(item, "outdoor_temperature", outdoor, 0.05)
-        scene.put(item, "humidity", humidity, 0.4)
-        scene.put(item, "relative_humidity", humidity, 0.4)
-        scene.put(item, "solar_radiation", sun, 2.0)
+        scene.put(item, "outdoor_humidity", humidity, 0.4)
+        scene.put(item, "wet_bulb_temperature", weather.wet_bulb_temperature(outdoor, humidity), 0.05)
+        scene.put(item, "dew_point", np.minimum(dew_point, outdoor), 0.1)
         scene.put(item, "wind_speed", wind, 0.1)
-        scene.put(item, "rainfall", rain)
-        scene.put(item, "pressure", 101.5 + 0.6 * scene.wander("weather|pressure", 2 * 86400.0), 0.01)
+        scene.put(item, "wind_direction", direction, 3.0)
+        scene.put(item, "solar_radiation", sun, 2.0)
+        scene.count(item, "rain_total", rain_mm_h)
+        scene.put(item, "air_pressure", 101.5 + 0.6 * scene.wander("weather|pressure", 2 * 86400.0), 0.01)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facility.site import Site
 from simulators.faults import CATALOGUE, Fault, FaultBook, FaultEvent, UnknownFault, faults_of, find_fault
 from simulators.hospital import Hospital
-from tests.simulators.conftest import HOUR_US, WEDNESDAY_US, minutes
+from tests.simulators.conftest import HOUR_US, ROOT, WEDNESDAY_US, minutes
 
 Values = Mapping[str, NDArray[np.float64]]
 
@@ -250,3 +250,13 @@ class TestBook:
 
     def test_a_machine_knows_the_faults_that_it_can_have(self, site: Site) -> None:
         assert {f.id for f in faults_of(site.equipment["oz-icu"])} == {"MG-F02", "MG-F07"}
+
+
+def test_the_page_about_the_simulators_lists_every_fault_as_it_is() -> None:
+    page = (ROOT / "docs/simulators.md").read_text(encoding="utf-8")
+    for fault in CATALOGUE.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {fault.id} |"))
+        assert fault.name.zh in row
+        assert fault.name.en in row
+        assert fault.effect in row
+        assert f"| {fault.waste_unit or '–'} |" in row

@@ -11,7 +11,7 @@ from facility.site import Site
 from facility.site_file import load_site
 from simulators.gateways import Publisher, command, command_topic, reporters, stamp
 from simulators.hospital import Hospital
-from tests.simulators.conftest import ROOT, Address, Mosquitto, Subscriber, eventually
+from tests.simulators.conftest import Address, Mosquitto, Subscriber, eventually
 
 US = 1_768_320_000_000_000
 
@@ -164,7 +164,3 @@ def test_stopping_twice_and_stopping_what_never_started_do_nothing(site: Site) -
     publisher.start()
     publisher.stop()
     publisher.stop()
-
-
-def test_the_demos_site_file_stands_where_make_demo_looks() -> None:
-    assert (ROOT / "examples/demo/site.yaml").is_file()

@@ -244,6 +244,17 @@ class TestHistory:
         assert (kept["tx1/active_power"].quality == SIMULATED).all()
         assert told[-1] == 1.0
 
+    def test_a_coarser_step_writes_fewer_readings_of_the_same_hospital(self, site: Site, tmp_path: Path) -> None:
+        end = WEDNESDAY_US + 2 * HOUR_US
+        with open_store(tmp_path / "fine.duckdb") as store:
+            Hospital(site, seed=1).write_history(store, WEDNESDAY_US, end)
+            fine = store.series(["tx1/winding_temperature_a"], WEDNESDAY_US, end)["tx1/winding_temperature_a"]
+        with open_store(tmp_path / "coarse.duckdb") as store:
+            Hospital(site, seed=1).write_history(store, WEDNESDAY_US, end, 600.0)
+            coarse = store.series(["tx1/winding_temperature_a"], WEDNESDAY_US, end)["tx1/winding_temperature_a"]
+        assert np.diff(coarse.time_us).tolist() == [10 * MINUTE_US] * 11
+        assert coarse.value.tolist() == fine.value[::10].tolist()
+
     def test_live_goes_on_where_history_ends(self, site: Site, tmp_path: Path) -> None:
         hospital = Hospital(site, seed=1)
         end = WEDNESDAY_US + 3 * HOUR_US
@@ -280,7 +291,7 @@ class TestHistory:
         assert hospital.step(WEDNESDAY_US)["hv1/energy_import"] == pytest.approx(fresh["hv1/energy_import"], abs=1.0)
 
     @pytest.mark.parametrize(
-        ("end", "step_s"), [(WEDNESDAY_US, 60.0), (WEDNESDAY_US + 1, 0.5), (WEDNESDAY_US + 1, 90.0)]
+        ("end", "step_s"), [(WEDNESDAY_US, 60.0), (WEDNESDAY_US + HOUR_US, 0.5), (WEDNESDAY_US + HOUR_US, 90.0)]
     )
     def test_an_empty_stretch_or_a_wild_step_is_refused(
         self, site: Site, tmp_path: Path, end: int, step_s: float

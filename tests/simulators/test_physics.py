@@ -277,3 +277,7 @@ class TestWeather:
 
     def test_air_at_its_dew_point_is_saturated_and_never_more(self) -> None:
         assert weather.relative_humidity(array(15.0, 15.0), array(15.0, 18.0)).tolist() == [100.0, 100.0]
+
+    def test_the_wet_bulb_agrees_with_the_worked_example_of_its_source(self) -> None:
+        # Stull (2011): 20 °C and 50 % give 13.7 °C.
+        assert weather.wet_bulb_temperature(array(20.0), array(50.0))[0] == pytest.approx(13.7, abs=0.05)
