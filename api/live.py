@@ -1,24 +1,22 @@
 """The newest value of every point, in arrays, and a way to hear which of them changed.
 
-The collector's thread writes, request threads read, and event streams on the web server's loop wait. A subscriber holds
-nothing but the revision that it has seen: whoever reads slowly gets fewer, newer values, never a growing queue.
+The collector's thread writes, request threads read, and event streams on the server's loop wait for the board's bell. A
+listener keeps nothing but the revision that it has seen and asks what changed since: whoever reads slowly gets fewer,
+newer values, never a growing queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facility.readings import Latest, PointTable, ReadingBatch
-
-PACE_S: Final = 0.5  # a person reads no faster than twice a second
 
 
 class Wake:
@@ -189,28 +187,6 @@ class LiveBoard:
         with self._lock:
             return np.flatnonzero(self._changed_at > revision)
 
-    async def subscribe(self, since: int | None = None, pace_s: float = PACE_S) -> AsyncIterator[NDArray[np.intp]]:
-        """
-        Yield the indices of changed points as they change, at most once in `pace_s`; ends when the board is closed.
-
-        Parameters
-        ----------
-        since : revision already seen; None: from now on
-        pace_s : shortest time between two turns [s]
-        """
-        seen = self._revision if since is None else since
-        wake = Wake()
-        with self.bell.heard_by(wake):
-            while not self.bell.closed:
-                revision = self._revision
-                changed = self.changed_since(seen)
-                seen = revision
-                if changed.size:
-                    yield changed
-                    await asyncio.sleep(pace_s)
-                else:
-                    await wake.wait()
-
     def close(self) -> None:
-        """End all subscriptions; readings are still taken."""
+        """Ring for the last time, so that all listeners go; readings are still taken."""
         self.bell.close()

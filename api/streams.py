@@ -17,11 +17,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.errors import ApiError
-from api.live import PACE_S, Bell, LiveBoard, Wake
+from api.live import Bell, LiveBoard, Wake
 from api.responses import dumps
 
 log = logging.getLogger(__name__)
 
+_PACE_S: Final = 0.5  # a person reads no faster than twice a second
 _KEPT_EVENTS: Final = 512  # a phone that was in a lift for minutes catches up with what it missed
 
 
@@ -94,7 +95,7 @@ class Streams:
     events: EventLog = field(default_factory=EventLog)
     most: int = 256
     most_of_one: int = 32
-    pace_s: float = PACE_S
+    pace_s: float = _PACE_S
     heartbeat_s: float = 15.0
     patience_s: float = 20.0
     dropped: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
@@ -190,7 +190,7 @@ def unknown_point(site: Site, key: str) -> ApiError:
     return unknown("point", key, site.points.index, "GET /api/v1/points")
 
 
-def _summary(item: Equipment) -> dict[str, object]:
+def _summary(item: Equipment) -> dict[str, Any]:
     return {
         "id": item.id,
         "class": item.cls.id,

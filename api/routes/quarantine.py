@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel
@@ -70,7 +70,7 @@ def entry(here: Here, entry: Annotated[int, Path(ge=1, le=2**63 - 1)]) -> Quaran
     return QuarantineSampleOut(**_fields(found), payload_base64=base64.b64encode(found.payload).decode())
 
 
-def _fields(entry: QuarantineEntry) -> dict[str, object]:
+def _fields(entry: QuarantineEntry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "topic": entry.topic,

@@ -101,16 +101,17 @@ class Logins:
         fits = password_fits(user.password_hash if user else None, password)
         if user is None or user.disabled or not fits:
             self._note_refusal(user, now_us, address)
-            raise ApiError(
-                401, "bad-credentials", "Name or password is wrong.", "Check both; an administrator can set a new one."
-            )
+            raise _bad_credentials()
         self.throttle.refund(name, address, known)
         new_hash = hash_password(password) if needs_new_hash(user.password_hash) else None
         token = new_secret()
         with self.database.session() as session:
             session.execute(delete(LoginSession).where(LoginSession.expires_us <= now_us))
-            if new_hash is not None:
-                session.merge(user).password_hash = new_hash
+            row = session.get_one(User, user.id)
+            if row.disabled or row.password_hash != user.password_hash:
+                # Changed while we were looking: the new password ends all logins, this one too.
+                raise _bad_credentials()
+            row.password_hash = new_hash or row.password_hash
             session.add(
                 LoginSession(
                     token_hash=kept_form(token),
@@ -213,6 +214,13 @@ class Logins:
                 delete(LoginSession).where(LoginSession.user_id == row.id, LoginSession.token_hash != identity.key)
             )
             audit.record(session, now_us, identity.name, "password-changed", identity.name)
+
+
+def _bad_credentials() -> ApiError:
+    # One wording for a wrong name, a wrong password and a disabled person.
+    return ApiError(
+        401, "bad-credentials", "Name or password is wrong.", "Check both; an administrator can set a new one."
+    )
 
 
 def known_or_new(device: str | None, known: str | None, devices: DeviceMarks, user_id: int) -> str:

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from api.live import LiveBoard
+from api.live import Bell, LiveBoard, Wake
 from facility.readings import OUT_OF_RANGE, Latest, PointTable, ReadingBatch
 
 TABLE = PointTable.of_keys(["tx1/load", "tx1/winding", "tx2/load"])
@@ -83,69 +83,68 @@ def test_a_batch_of_another_table_is_refused():
         LiveBoard(TABLE)(ReadingBatch.of(other, [0], [100], [1.0]))
 
 
-def test_a_subscriber_hears_of_what_another_thread_writes():
-    async def run() -> list[list[int]]:
-        board = LiveBoard(TABLE)
-        heard: list[list[int]] = []
-        writer = threading.Thread(target=board, args=(batch((1, 100, 1.0)),))
-        changes = board.subscribe(pace_s=0.0)
-        waiting = asyncio.ensure_future(anext(changes))
-        await asyncio.sleep(0)
-        writer.start()
-        heard.append((await waiting).tolist())
-        writer.join()
-        await changes.aclose()
-        return heard
+def test_a_listener_on_the_loop_hears_of_what_another_thread_writes():
+    async def run() -> tuple[bool, list[int]]:
+        board, wake = LiveBoard(TABLE), Wake()
+        with board.bell.heard_by(wake):
+            writer = threading.Thread(target=board, args=(batch((1, 100, 1.0)),))
+            writer.start()
+            heard = await wake.wait(30)
+            writer.join()
+            return heard, board.changed_since(0).tolist()
 
-    assert asyncio.run(run()) == [[1]]
+    assert asyncio.run(run()) == (True, [1])
 
 
-def test_many_writes_between_two_turns_of_a_subscriber_are_one_change():
-    async def run() -> list[int]:
-        board = LiveBoard(TABLE)
-        for t in range(1000):
-            board(batch((0, t + 1, float(t)), (2, t + 1, float(t))))
-        changes = board.subscribe(since=0, pace_s=0.0)
-        first = (await anext(changes)).tolist()
-        board.close()
-        assert [c async for c in changes] == []
-        return first
+def test_many_rings_before_the_listener_looks_are_one():
+    async def run() -> tuple[bool, bool]:
+        bell, wake = Bell(), Wake()
+        with bell.heard_by(wake):
+            for _ in range(1000):
+                bell.ring()
+            return await wake.wait(30), await wake.wait(0)
 
-    assert asyncio.run(run()) == [0, 2]
+    assert asyncio.run(run()) == (True, False)
 
 
-def test_a_closed_board_ends_the_subscriptions_that_wait_and_those_that_come():
-    async def run() -> tuple[list[int], list[int]]:
-        board = LiveBoard(TABLE)
+def test_a_closed_bell_wakes_those_that_wait_and_those_that_come():
+    async def run() -> list[bool]:
+        bell, first, late = Bell(), Wake(), Wake()
+        with bell.heard_by(first):
+            bell.close()
+            heard = await first.wait(30)
+        with bell.heard_by(late):
+            return [heard, await late.wait(30)]
 
-        async def count() -> list[int]:
-            return [len(c) async for c in board.subscribe()]
-
-        waiting = asyncio.ensure_future(count())
-        await asyncio.sleep(0)
-        board.close()
-        return await waiting, await count()
-
-    assert asyncio.run(run()) == ([], [])
+    assert asyncio.run(run()) == [True, True]
 
 
-def test_no_change_is_lost_when_threads_write_while_a_subscriber_reads():
-    async def run() -> int:
-        board = LiveBoard(TABLE)
-        last = 2000
+def test_a_listener_whose_loop_is_gone_harms_nobody():
+    bell = Bell()
+
+    async def listen() -> None:
+        bell.heard_by(Wake()).__enter__()
+
+    asyncio.run(listen())
+    bell.ring()
+
+
+def test_no_ring_is_lost_when_threads_write_while_a_listener_looks():
+    last = 2000
+
+    async def run() -> None:
+        board, wake = LiveBoard(TABLE), Wake()
 
         def write() -> None:
             for t in range(1, last + 1):
                 board(batch((0, t, float(t))))
 
-        writer = threading.Thread(target=write)
-        writer.start()
-        async with asyncio.timeout(60):
-            async for _ in board.subscribe(since=0, pace_s=0.0):
-                reading = board.latest("tx1/load")
-                if reading is not None and reading.time_us == last:
-                    break
-        writer.join()
-        return last
+        with board.bell.heard_by(wake):
+            writer = threading.Thread(target=write)
+            writer.start()
+            while (reading := board.latest("tx1/load")) is None or reading.time_us < last:
+                # A lost ring would let this wait run out.
+                assert await wake.wait(60)
+            writer.join()
 
-    assert asyncio.run(run()) == 2000
+    asyncio.run(run())

@@ -18,7 +18,7 @@ from analytics.desk import Desk
 from api.app import create_app
 from api.context import Context, WebSettings
 from api.errors import ApiError
-from api.security import passwords
+from api.security import logins, passwords
 from api.security.audit import check_chain
 from api.security.routes import safe_next
 from api.security.tables import LoginSession, User
@@ -404,6 +404,17 @@ def test_a_password_set_by_an_administrator_ends_all_logins(log_in: LogIn, datab
     browser = log_in("operator")
     set_password(database, "operator")
     assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_a_password_that_is_changed_while_it_is_checked_lets_nobody_in(
+    browser: Browser, try_password: Try, database: Database, password: str, monkeypatch: pytest.MonkeyPatch
+):
+    def changed_meanwhile(kept: str | None, given: str) -> bool:
+        set_password(database, "operator")
+        return True
+
+    monkeypatch.setattr(logins, "password_fits", changed_meanwhile)
+    assert try_password(browser(), "operator", password).status_code == 401
 
 
 def test_a_hash_of_weaker_times_is_renewed_at_the_next_login(log_in: LogIn, database: Database, password: str):
