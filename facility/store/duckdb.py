@@ -25,11 +25,12 @@ from facility.store import duckdb_schema
 from facility.store.contract import StoreSize
 from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
-from facility.store.duckdb_runs import TIME_US, Housekeeper, Merge, cold_columns, due, run_order
+from facility.store.duckdb_runs import TIME_US, Housekeeper, Merge, cold_columns, deletion, due, run_order, scattered
 from facility.store.last_write import Readings, last_write_stands
 from facility.store.steps import aggregates_of, join_steps, sum_by_step
 
 _SLICE_READINGS: Final = 1_000_000  # so many readings of a long aggregate are held at once
+_PARTS_A_CHECKPOINT: Final = 4  # of a long deletion: what the engine keeps of them in memory is bounded
 _FULL: Final = 2  # writers wait when the hot part holds so many times its bound
 
 
@@ -203,7 +204,8 @@ class DuckDBStore:
                     "quality": np.empty(0, np.uint8),
                 }
             )
-        chosen = f"point IN ({', '.join(map(str, sorted(ids)))})"
+        # The engine skips row groups by either form; a join is quicker than a long list of constants.
+        chosen, wanted = ("point = ?", [ids[0]]) if len(ids) == 1 else ("point IN (SELECT unnest(?))", [sorted(ids)])
         sorted_part = (
             f"SELECT point, {TIME_US} AS time_us, value, quality FROM cold WHERE {chosen} "
             f"AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000}"
@@ -217,8 +219,9 @@ class DuckDBStore:
                     cursor,
                     f"SELECT point, time_us, value, quality, seq FROM hot WHERE {chosen} "
                     f"AND time_us >= {start_us} AND time_us < {end_us}",
+                    wanted,
                 )
-            rows = _readings(fetch(cursor, sorted_part))
+            rows = _readings(fetch(cursor, sorted_part, wanted))
             if with_hot:
                 run(cursor, "COMMIT")
         if start_us % 1_000_000 or end_us % 1_000_000:
@@ -274,28 +277,26 @@ class DuckDBStore:
             rows, arrived = self._hot_rows(cursor, last_seq)
             if arrived == 0:
                 return
-            with self._booking:  # a writer may be making room for new points
-                cold = self._book.cold.copy()
+            rows = self._not_yet_cold(cursor, rows)
+            cold = self._cold_copy()
             run(cursor, "BEGIN")
-            replaced = self._remove_from_cold(cursor, cold.late(rows))
             number = self._next_run
-            run(
-                cursor,
-                "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM incoming",
-                [number],
-                cold_columns(rows.take(run_order(rows))),
-            )
-            run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
-            cold.add(rows, replaced)
+            if len(rows):
+                run(
+                    cursor,
+                    "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM incoming",
+                    [number],
+                    cold_columns(rows.take(run_order(rows))),
+                )
+                run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
+            cold.add(rows)
             run(cursor, "DELETE FROM hot WHERE seq <= ?", [last_seq])
             _put_cold_points(cursor, cold)
             run(cursor, "COMMIT")
-            self._next_run = number + 1
-            self._runs[number] = len(rows)
-            with self._booking:
-                # Points that a writer has introduced meanwhile have nothing cold.
-                cold.grow(len(self._book.keys))
-                self._book.cold = cold
+            if len(rows):
+                self._next_run = number + 1
+                self._runs[number] = len(rows)
+            self._publish(cold)
             # Before the checkpoint, which may fail: the readings have been moved all the same.
             with self._writing:
                 self._hot_readings -= arrived
@@ -315,17 +316,53 @@ class DuckDBStore:
         rows = _in_writing_order(_readings(columns), columns["seq"])
         return last_write_stands(rows), len(rows)
 
-    def _remove_from_cold(self, cursor: Connection, late: Readings) -> NDArray[np.int32]:
-        """Delete the keys that are about to be written again and return the point of each that was there."""
+    def _not_yet_cold(self, cursor: Connection, rows: Readings) -> Readings:
+        """
+        Return the readings that the cold part lacks, after deleting from it those that have another value now.
+
+        The hot part holds them all until they are moved, so nothing goes missing when this is cut short. A reading
+        that was merely sent again, which is the usual case, costs no rewriting.
+        """
+        may_be_there = self._book.cold.late(rows)
+        late = rows.take(may_be_there)
         if len(late) == 0:
-            return np.empty(0, dtype=np.int32)
-        removed = fetch(
+            return rows
+        there = fetch(
             cursor,
-            "DELETE FROM cold USING incoming WHERE cold.point = incoming.point AND cold.time_s = incoming.time_s "
-            "AND cold.ms = incoming.ms AND cold.us = incoming.us RETURNING cold.point",
-            incoming=cold_columns(late),
+            "SELECT nth, cold.value, cold.quality FROM cold JOIN incoming USING (point, time_s, ms, us)",
+            incoming={**cold_columns(late), "nth": np.arange(len(late), dtype=np.int64)},
         )
-        return removed["point"]
+        nth = there["nth"]
+        same = (there["value"].view(np.int64) == late.value[nth].view(np.int64)) & (
+            there["quality"] == late.quality[nth]
+        )
+        for part in scattered(late.take(np.sort(nth[~same])), self._book.cold.spacing_us()):
+            cold = self._cold_copy()
+            cold.readings -= np.bincount(part.point, minlength=cold.readings.shape[0])
+            run(cursor, "BEGIN")
+            run(
+                cursor,
+                "DELETE FROM cold USING incoming WHERE cold.point = incoming.point AND cold.time_s = incoming.time_s "
+                "AND cold.ms = incoming.ms AND cold.us = incoming.us",
+                incoming=cold_columns(part),
+            )
+            _put_cold_points(cursor, cold)
+            run(cursor, "COMMIT")
+            self._publish(cold)
+            self._checkpoint(cursor)
+        lacking = np.ones(len(rows), dtype=np.bool_)
+        lacking[np.flatnonzero(may_be_there)[nth[same]]] = False
+        return rows.take(lacking)
+
+    def _cold_copy(self) -> Sorted:
+        with self._booking:  # a writer may be making room for new points
+            return self._book.cold.copy()
+
+    def _publish(self, cold: Sorted) -> None:
+        with self._booking:
+            # Points that a writer has introduced meanwhile have nothing cold.
+            cold.grow(len(self._book.keys))
+            self._book.cold = cold
 
     def _merge_some(self) -> bool:
         """Do one part of a merge of runs, if one is due; True if there is more to do."""
@@ -349,34 +386,42 @@ class DuckDBStore:
     def delete_before(self, time_us: int) -> int:
         """Delete all readings older than `time_us` and return how many there were."""
         self._must_write()
-        with self._compacting, self._writing:
+        with self._compacting:
             self._move_hot()
             with self._cursor() as cursor:
                 # The first condition lets the engine skip what is newer, the second is exact.
-                older, limit = f"time_s <= ? AND {TIME_US} < ?", [time_us // 1_000_000, time_us]
-                gone = fetch(cursor, f"SELECT point, count(*) AS n FROM cold WHERE {older} GROUP BY point", limit)
-                deleted = int(gone["n"].sum())
-                if deleted == 0:
-                    return 0
-                cold = self._book.cold.copy()
-                cold.readings[gone["point"]] -= gone["n"]
-                cold.newest.forget_before(time_us)
-                cold.first_us[gone["point"]] = NOT_YET
-                left = fetch(
+                older = f"time_s <= ? AND {TIME_US} < ?"
+                held = fetch(
                     cursor,
-                    f"SELECT point, min({TIME_US}) AS first_us FROM cold WHERE {TIME_US} >= ? GROUP BY point",
-                    [time_us],
+                    f"SELECT point, count(*) AS n, min({TIME_US}) AS first_us FROM cold WHERE {older} "
+                    "GROUP BY point ORDER BY point",
+                    [time_us // 1_000_000, time_us],
                 )
-                cold.first_us[left["point"]] = left["first_us"]
-                run(cursor, "BEGIN")
-                run(cursor, f"DELETE FROM cold WHERE {older}", limit)
-                _put_cold_points(cursor, cold)
-                run(cursor, "COMMIT")
-                with self._booking:
-                    self._book.cold = cold
-                    self._book.newest.forget_before(time_us)
+                for done, (first, last, until_us) in enumerate(deletion(held, self._book.cold.readings, time_us)):
+                    if done % _PARTS_A_CHECKPOINT == _PARTS_A_CHECKPOINT - 1:
+                        self._checkpoint(cursor)
+                    run(cursor, "BEGIN")
+                    run(
+                        cursor,
+                        f"DELETE FROM cold WHERE point BETWEEN ? AND ? AND {older}",
+                        [first, last, until_us // 1_000_000, until_us],
+                    )
+                    left = fetch(
+                        cursor,
+                        f"SELECT point, count(*) AS n, min({TIME_US}) AS first_us FROM cold "
+                        "WHERE point BETWEEN ? AND ? GROUP BY point",
+                        [first, last],
+                    )
+                    cold = self._cold_copy()
+                    before = cold.newest.time_us.copy()
+                    cold.recount(slice(first, last + 1), left["point"], left["n"], left["first_us"])
+                    _put_cold_points(cursor, cold)
+                    run(cursor, "COMMIT")
+                    self._publish(cold)
+                    with self._booking:
+                        self._book.newest.follow(before, cold.newest.time_us[: before.shape[0]])
                 self._checkpoint(cursor)
-        return deleted
+        return int(held["n"].sum())
 
     def points(self) -> Sequence[str]:
         """Return the keys of all points that hold at least one reading, sorted."""
@@ -391,7 +436,7 @@ class DuckDBStore:
                 last_seq = self._next_seq - 1
                 newest = self._book.newest.time_us.copy()
             cold, (hot, _) = self._book.cold, self._hot_rows(cursor, last_seq)
-            late, twice = cold.late(hot), 0
+            late, twice = hot.take(cold.late(hot)), 0
             if len(late):
                 twice = one(
                     cursor,

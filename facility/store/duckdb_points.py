@@ -47,9 +47,11 @@ class Newest:
         self.value[rows.point] = rows.value
         self.quality[rows.point] = rows.quality
 
-    def forget_before(self, time_us: int) -> None:
-        """Forget readings older than this."""
-        self.time_us[self.time_us < time_us] = NEVER
+    def follow(self, before_us: NDArray[np.int64], after_us: NDArray[np.int64]) -> None:
+        """Forget the readings that a deletion took away, going by the newest times (n,) before and after it."""
+        gone = (after_us == NEVER) & (before_us != NEVER)
+        known = self.time_us[: gone.shape[0]]
+        known[gone & (known == before_us)] = NEVER
 
     def of(self, ids: NDArray[np.intp]) -> list[Latest]:
         """Return the newest readings of points that have one."""
@@ -86,18 +88,34 @@ class Sorted:
         other.newest.quality = self.newest.quality.copy()
         return other
 
-    def add(self, rows: Readings, replaced: NDArray[np.int32]) -> None:
-        """Count in sorted, unique readings; `replaced` (n,) are the points of the older readings they stand in for."""
-        points = self.readings.shape[0]
-        self.readings += np.bincount(rows.point, minlength=points) - np.bincount(replaced, minlength=points)
+    def add(self, rows: Readings) -> None:
+        """Count in sorted, unique readings, none of which is there yet."""
+        self.readings += np.bincount(rows.point, minlength=self.readings.shape[0])
         first = first_of_each(rows.point)
         ids = rows.point[first]
         self.first_us[ids] = np.minimum(self.first_us[ids], rows.time_us[first])
         self.newest.take_in(rows)
 
-    def late(self, rows: Readings) -> Readings:
-        """Return the readings whose key the cold part may hold already."""
-        return rows.take(rows.time_us <= self.newest.time_us[rows.point])
+    def recount(
+        self,
+        stretch: slice,
+        point: NDArray[np.int32],
+        readings: NDArray[np.int64],
+        first_us: NDArray[np.int64],
+    ) -> None:
+        """Take what is left, after a deletion of the oldest, of the points in a stretch of ids."""
+        self.readings[stretch], self.first_us[stretch] = 0, NOT_YET
+        self.readings[point], self.first_us[point] = readings, first_us
+        self.newest.time_us[stretch][self.readings[stretch] == 0] = NEVER
+
+    def spacing_us(self) -> NDArray[np.float64]:
+        """Return the mean time (points,) between the readings of each point, at least a microsecond. [µs]"""
+        lived = np.where(self.readings > 0, self.newest.time_us.astype(np.float64) - self.first_us, 0.0)
+        return np.maximum(lived / np.maximum(self.readings, 1), 1.0)
+
+    def late(self, rows: Readings) -> NDArray[np.bool_]:
+        """Tell (n,) of which readings the cold part may hold the key already."""
+        return rows.time_us <= self.newest.time_us[rows.point]
 
 
 class PointBook:

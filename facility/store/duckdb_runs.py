@@ -7,19 +7,22 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import StoreUnavailable
-from facility.store.duckdb_file import Columns, Connection, fetch, one, run
+from facility.store.duckdb_file import Columns, Connection, DuckDBFile, fetch, one, run
 from facility.store.last_write import Readings, first_of_each
 
-_PART_READINGS: Final = 1_000_000  # a part takes well under a second, so that the hot part can be moved in between
+# For each row group of which a row is deleted the engine keeps 256 KiB in memory until the next checkpoint. So merges
+# and deletions go by parts, which also lets the hot part be moved in between.
+_PART_READINGS: Final = 500_000  # where whole stretches go: about 31 row groups
+_PART_ROW_GROUPS: Final = 128  # where single readings go, here and there
 
 # Time at rest is three columns. Most gateways stamp whole seconds or milliseconds: the finer columns then hold nothing
 # but zeros, which take no room, and seconds pack into a byte.
@@ -92,16 +95,13 @@ class Merge:
 
     @classmethod
     def plan(cls, cursor: Connection, target: int, sources: Sequence[int]) -> Self:
-        """Cut the points so that each part holds about a million readings."""
+        """Cut the points so that each part holds a bounded number of readings."""
         held = fetch(
             cursor,
             "SELECT point, count(*) AS n FROM cold WHERE run IN (SELECT unnest(?)) GROUP BY point ORDER BY point",
             [list(sources)],
         )
-        points, before = held["point"], np.cumsum(held["n"]) - held["n"]
-        first = np.flatnonzero(np.diff(before // _PART_READINGS, prepend=-1))
-        last = np.append(first[1:], len(points)) - 1
-        parts = list(zip(points[first].tolist(), points[last].tolist(), strict=True)) if len(points) else []
+        parts = _point_ranges(held)
         return cls(target, sources, 0, parts)
 
     def go_on(self, cursor: Connection) -> bool:
@@ -125,6 +125,45 @@ class Merge:
         run(cursor, "COMMIT")
         del self._parts[:1]
         return finished
+
+
+def deletion(held: Columns, readings: NDArray[np.int64], before_us: int) -> Iterator[tuple[int, int, int]]:
+    """
+    Cut the deletion of what is older than `before_us` into parts: first and last point id, and until when.
+
+    `held` says of each point, sorted by id, how many readings `n` are to go and the time `first_us` of the first;
+    `readings` (points,) how many each id holds in all, for any of its row groups may hold one that is to go.
+    """
+    for first, last in _point_ranges({"point": held["point"], "n": readings[held["point"]]}):
+        chosen = held["point"] == first
+        cuts = int(held["n"][chosen][0]) // _PART_READINGS + 1 if first == last else 1
+        begin_us = int(held["first_us"][chosen][0])
+        for i in range(1, cuts + 1):
+            yield first, last, begin_us + (before_us - begin_us) * i // cuts if i < cuts else before_us
+
+
+def scattered(rows: Readings, spacing_us: NDArray[np.float64]) -> Iterator[Readings]:
+    """
+    Cut readings, sorted by (point, time), that are to be deleted from the cold part one by one.
+
+    `spacing_us` (points,) is the mean time between the readings of each id, from which follows how many row groups the
+    deletion touches. [µs]
+    """
+    if len(rows) == 0:
+        return
+    stretch = (rows.time_us / (spacing_us[rows.point] * DuckDBFile.ROW_GROUP)).astype(np.int64)
+    touched = np.cumsum(np.append(True, (np.diff(rows.point) != 0) | (np.diff(stretch) != 0))) - 1
+    cuts = np.flatnonzero(np.diff(touched // _PART_ROW_GROUPS)) + 1
+    for first, end in pairwise([0, *cuts.tolist(), len(rows)]):
+        yield rows.take(slice(first, end))
+
+
+def _point_ranges(held: Columns) -> list[tuple[int, int]]:
+    """Return first and last id of stretches of `point` (n,), sorted, whose counts `n` (n,) add up to about a part."""
+    points, before = held["point"], np.cumsum(held["n"]) - held["n"]
+    first = np.flatnonzero(np.diff(before // _PART_READINGS, prepend=-1))
+    last = np.append(first[1:], len(points)) - 1
+    return list(zip(points[first].tolist(), points[last].tolist(), strict=True)) if len(points) else []
 
 
 class Housekeeper:

@@ -198,6 +198,34 @@ def test_many_runs_are_merged_into_few(tmp_path: Path) -> None:
         assert store.series(KEYS, *EVER)[KEYS[2]].value.tolist() == np.repeat(np.arange(30.0), 10).tolist()
 
 
+def test_late_data_rewrites_a_run_in_small_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facility.store.duckdb_runs._PART_ROW_GROUPS", 2)
+    monkeypatch.setattr("facility.store.duckdb_file.DuckDBFile.ROW_GROUP", 2048)
+    path = tmp_path / "t.duckdb"
+    with DuckDBStore(path, settings=BY_HAND) as store:
+        store.write(batch(0, 50))
+        store.compact()
+        store.write(batch(10, 60, 2.0))
+        store.compact()
+        assert store.size().readings == 210
+    with DuckDBStore(path, settings=BY_HAND) as store:
+        assert store.size().readings == 210
+        for key in KEYS:
+            assert store.series([key], *EVER)[key].value.tolist() == [1.0] * 10 + [2.0] * 60
+
+
+def test_what_was_merely_sent_again_makes_no_new_run(tmp_path: Path) -> None:
+    with DuckDBStore(tmp_path / "t.duckdb", settings=BY_HAND) as store:
+        for _ in range(3):
+            store.write(batch(0, 50))
+            store.compact()
+        assert len(store._runs) == 1
+        store.write(batch(49, 2))
+        store.compact()
+        assert sorted(store._runs.values()) == [3, 150]
+        assert store.size().readings == 153
+
+
 def test_late_data_may_rewrite_a_run_while_a_merge_is_half_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +316,21 @@ def test_room_of_deleted_readings_is_used_again(tmp_path: Path) -> None:
             store.delete_before(n * 10**9)
             sizes.append(store.size().bytes)
         assert sizes[-1] < 2 * sizes[1]
+
+
+def test_a_long_deletion_goes_by_parts_of_points_and_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facility.store.duckdb_runs._PART_READINGS", 10)
+    path = tmp_path / "t.duckdb"
+    with DuckDBStore(path, settings=BY_HAND) as store:
+        store.write(batch(0, 100))
+        store.compact()
+        store.write(batch(50, 40, 2.0))
+        assert store.delete_before(70_000_000) == 210
+        assert store.delete_before(70_000_000) == 0
+        for _ in range(2):
+            assert (store.size().readings, store.size().first_us) == (90, 70_000_000)
+            assert store.series(KEYS, *EVER)[KEYS[1]].value.tolist() == [2.0] * 20 + [1.0] * 10
+            store = DuckDBStore(path) if store.close() is None else store
 
 
 def test_addresses_are_kept_and_follow_the_site_file_but_not_a_bare_key(tmp_path: Path) -> None:
