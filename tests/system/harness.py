@@ -194,9 +194,10 @@ class Wardwatt:
     def readings(self, point):
         """Return all raw readings of a point: times [µs] and values."""
         series = self.get(
-            "range", point=point, step="raw", **{"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
+            "range", point=point, step="raw", **{"from": "2000-01-01T00:00:00Z", "to": "2099-01-01T00:00:00Z"}
         )
-        return series["series"][point]["time_us"], series["series"][point]["value"]
+        (one,) = series["series"]
+        return one["time_us"], one["value"]
 
 
 def run(*arguments, check=True, timeout=120, **more):
