@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -26,7 +27,7 @@ from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.service import Collector
 from facility.database import Database
-from facility.errors import ConfigurationError, Problem
+from facility.errors import ConfigurationError, Problem, StoreUnavailable
 from facility.site import Site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
@@ -34,6 +35,7 @@ from facility.store.opening import open_store
 log = logging.getLogger(__name__)
 
 EMBEDDED_PORT: Final = 1883
+_LOOK_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Service:
             sinks.append(self._start_judging())
         if self.roles.collect:
             self._start_collecting(sinks)
+        else:
+            self._start_looking()
 
     def _start_judging(self) -> LiveFeed:
         rules = LiveRules(self.site)
@@ -161,6 +165,22 @@ class Service:
         )
         self.collector.start()
         self._closing.callback(self.collector.stop)
+
+    def _start_looking(self) -> None:
+        """Read the newest values from the store every few seconds: another process collects them."""
+        ended = threading.Event()
+
+        def look() -> None:
+            while not ended.wait(_LOOK_S):
+                try:
+                    self.board.seed(self.store.latest())
+                except StoreUnavailable as error:
+                    log.warning("the newest values cannot be read", extra={"why": str(error)})
+
+        thread = threading.Thread(target=look, name="newest-values", daemon=True)
+        thread.start()
+        self._closing.callback(thread.join)
+        self._closing.callback(ended.set)
 
     def context(self) -> Context:
         """Return what the web application works with."""

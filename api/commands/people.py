@@ -115,7 +115,10 @@ def add_token(
     user: Annotated[
         str, typer.Option("--user", help="Whose token it is; it may never do more than they may.")
     ] = "admin",
-    role: Role = "viewer",
+    role: Annotated[
+        str,
+        typer.Option("--role", help="metrics (reads /metrics and nothing else), viewer, operator, engineer or admin."),
+    ] = "viewer",
     data: DataOption = DEFAULT_DATA,
     database: DatabaseOption = None,
     as_json: JsonOption = False,
