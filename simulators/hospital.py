@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,6 +36,8 @@ Progress = Callable[[float, str], None]  # share done 0..1, and what is being do
 _US: Final = 1_000_000
 _STEPS_AT_ONCE: Final = 1440
 _LONGEST_STEP_US: Final = 60 * _US  # longer steps than this are walked in pieces: switches and masses need it
+_COARSE_STEP_US: Final = 900 * _US
+_LONG_BREAK_US: Final = 24 * 3600 * _US
 _WARM_UP_US: Final = 6 * 3600 * _US
 _BATCH: Final = 200_000
 
@@ -61,6 +64,13 @@ class Snapshot:
     time_us: int
     memory: Mapping[str, float]
     registers: Mapping[str, float]
+
+
+class HistorySink(Protocol):
+    """Where history goes: a telemetry store, or whatever stands before one."""
+
+    def write(self, batch: ReadingBatch) -> None:
+        """Store a batch."""
 
 
 class Hospital:
@@ -128,8 +138,7 @@ class Hospital:
                         self._memory[f"{item.id}/{point}"] = reading.value
                 if f"{item.id}/max_demand" in latest:
                     self._resume_max_demand(item.id, latest[f"{item.id}/max_demand"])
-            if now_us - since_us > _US:
-                self.run(np.arange(since_us, now_us, _LONGEST_STEP_US, dtype=np.int64)[1:])
+            self._walk(now_us)
 
     def _resume_max_demand(self, equipment_id: str, reading: Latest) -> None:
         """The warm-up has seen a few hours; the month's highest demand may be older."""
@@ -155,6 +164,19 @@ class Hospital:
         for event, amount in waste:
             event.waste = amount
 
+    def _walk(self, time_us: int) -> None:
+        """Go through the time up to the last minute before `time_us` without keeping what the sensors show."""
+        assert self._now_us is not None
+        # After a long break, quarters of an hour are enough for registers, and the warm-up for everything else.
+        last_stretch = time_us - _WARM_UP_US
+        if last_stretch - self._now_us > _LONG_BREAK_US:
+            self._go_through(np.arange(self._now_us, last_stretch, _COARSE_STEP_US, dtype=np.int64)[1:])
+        self._go_through(np.arange(self._now_us, time_us, _LONGEST_STEP_US, dtype=np.int64)[1:])
+
+    def _go_through(self, times: NDArray[np.int64]) -> None:
+        for i in range(0, len(times), _STEPS_AT_ONCE):
+            self._compute(times[i : i + _STEPS_AT_ONCE])
+
     def step(self, time_us: int) -> dict[str, float]:
         """
         Run to a time and return what every sensor shows then, by `equipment/point`.
@@ -165,10 +187,7 @@ class Hospital:
             if self._now_us is None:
                 self._warm_up(time_us)
             assert self._now_us is not None
-            gap = time_us - self._now_us
-            if gap > _LONGEST_STEP_US:
-                between = np.arange(self._now_us, time_us, _LONGEST_STEP_US, dtype=np.int64)[1:]
-                self.run(between)
+            self._walk(time_us)
             values = self._compute(np.array([max(time_us, self._now_us)], dtype=np.int64))
             return {key: float(value[0]) for key, value in values.items()}
 
@@ -213,7 +232,7 @@ class Hospital:
                 self._truth.switched(event, on=False)
 
     def write_history(
-        self, store: TelemetryStore, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
+        self, store: HistorySink, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
     ) -> int:
         """
         Write [start, end) into the store, much faster than it would happen, and stand at its end.
@@ -241,20 +260,26 @@ class Hospital:
         first = -(-start_us // walk_us) * walk_us
         times = np.arange(first, end_us, walk_us, dtype=np.int64)
         written = 0
-        with self._lock:
+        # While the store writes one batch, the next one is worked out.
+        with self._lock, ThreadPoolExecutor(1, "history") as writer:
             if self._now_us is None:
                 self._warm_up(first)
             waiting: list[ReadingBatch] = []
+            writing: Future[None] | None = None
             for i in range(0, len(times), _STEPS_AT_ONCE):
                 part = times[i : i + _STEPS_AT_ONCE]
                 waiting.append(self._batch(part, self._compute(part), step_us))
                 if sum(map(len, waiting)) >= _BATCH or i + _STEPS_AT_ONCE >= len(times):
                     batch = ReadingBatch.concat(waiting)
-                    store.write(batch)
+                    if writing is not None:
+                        writing.result()
+                    writing = writer.submit(store.write, batch)
                     written += len(batch)
                     waiting.clear()
                 if progress is not None:
                     progress((i + len(part)) / len(times), "history")
+            if writing is not None:
+                writing.result()
         return written
 
     def _batch(self, times: NDArray[np.int64], values: Mapping[str, Array], step_us: int) -> ReadingBatch:

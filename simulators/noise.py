@@ -84,7 +84,14 @@ def smooth(seed: int, name: str, time_us: NDArray[np.int64], period_s: float) ->
         return np.array([_blend(rise, _one(int(key), knot), _one(int(key), knot + 1), math.sqrt)])
     knots = time_us // period_us
     rises = _smoothstep((time_us - knots * period_us) / period_us)
-    blended: NDArray[np.float64] = _blend(rises, gaussian(key, knots), gaussian(key, knots + 1), np.sqrt)
+    low, high = int(knots.min()), int(knots.max())
+    if high - low < knots.shape[0]:
+        # Many times between few knots, as is usual: each knot's number is drawn once.
+        drawn = gaussian(key, np.arange(low, high + 2, dtype=np.int64))
+        first, second = drawn[knots - low], drawn[knots - low + 1]
+    else:
+        first, second = gaussian(key, knots), gaussian(key, knots + 1)
+    blended: NDArray[np.float64] = _blend(rises, first, second, np.sqrt)
     return blended
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from facility.readings import SIMULATED
+from facility.errors import StoreUnavailable
+from facility.readings import SIMULATED, ReadingBatch
 from facility.site import Equipment, Site
 from facility.site_file import load_site
 from facility.store.opening import open_store
@@ -206,6 +207,13 @@ class TestTime:
         gone = after["hv1/energy_import"] - before["hv1/energy_import"]
         assert gone == pytest.approx(used(through, "hv1/energy_import"), rel=1e-4)
 
+    def test_a_break_of_months_is_walked_through_coarsely_and_registers_count_on(self, site: Site) -> None:
+        hospital = Hospital(site, seed=1)
+        before = hospital.step(WEDNESDAY_US)
+        after = hospital.step(WEDNESDAY_US + 28 * 24 * HOUR_US)
+        week = used(Hospital(site, seed=1).run(minutes(WEDNESDAY_US, 7 * 1440)), "hv1/energy_import")
+        assert after["hv1/energy_import"] - before["hv1/energy_import"] == pytest.approx(4 * week, rel=0.15)
+
     def test_asking_again_for_the_same_time_moves_nothing(self, site: Site) -> None:
         hospital = Hospital(site, seed=1)
         hospital.step(WEDNESDAY_US)
@@ -289,6 +297,14 @@ class TestHistory:
             hospital.resume(store, WEDNESDAY_US)
         fresh = Hospital(site, seed=1).step(WEDNESDAY_US)
         assert hospital.step(WEDNESDAY_US)["hv1/energy_import"] == pytest.approx(fresh["hv1/energy_import"], abs=1.0)
+
+    def test_a_store_that_has_no_room_is_told(self, site: Site) -> None:
+        class Full:
+            def write(self, batch: ReadingBatch) -> None:
+                raise StoreUnavailable("the disk is full")
+
+        with pytest.raises(StoreUnavailable, match="the disk is full"):
+            Hospital(site, seed=1).write_history(Full(), WEDNESDAY_US, WEDNESDAY_US + HOUR_US)
 
     @pytest.mark.parametrize(
         ("end", "step_s"), [(WEDNESDAY_US, 60.0), (WEDNESDAY_US + HOUR_US, 0.5), (WEDNESDAY_US + HOUR_US, 90.0)]
