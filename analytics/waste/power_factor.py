@@ -55,7 +55,7 @@ class PowerFactorVerdict:
     penalty_month : what a month like the window costs extra [currency]; 0 at or above the target
     excess_kvarh_day : reactive energy beyond what the target allows, a day [kvarh]
     active_kwh, reactive_kvarh : of the hours in which both are known
-    coverage : share of hours in which both are known
+    coverage : share of hours, from the first known one on, in which both are known
     """
 
     verdict: Verdict
@@ -92,6 +92,10 @@ def low_power_factor(
     if not active_kwh.shape == reactive_kvarh.shape == price.shape or active_kwh.ndim != 1:
         raise ValueError("active, reactive and price must be one-dimensional and of one length, one value an hour")
     known = np.isfinite(active_kwh) & np.isfinite(reactive_kvarh)
+    if known.any():
+        # Before the first known hour nobody measured yet; that is no gap.
+        begun = slice(int(np.argmax(known)), None)
+        active_kwh, reactive_kvarh, price, known = active_kwh[begun], reactive_kvarh[begun], price[begun], known[begun]
     hours = int(known.sum())
     coverage = hours / active_kwh.size if active_kwh.size else 0.0
     active, reactive = float(active_kwh[known].sum()), float(np.abs(reactive_kvarh[known]).sum())

