@@ -12,10 +12,9 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from analytics.schedule import Jobs
-
 from analytics.desk import Desk
 from analytics.live import LiveFeed, LiveRules
+from analytics.schedule import Jobs
 from api.app import create_app
 from api.context import Context, WebSettings
 from api.live import LiveBoard

@@ -64,7 +64,9 @@ def test_a_fault_of_the_real_rig_becomes_a_ticket_whose_time_lies_in_the_labelle
     assert len(measured) >= 8
 
     tickets = eventually(
-        lambda: [t for t in service.get("tickets")["tickets"] if "machine.unusual" in t["cause"]], 150, "no anomaly ticket"
+        lambda: [t for t in service.get("tickets")["tickets"] if "machine.unusual" in t["cause"]],
+        150,
+        "no anomaly ticket",
     )
     episodes = at_us[odd]
     for ticket in tickets:
