@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -18,9 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
-from facility.readings import OUT_OF_RANGE, Aggregates, FloatArray, IntArray, Latest, PointTable, ReadingBatch, Series
+from facility.readings import OUT_OF_RANGE, Aggregates, IntArray, Latest, PointTable, ReadingBatch, Series
 from facility.store.contract import StoreSize
 from facility.store.influx_address import InfluxAddress, without_secret
+from facility.store.influx_answers import (
+    choose,
+    columns_of,
+    in_order,
+    join_parts,
+    joined,
+    no_series,
+    no_steps,
+    step_starts,
+    steps_of,
+)
 from facility.store.influx_book import GROUP, HAS_IMPOSSIBLE, HAS_QUALITY, Book, Entry, SeriesName
 from facility.store.influx_link import (
     AccessRefused,
@@ -31,19 +41,33 @@ from facility.store.influx_link import (
     TooLarge,
     WriteRefused,
 )
-from facility.store.influx_text import IMPOSSIBLE, QUALITY, identifier, lines, string
+from facility.store.influx_questions import (
+    EVER,
+    LIMIT_US,
+    Question,
+    clamp,
+    cut,
+    exists,
+    ns,
+    quality_too,
+    questions,
+    questions_by_field,
+)
+from facility.store.influx_text import IMPOSSIBLE, QUALITY, identifier, lines
 from facility.store.last_write import Readings, last_write_stands, writing_order
-from facility.store.steps import aggregates_of, sum_by_step
 
 T = TypeVar("T")
 
-_LIMIT_US: Final = 9_223_372_036_854_775  # InfluxDB holds nanoseconds in 64 bits: the years 1677 to 2262
 _REQUEST_READINGS: Final = 50_000  # some 2 MB of text: well below the server's bound, and soon acknowledged
 _REQUEST_STATEMENTS: Final = 200
-_STATEMENT_NAMES: Final = 100  # so much equipment, or so many points, stand in one statement
+# The server needs some 40 µs for each step of each point and 2 µs for each reading to sum up, and 1 to 3 µs for each
+# reading to hand it out (InfluxDB 1.6.7, five functions, points of a machine asked together).
+_RAW_READINGS_A_STEP: Final = 30
+_SLICE_READINGS: Final = 1_000_000  # so many are held at once
+_SAMPLES: Final = 12  # of two samples, each holds this share of half the interval
+_SAMPLE_US: Final = 600_000_000
 _SEPARATE_RANGES: Final = 20  # more stretches than these are read as one
 _REFUSED_FIELD: Final = re.compile(r'input field "(.*)" on measurement "(.*)" is ')
-_EVER: Final = (-_LIMIT_US, _LIMIT_US)
 
 
 class PointsRefused(ValueError):
@@ -55,22 +79,6 @@ class PointsRefused(ValueError):
             f"InfluxDB refuses readings of {', '.join(keys)}: {words}. Another program has written these fields in its "
             "own way; take a database of Wardwatt's own, or drop those measurements. Everything else has been stored"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Fields:
-    """What one statement asks: these fields of a measurement, of some equipment (of all, if there is none)."""
-
-    measurement: str
-    names: tuple[str, ...]
-    equipment: tuple[str, ...]
-
-    def source(self, start_us: int, end_us: int, also: str = "") -> str:
-        """Return the statement from FROM on, up to what it is grouped by."""
-        inside = f"time >= {_ns(start_us)} AND time < {_ns(end_us)}"
-        machines = " OR ".join(f'"equipment" = {string(name)}' for name in self.equipment)
-        chosen = f" AND ({machines})" if machines else ""
-        return f"FROM {identifier(self.measurement)} WHERE {inside}{chosen}{also}"
 
 
 class InfluxDBStore:
@@ -162,7 +170,7 @@ class InfluxDBStore:
     def _bring_along(self, earlier: Entry) -> None:
         """Copy what was written elsewhere into the series that a point comes back to: there it is the last write."""
         later = [entry for entry in self._book.entries([earlier.key]) if entry.rank > earlier.rank]
-        rows = self._raw(later, *_EVER).get(earlier.key)
+        rows = self._raw(later, *EVER).get(earlier.key)
         if rows is not None and len(rows):
             place = self._book.index(earlier)
             self._store(Readings(np.full(len(rows), place, np.int32), rows.time_us, rows.value, rows.quality))
@@ -241,14 +249,14 @@ class InfluxDBStore:
         """Return the newest reading of each named point (of all points, if None) that has one."""
         asked = [
             (ask, field, suffix)
-            for ask, flags in _one_field_each(self._entries(keys), everything=keys is None)
+            for ask, flags in questions_by_field(self._entries(keys), everything=keys is None)
             for field in ask.names
             for suffix in (("", IMPOSSIBLE) if flags & HAS_IMPOSSIBLE else ("",))
         ]
         flags = self._flags()
         statements = [
-            f"SELECT last({identifier(field + suffix)}){_quality_too(flags[ask.measurement, field], field)} "
-            f"{ask.source(*_EVER)} GROUP BY {GROUP}"
+            f"SELECT last({identifier(field + suffix)}){quality_too(flags[ask.measurement, field], field)} "
+            f"{ask.source(*EVER)} GROUP BY {GROUP}"
             for ask, field, suffix in asked
         ]
 
@@ -275,11 +283,11 @@ class InfluxDBStore:
     def series(self, keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Series]:
         """Return raw readings with start <= time < end; every key is in the result."""
         found = self._raw(self._entries(keys), start_us, end_us)
-        return {key: found.get(key, _no_series()) for key in keys}
+        return {key: found.get(key, no_series()) for key in keys}
 
     def _raw(self, entries: Sequence[Entry], start_us: int, end_us: int) -> dict[str, Series]:
         """Return the readings that stand, of the points of these entries and from their series alone."""
-        asks, flags = _asks(entries), self._flags()
+        asks, flags = questions(entries), self._flags()
         chosen = {(entry.series, entry.field): entry for entry in entries}
         fields = [
             [
@@ -300,7 +308,7 @@ class InfluxDBStore:
 
         def readings(statement: int, block: Block) -> list[tuple[Entry, Series]]:
             name = SeriesName.of(asks[statement].measurement, block.tags)
-            time_us, columns = _columns(block)
+            time_us, columns = columns_of(block)
             parts, column = [], iter(columns)
             for field, has_quality, has_impossible in fields[statement]:
                 value = next(column)
@@ -321,7 +329,7 @@ class InfluxDBStore:
         for block in self._query(statements, readings, chunked=True):
             for entry, part in block:
                 parts[entry.key].append((entry.rank, part))
-        return {key: _joined(found) for key, found in parts.items()}
+        return {key: joined(found) for key, found in parts.items()}
 
     def aggregate(
         self, keys: Sequence[str], start_us: int, end_us: int, step_us: int, origin_us: int = 0
@@ -330,22 +338,80 @@ class InfluxDBStore:
         if step_us <= 0:
             raise ValueError(f"step_us is {step_us}; give a step above zero, such as 60_000_000 for one minute")
         entries = self._entries(keys)
-        start_us, end_us = _clamp(start_us), _clamp(end_us)
+        start_us, end_us = clamp(start_us), clamp(end_us)
         if start_us >= end_us:
-            return {key: _no_steps() for key in keys}
-        if step_us > _LIMIT_US:  # longer than the server can say
-            found = {k: _steps_of(rows, step_us, origin_us) for k, rows in self._raw(entries, start_us, end_us).items()}
-            return {key: found.get(key, _no_steps()) for key in keys}
+            return {key: no_steps() for key in keys}
+        result = dict.fromkeys(keys, no_steps())
+        groups = self._expected(entries, start_us, end_us)
+        met = Counter(key for some, _ in groups for key in {entry.key for entry in some})
+        # A point whose class was changed stands in two groups, and only the server's sums are put together again.
+        dense = [entry for some, _ in groups for entry in some if met[entry.key] > 1]
+        for group, expected in groups:
+            some = [entry for entry in group if met[entry.key] == 1]
+            cells = len({entry.key for entry in some}) * ((end_us - start_us) / step_us + 1)
+            if step_us > LIMIT_US or 0 < expected <= _RAW_READINGS_A_STEP * cells:
+                slices = max(1, round(expected / _SLICE_READINGS))
+                result |= self._steps_from_readings(
+                    some, cut(start_us, end_us, slices, step_us, origin_us), step_us, origin_us
+                )
+            else:
+                dense += some
+        return result | self._steps_from_sums(dense, start_us, end_us, step_us, origin_us)
+
+    def _expected(self, entries: Sequence[Entry], start_us: int, end_us: int) -> list[tuple[list[Entry], float]]:
+        """Return the entries in groups that are asked together, each with about how many readings it has."""
+        asks = questions(entries)
+        groups: dict[tuple[str, str, str], int] = {}
+        for i, ask in enumerate(asks):
+            groups |= {(ask.measurement, machine, name): i for machine in ask.equipment for name in ask.names}
+        parts: list[list[Entry]] = [[] for _ in asks]
+        for entry in entries:
+            parts[groups[entry.series.measurement, entry.series.equipment, entry.field]].append(entry)
+        expected = [0.0] * len(asks)
+        # A short interval is counted; of a long one two samples tell enough to choose the cheaper way.
+        span = end_us - start_us
+        if span <= 2 * _SAMPLES * _SAMPLE_US:
+            windows, share = [(start_us, end_us)], 1
+        else:
+            middle, length = start_us + span // 2, span // (2 * _SAMPLES)
+            windows, share = [(middle, middle + length), (end_us - length, end_us)], 2 * _SAMPLES
+        statements = [
+            f"SELECT {', '.join(f'count({identifier(name)})' for name in ask.names)} {ask.source(first, end)}"
+            for first, end in windows
+            for ask in asks
+        ]
+
+        def counted(statement: int, block: Block) -> tuple[int, int]:
+            return statement % len(asks), sum(count or 0 for count in block.rows[0][1:])
+
+        for i, count in self._query(statements, counted):
+            expected[i] = max(expected[i], float(count * share))
+        return list(zip(parts, expected, strict=True))
+
+    def _steps_from_readings(
+        self, entries: Sequence[Entry], slices: Sequence[tuple[int, int]], step_us: int, origin_us: int
+    ) -> dict[str, Aggregates]:
+        """Sum up readings here: where a step holds few of them, that is less work than the server's own sums."""
+        found: dict[str, list[Aggregates]] = defaultdict(list)
+        for first, end in slices:
+            for key, rows in self._raw(entries, first, end).items():
+                found[key].append(steps_of(rows, step_us, origin_us))
+        return {key: in_order(parts) for key, parts in found.items()}
+
+    def _steps_from_sums(
+        self, entries: Sequence[Entry], start_us: int, end_us: int, step_us: int, origin_us: int
+    ) -> dict[str, Aggregates]:
+        """Let the server sum up, and see to what its sums cannot know: points in two series, values refuted later."""
         steps = self._server_steps(entries, start_us, end_us, step_us, origin_us)
         doubtful = self._rewritten_impossible(entries, start_us, end_us, step_us, origin_us)
         result: dict[str, Aggregates] = {}
-        for key in keys:
-            known, doubts = _join_parts(steps.get(key, ()))
+        for key, parts in steps.items():
+            known, doubts = join_parts(parts)
             doubts = np.union1d(doubts, doubtful[key]) if key in doubtful else doubts
             if doubts.shape[0]:
-                kept = _choose(known, ~np.isin(known.time_us, doubts))
+                kept = choose(known, ~np.isin(known.time_us, doubts))
                 mine = [entry for entry in entries if entry.key == key]
-                known = _sorted([kept, *self._count_anew(mine, doubts, start_us, end_us, step_us, origin_us)])
+                known = in_order([kept, *self._count_anew(mine, doubts, start_us, end_us, step_us, origin_us)])
             result[key] = known
         return result
 
@@ -353,7 +419,7 @@ class InfluxDBStore:
         self, entries: Sequence[Entry], start_us: int, end_us: int, step_us: int, origin_us: int
     ) -> Mapping[str, Sequence[Aggregates]]:
         """Let the server sum up the fields of good values: parts of each point, one for each of its series."""
-        asks, chosen = _asks(entries), {(entry.series, entry.field): entry for entry in entries}
+        asks, chosen = questions(entries), {(entry.series, entry.field): entry for entry in entries}
         functions = ("mean", "min", "max", "last", "count")
         statements = [
             f"SELECT {', '.join(f'{f}({identifier(name)})' for name in ask.names for f in functions)} "
@@ -364,7 +430,7 @@ class InfluxDBStore:
         def steps(statement: int, block: Block) -> list[tuple[str, Aggregates]]:
             ask = asks[statement]
             name = SeriesName.of(ask.measurement, block.tags)
-            time_us, columns = _columns(block)
+            time_us, columns = columns_of(block)
             parts = []
             for i, field in enumerate(ask.names):
                 mean, low, high, last, count = columns[5 * i : 5 * i + 5]
@@ -394,19 +460,19 @@ class InfluxDBStore:
     ) -> Mapping[str, IntArray]:
         """Return the steps of each point with a good value that was found impossible later and is still there."""
         suspects = [entry for entry in entries if entry.flags & HAS_IMPOSSIBLE]
-        asked = [(ask, field) for ask, _ in _one_field_each(suspects, everything=False) for field in ask.names]
+        asked = [(ask, field) for ask, _ in questions_by_field(suspects, everything=False) for field in ask.names]
         statements = [
             f"SELECT {identifier(field)}, {identifier(field + QUALITY)} "
-            f"{ask.source(start_us, end_us, _exists(field + IMPOSSIBLE))} GROUP BY {GROUP}"
+            f"{ask.source(start_us, end_us, exists(field + IMPOSSIBLE))} GROUP BY {GROUP}"
             for ask, field in asked
         ]
 
         def rewritten(statement: int, block: Block) -> tuple[Entry | None, IntArray]:
             ask, field = asked[statement]
-            time_us, (value, quality) = _columns(block)
+            time_us, (value, quality) = columns_of(block)
             wrong = ~np.isnan(value) & ((np.nan_to_num(quality).astype(np.uint8) & OUT_OF_RANGE) != 0)
             entry = self._book.entry_at(SeriesName.of(ask.measurement, block.tags), field)
-            return entry, np.unique(_step_starts(time_us[wrong], step_us, origin_us))
+            return entry, np.unique(step_starts(time_us[wrong], step_us, origin_us))
 
         found: dict[str, IntArray] = {}
         for entry, starts in self._query(statements, rewritten, chunked=True):
@@ -425,8 +491,8 @@ class InfluxDBStore:
         parts = []
         for first, end in stretches:
             for rows in self._raw(entries, max(first, start_us), min(end, end_us)).values():
-                found = _steps_of(rows, step_us, origin_us)
-                parts.append(_choose(found, np.isin(found.time_us, steps)))
+                found = steps_of(rows, step_us, origin_us)
+                parts.append(choose(found, np.isin(found.time_us, steps)))
         return parts
 
     # Keeping house
@@ -441,10 +507,10 @@ class InfluxDBStore:
                 f"{self.address.url} is an InfluxDB 3, which does not delete by time; give the database "
                 f"{self.address.database!r} a retention period there"
             )
-        deleted = sum(self._counts(entries, -_LIMIT_US, time_us).values())
+        deleted = sum(self._counts(entries, -LIMIT_US, time_us).values())
         if deleted:
             measurements = sorted({entry.series.measurement for entry in entries})
-            older = f"time < {_ns(time_us)}"
+            older = f"time < {ns(time_us)}"
             self._query(
                 [f"DELETE FROM {identifier(name)} WHERE {older}" for name in measurements],
                 lambda _, __: None,
@@ -459,9 +525,9 @@ class InfluxDBStore:
     def size(self) -> StoreSize:
         """Return how much the keeper holds; `bytes` is 0 unless a 1.x server tells it to an administrator."""
         entries = self._entries(None)
-        counts = self._counts(entries, *_EVER)
+        counts = self._counts(entries, *EVER)
         measurements = sorted({entry.series.measurement for entry in entries})
-        inside = f"time >= {_ns(-_LIMIT_US)} AND time < {_ns(_LIMIT_US)}"
+        inside = f"time >= {ns(-LIMIT_US)} AND time < {ns(LIMIT_US)}"
         times = self._query(
             [
                 f"SELECT * FROM {identifier(name)} WHERE {inside} ORDER BY time {order} LIMIT 1"
@@ -487,18 +553,18 @@ class InfluxDBStore:
         for key, rows in self._raw(moved, start_us, end_us).items():
             counts[key] = len(rows)
         unmoved = [several[0] for several in by_key.values() if len(several) == 1]
-        asked: list[tuple[_Fields, tuple[str, ...], int]] = []
+        asked: list[tuple[Question, tuple[str, ...], int]] = []
         statements = []
-        for ask in _asks(unmoved):
+        for ask in questions(unmoved):
             statements.append(
                 f"SELECT {', '.join(f'count({identifier(name)})' for name in ask.names)} "
                 f"{ask.source(start_us, end_us)} GROUP BY {GROUP}"
             )
             asked.append((ask, ask.names, 1))
-        for ask, _ in _one_field_each([e for e in unmoved if e.flags & HAS_IMPOSSIBLE], everything=False):
+        for ask, _ in questions_by_field([e for e in unmoved if e.flags & HAS_IMPOSSIBLE], everything=False):
             for name in ask.names:
                 group = f"GROUP BY {GROUP}"
-                impossible, both = identifier(name + IMPOSSIBLE), _exists(name + IMPOSSIBLE)
+                impossible, both = identifier(name + IMPOSSIBLE), exists(name + IMPOSSIBLE)
                 statements.append(f"SELECT count({impossible}) {ask.source(start_us, end_us)} {group}")
                 statements.append(f"SELECT count({identifier(name)}) {ask.source(start_us, end_us, both)} {group}")
                 asked += [(ask, (name,), 1), (ask, (name,), -1)]
@@ -622,7 +688,7 @@ def _check(batch: ReadingBatch) -> None:
         wrong = int(batch.point[(batch.point < 0) | (batch.point >= len(batch.table))][0])
         raise ValueError(f"point index {wrong} is outside the batch's table of {len(batch.table)} points")
     finite = np.isfinite(batch.value)
-    inside = (batch.time_us > -_LIMIT_US) & (batch.time_us < _LIMIT_US)
+    inside = (batch.time_us > -LIMIT_US) & (batch.time_us < LIMIT_US)
     if not bool((finite & inside).all()):
         i = int(np.argmin(finite & inside))
         mend = "leave missing values out of the batch" if inside[i] else "InfluxDB keeps the years 1677 to 2262"
@@ -630,128 +696,3 @@ def _check(batch: ReadingBatch) -> None:
             f"{batch.table.key(int(batch.point[i]))} at {int(batch.time_us[i])} µs: value {batch.value[i]} "
             f"is not a reading; {mend}"
         )
-
-
-def _asks(entries: Iterable[Entry]) -> list[_Fields]:
-    """Return as few questions as ask for all of these entries: equipment with the same points is asked together."""
-    fields: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for entry in entries:
-        fields[entry.series.measurement, entry.series.equipment].add(entry.field)
-    alike: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
-    for (measurement, equipment), names in fields.items():
-        alike[measurement, tuple(sorted(names))].append(equipment)
-    return [
-        _Fields(measurement, names[i : i + _STATEMENT_NAMES], tuple(equipment[j : j + _STATEMENT_NAMES]))
-        for (measurement, names), equipment in alike.items()
-        for i in range(0, len(names), _STATEMENT_NAMES)
-        for j in range(0, len(equipment), _STATEMENT_NAMES)
-    ]
-
-
-def _one_field_each(entries: Iterable[Entry], *, everything: bool) -> list[tuple[_Fields, int]]:
-    """Return one question for each field, with its flags; with `everything` it is asked of all equipment."""
-    equipment: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    flags: dict[tuple[str, str], int] = defaultdict(int)
-    for entry in entries:
-        name = entry.series.measurement, entry.field
-        equipment[name][entry.series.equipment] = None
-        flags[name] |= entry.flags
-    return [
-        (_Fields(measurement, (field,), tuple(chosen)), flags[measurement, field])
-        for (measurement, field), machines in equipment.items()
-        for chosen in ([()] if everything else _lots(list(machines)))
-    ]
-
-
-def _lots(names: list[str]) -> list[list[str]]:
-    return [names[i : i + _STATEMENT_NAMES] for i in range(0, len(names), _STATEMENT_NAMES)]
-
-
-def _exists(field: str) -> str:
-    # InfluxQL knows no IS NOT NULL.
-    return f" AND ({identifier(field)} <= 0 OR {identifier(field)} > 0)"
-
-
-def _quality_too(flags: int, field: str) -> str:
-    return f", {identifier(field + QUALITY)}" if flags & HAS_QUALITY else ""
-
-
-def _clamp(time_us: int) -> int:
-    return max(-_LIMIT_US, min(_LIMIT_US, time_us))
-
-
-def _ns(time_us: int) -> int:
-    return _clamp(time_us) * 1000
-
-
-def _columns(block: Block) -> tuple[IntArray, list[FloatArray]]:
-    """Return a block's times and its other columns as arrays; what is absent is NaN."""
-    time_us, *columns = zip(*block.rows, strict=True)
-    return np.array(time_us, dtype=np.int64), [np.array(column, dtype=np.float64) for column in columns]
-
-
-def _joined(parts: Sequence[tuple[int, Series]]) -> Series:
-    """Join the parts of one point, each in the order of time; of two series the one with the higher rank stands."""
-    ordered = [part for _, part in sorted(parts, key=lambda part: part[0])]
-    if len(ordered) == 1:
-        return ordered[0]
-    time_us = np.concatenate([part.time_us for part in ordered])
-    rows = last_write_stands(
-        Readings(
-            np.zeros(time_us.shape[0], dtype=np.int32),
-            time_us,
-            np.concatenate([part.value for part in ordered]),
-            np.concatenate([part.quality for part in ordered]),
-        )
-    )
-    return Series(rows.time_us, rows.value, rows.quality)
-
-
-def _no_series() -> Series:
-    return Series(np.empty(0, np.int64), np.empty(0), np.empty(0, np.uint8))
-
-
-def _no_steps() -> Aggregates:
-    none = np.empty(0)
-    return Aggregates(np.empty(0, np.int64), none, none, none, none, np.empty(0, np.int64))
-
-
-def _step_starts(time_us: IntArray, step_us: int, origin_us: int) -> IntArray:
-    return time_us - (time_us - origin_us) % step_us
-
-
-def _steps_of(rows: Series, step_us: int, origin_us: int) -> Aggregates:
-    one_point = Readings(np.zeros(len(rows), np.int32), rows.time_us, rows.value, rows.quality)
-    return aggregates_of(sum_by_step(one_point, step_us, origin_us), slice(None))
-
-
-def _choose(steps: Aggregates, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Aggregates:
-    return Aggregates(
-        steps.time_us[chosen],
-        steps.mean[chosen],
-        steps.min[chosen],
-        steps.max[chosen],
-        steps.last[chosen],
-        steps.count[chosen],
-    )
-
-
-def _sorted(parts: Sequence[Aggregates]) -> Aggregates:
-    if len(parts) == 1:
-        return parts[0]
-    together = Aggregates(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("time_us", "mean", "min", "max", "last", "count")
-        )
-    )
-    return _choose(together, np.argsort(together.time_us, kind="stable"))
-
-
-def _join_parts(parts: Sequence[Aggregates]) -> tuple[Aggregates, IntArray]:
-    """Return one point's steps, and those that more than one of its series has readings in."""
-    if not parts:
-        return _no_steps(), np.empty(0, np.int64)
-    steps = _sorted(parts)
-    twice = steps.time_us[1:][steps.time_us[1:] == steps.time_us[:-1]]
-    return steps, np.unique(twice)
