@@ -103,7 +103,8 @@ class EmbeddedBroker:
     ----------
     host, port : where to listen; port 0 takes a free one
     data_dir : folder in which the password is kept from one start to the next; None makes one for this run only
-    sessions : client id -> topic filters of the collectors that are to come: messages wait for them
+    sessions : client id -> topic filters of the collectors that are to come (`collector.service.expected_sessions`);
+        messages wait for them, and so do publishers: one that never comes holds up all who publish to its topics
     """
 
     USER = "wardwatt"

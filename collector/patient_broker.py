@@ -36,6 +36,9 @@ from amqtt.session import (
 
 _VERSION_3_1_1 = 4
 _WINDOW = 1_000  # messages on their way to one receiver
+_ROOM = 30_000  # messages waiting for one expected session; more wait with their publishers (packet ids end at 65,535)
+_KEPT_FOR_STRANGERS = 1_000  # messages kept for a session that nobody said would come
+_MAX_QOS_0 = 20_000  # messages without a promise that are under way; more are dropped and counted
 
 
 class PasswordPlugin(BaseAuthPlugin):  # type: ignore[misc]
@@ -156,6 +159,7 @@ class PatientBroker(Broker):  # type: ignore[misc]
         self._expected = sessions
         self._open: dict[int, asyncio.Future[None]] = {}
         self._deliveries: set[asyncio.Task[Any]] = set()
+        self.dropped = 0  # messages that were promised to nobody, or to a stranger
 
     async def _start_listeners(self) -> None:
         context = BrokerContext(self)
@@ -204,7 +208,9 @@ class PatientBroker(Broker):  # type: ignore[misc]
 
     async def distribute(self, source: Session, message: IncomingApplicationMessage) -> bool:
         """
-        Give a QoS 1 message to everyone who subscribed; return once all lasting sessions have acknowledged it.
+        Give a QoS 1 message to everyone who subscribed; return once all expected sessions have acknowledged it.
+
+        Only those: a session that a stranger left behind would hold up every publisher for ever.
 
         False if the publisher is not to be answered.
         """
@@ -216,34 +222,58 @@ class PatientBroker(Broker):  # type: ignore[misc]
         if message.publish_packet is not None and message.publish_packet.retain_flag:
             await self.retain_message(source, topic, message.data, message.qos)
         waiting: list[asyncio.Future[None]] = []
-        for topic_filter, subscriptions in self._subscriptions.items():
-            if not self._matches(topic, topic_filter):
-                continue
-            for session, qos in subscriptions:
-                handler = self._get_handler(session)
-                ready = isinstance(handler, PatientHandler) and handler.ready
-                if qos == 0 or (session.clean_session and not ready):
-                    if ready:
-                        self._run(handler.mqtt_publish(topic, message.data, qos, retain=False))
-                    continue
-                packet_id = session.next_packet_id
-                out = OutgoingApplicationMessage(packet_id, topic, QOS_1, message.data, False)
-                session.inflight_out[packet_id] = out
-                if not session.clean_session:
-                    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                    self._open[id(out)] = settled
-                    waiting.append(settled)
+        for session, qos in self._receivers(topic):
+            handler = self._get_handler(session)
+            ready = isinstance(handler, PatientHandler) and handler.ready
+            if qos == 0 or (session.clean_session and not ready):
                 if ready:
-                    self._run(handler._handle_qos1_message_flow(out))
+                    self._run(handler.mqtt_publish(topic, message.data, qos, retain=False))
+                continue
+            expected = session.client_id in self._expected
+            if not expected and len(session.inflight_out) >= _KEPT_FOR_STRANGERS:
+                self.dropped += 1
+                continue
+            while len(session.inflight_out) >= _ROOM:
+                await asyncio.sleep(0.05)
+            packet_id = session.next_packet_id
+            out = OutgoingApplicationMessage(packet_id, topic, QOS_1, message.data, False)
+            session.inflight_out[packet_id] = out
+            if expected:
+                settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._open[id(out)] = settled
+                waiting.append(settled)
+            if ready:
+                self._run(handler._handle_qos1_message_flow(out))
         if waiting:
             await asyncio.gather(*waiting)
         return True
+
+    def _receivers(self, topic: str) -> list[tuple[Session, int]]:
+        return [
+            receiver
+            for topic_filter, subscriptions in self._subscriptions.items()
+            if self._matches(topic, topic_filter)
+            for receiver in subscriptions
+        ]
 
     def settle(self, message: ApplicationMessage) -> None:
         """Note that a receiver has acknowledged a message."""
         settled = self._open.pop(id(message), None)
         if settled is not None and not settled.done():
             settled.set_result(None)
+
+    async def _broadcast_message(self, *message: Any, **more: Any) -> None:
+        # amqtt's own way, for what has no QoS 1: it opens a task for each, without a bound.
+        if len(self._tasks_queue) + self._broadcast_queue.qsize() >= _MAX_QOS_0:
+            self.dropped += 1
+            return
+        await super()._broadcast_message(*message, **more)
+
+    async def _retain_broadcast_message(self, broadcast: dict[str, Any], qos: int, target_session: Session) -> None:
+        if target_session.retained_messages.qsize() >= _MAX_QOS_0:
+            self.dropped += 1
+            return
+        await super()._retain_broadcast_message(broadcast, qos, target_session)
 
     async def _delete_session(self, client_id: str) -> None:
         session = self._sessions.get(client_id, (None, None))[0]

@@ -301,12 +301,12 @@ class Collector:
         if not (self._until_done("store", lambda: self._store.write(batch) if len(batch) else None)
                 and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))):  # fmt: skip
             return False
-        self._idle = True  # the next draft may be handed over while the sinks work
-        self._link.acknowledge(connection, draft.mids)
         self._stored += len(batch)
         self._quarantined += len(draft.rejections)
         self._batches += 1
         self._last_commit_us = self._clock()
+        self._idle = True  # the next draft may be handed over while the sinks work
+        self._link.acknowledge(connection, draft.mids)
         if len(batch):
             self._tell_sinks(batch)
         return True

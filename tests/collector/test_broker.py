@@ -150,6 +150,43 @@ def test_a_publisher_is_answered_only_when_its_message_is_stored_however_long_th
     eventually(lambda: second.status().stored == 50)
 
 
+def test_a_session_that_a_stranger_left_behind_holds_up_nobody(broker, collecting, store, publisher, eventually):
+    subscribed = threading.Event()
+    stranger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="stranger", clean_session=False)
+    stranger.username_pw_set(broker.address.user, broker.address.password)
+    stranger.on_connect = lambda c, *_: c.subscribe("demo/#", qos=1)
+    stranger.on_subscribe = lambda *_: subscribed.set()
+    stranger.connect(broker.address.host, broker.address.port)
+    stranger.loop_start()
+    assert subscribed.wait(20)
+    stranger.disconnect()
+    stranger.loop_stop()
+    collecting(store, broker)
+    gateway = publisher(broker.address)
+    for i in range(1500):
+        gateway.send(F1, {"ts": now_ms() - i, "voltage_a": i % 300})
+    gateway.flush()
+    # What fits was kept for it, should it come back.
+    seen: list[int] = []
+    stranger.on_message = lambda _c, _d, message: seen.append(message.mid)
+    stranger.connect(broker.address.host, broker.address.port)
+    stranger.loop_start()
+    eventually(lambda: len(seen) == 1000)
+    stranger.disconnect()
+    stranger.loop_stop()
+
+
+def test_a_flood_without_a_promise_ends_in_the_store_or_is_dropped(broker, collecting, store, publisher, eventually):
+    collector = collecting(store, broker)
+    eventually(lambda: collector.status().connected)
+    gateway = publisher(broker.address)
+    for i in range(500):
+        gateway.send(F1, {"ts": now_ms() - i, "voltage_a": i % 300}, qos=0)
+    gateway.send(F1, {"ts": now_ms(), "voltage_b": 1})
+    gateway.flush()
+    eventually(lambda: collector.status().received == 501)
+
+
 def test_a_message_of_ten_megabytes_passes_and_is_quarantined(
     broker, collecting, store, publisher, eventually, quarantine
 ):
