@@ -52,7 +52,8 @@ def evaluate(
     if as_json:
         print_json(result)
         return
-    table = Table("figure", "value")
-    for key, value in result.items():
-        table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
-    stdout.print(table)
+    for part in ("healthy", "labelled"):
+        table = Table(part, "")
+        for key, value in result[part].items():
+            table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+        stdout.print(table)

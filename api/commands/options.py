@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,8 +98,16 @@ def told() -> Iterator[None]:
 
 
 def print_json(data: Any) -> None:
-    """Print one JSON object on a line of its own."""
-    typer.echo(json.dumps(data, ensure_ascii=False, allow_nan=False, default=str))
+    """Print one JSON object on a line of its own; what is not known (NaN) is null."""
+    typer.echo(json.dumps(_known(data), ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _known(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _known(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_known(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def progress_bar() -> Progress:
