@@ -223,7 +223,7 @@ def _own_scale(series: Sequence[TrendSeries]) -> tuple[float, float]:
     return (low - margin, high + margin)
 
 
-def _apart(labels: Sequence[Label], gap: float, top: float, bottom: float) -> tuple[Label, ...]:
+def apart(labels: Sequence[Label], gap: float, top: float, bottom: float) -> tuple[Label, ...]:
     """Push labels of one column apart, keeping their order and the drawing's ends."""
     ordered = sorted(labels, key=lambda label: label.y)
     ys = [label.y for label in ordered]
@@ -331,7 +331,7 @@ def _draw(
             for at, text in time_ticks(start_us, end_us, zone, 4 if sparse else 7)
         ),
         y_ticks=_y_ticks(frame, subject, scale),
-        side_labels=_apart(side, 14, frame.top + 4, frame.bottom + 4),
+        side_labels=apart(side, 14, frame.top + 4, frame.bottom + 4),
         curves=tuple(curves),
         lane=_lane(frame, events, start_us, end_us),
         lane_y=frame.bottom + 22,

@@ -1,0 +1,136 @@
+"""The pages in a real browser: they fit the window, keep their own content policy, live, and work without a script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from api.context import Context
+from api.serving import Server
+
+CHROMIUM = os.environ.get("WARDWATT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium here; install it or set WARDWATT_CHROMIUM"),
+]
+
+
+@pytest.fixture
+def address(app: FastAPI) -> Iterator[str]:
+    """Serve the application on a free loopback port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = Server(app, "127.0.0.1", port)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        threading.Event().wait(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
+        )
+        yield browser
+        browser.close()
+
+
+def open_session(chromium: Any, address: str, password: str, language: str = "en", **options: Any) -> Any:
+    """Return a browser window in which the operator is logged in."""
+    context = chromium.new_context(**options)
+    context.add_cookies([{"name": "wardwatt_language", "value": language, "url": address}])
+    page = context.new_page()
+    page.goto(f"{address}/login")
+    page.fill("input[name=name]", "operator")
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_selector(".syss")
+    return page
+
+
+def test_a_reading_that_arrives_is_on_the_open_page_without_loading_it_again(
+    chromium, address: str, password: str, put
+) -> None:
+    put(zone_icu__pressure=404.0)
+    page = open_session(chromium, address, password)
+    page.evaluate("window.here = 1")
+    row = page.locator('[data-r="row-oxygen"]')
+    assert row.locator(".n").first.inner_text() == "404"
+    put(zone_icu__pressure=398.0)
+    row.get_by_text("398", exact=True).wait_for()
+    assert page.evaluate("window.here") == 1
+
+
+def test_an_open_page_keeps_focus_and_what_was_unfolded_while_it_changes(
+    chromium, address: str, password: str, put
+) -> None:
+    put(tx1__load=50.0)
+    page = open_session(chromium, address, password)
+    page.goto(f"{address}/plant/tx1")
+    page.locator('[data-r="machine-points"] summary').click()
+    page.locator('a[href="/plant/tx1?point=load#trend"]').first.focus()
+    put(tx1__load=51.0)
+    page.locator('[data-r="machine-values"]').get_by_text("51", exact=True).wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('href')") == "/plant/tx1?point=load#trend"
+    assert page.locator('[data-r="machine-points"]').get_attribute("open") is not None
+
+
+def test_a_page_that_loses_the_server_says_so_with_the_time_of_its_data(
+    chromium, address: str, password: str, app: FastAPI
+) -> None:
+    page = open_session(chromium, address, password)
+    assert not page.locator("#offline").is_visible()
+    page.context.set_offline(True)
+    app.state.streams.close()
+    page.wait_for_selector("#offline", state="visible")
+    assert "Below are the data of" in page.locator("#offline").inner_text()
+
+
+def test_one_tap_acknowledges_without_a_script(chromium, address: str, password: str, fire, context: Context) -> None:
+    number = fire("zone-icu")
+    page = open_session(chromium, address, password, java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page.goto(f"{address}/alerts/{number}")
+    page.click("button.ack")
+    page.wait_for_selector(".hero.taken")
+    alert = context.desk.alert(number)
+    assert alert is not None
+    assert alert.acknowledged_by == "operator"
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_page_is_wider_than_its_window_or_breaks_the_content_policy(
+    chromium, address: str, password: str, put, fire, find, language: str
+) -> None:
+    put(zone_icu__pressure=312.0, tx1__winding_temperature_c=122.0)
+    number = fire("zone-icu")
+    find()
+    page = open_session(chromium, address, password, language)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for path in ("/", "/plant", "/plant/tx1", "/alerts", f"/alerts/{number}", "/tickets", "/tickets/1", "/data",
+                 "/help", "/more"):  # fmt: skip
+        page.goto(address + path)
+        for width in (360, 390, 1024, 1440, 1920):
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, (path, width)
+    assert said == []
