@@ -78,12 +78,6 @@ def gas_flow(steam_th: Array, pressure_mpa: Array, feedwater_c: Array, efficienc
     return heat_kj / (efficiency_ * LOWER_HEATING_VALUE_KJ)
 
 
-def excess_air(oxygen_percent: Array) -> Array:
-    """Return the air ratio of a combustion with so much oxygen in the dry flue gas: `21 / (21 - O2)`. [-]"""
-    ratio: Array = 21.0 / (21.0 - np.minimum(oxygen_percent, 20.0))
-    return ratio
-
-
 def cycles_per_hour(duty: Array, band_kj: Array, heat_kw: Array) -> Array:
     """
     Return how often an on-off burner starts. [1/h]

@@ -15,6 +15,7 @@ _ZONES: Final = frozenset({"oxygen_pipeline_zone"})
 _SET_KPA: Final = 445.0  # the station's regulator
 _STATION_DROP_KPA: Final = 10.0  # regulator and riser at the design flow
 _ZONE_DROP_KPA: Final = 8.0
+_LARGEST_LEAK_MM: Final = 1.53  # loses 4 Nm³/h at 400 kPa
 _POWER_FACTOR: Final = 0.86
 _HALF_CYCLE_S: Final = 30.0
 _UNMETERED: Final = 1.015  # some terminals hang on the riser itself and show in no zone
@@ -65,7 +66,8 @@ def _zones(scene: Scene, outlet_kpa: Array) -> Array:
         closing = np.asarray(scene.fault("MG-F02", item))
         valve = np.broadcast_to(physics.valve_opening(closing), (len(scene),))
         leak = scene.fault("MG-F07", item)
-        leak_lmin = np.asarray(leak) * 4.0 * 1000.0 / 60.0
+        hole_mm = _LARGEST_LEAK_MM * np.sqrt(np.asarray(leak))
+        leak_lmin = physics.leak_flow(hole_mm, np.asarray(physics.NOMINAL_KPA)) * 1000.0 / 60.0
         pressure, share = physics.zone_pressure(outlet_kpa, (wanted[name] + leak_lmin) / design, _ZONE_DROP_KPA, valve)
         flow_lmin = share * design
         if not isinstance(leak, float):

@@ -136,9 +136,6 @@ class TestBoiler:
         assert boiler.flue_loss(array(120.0), array(25.0), array(8.0))[0] > usual
         assert boiler.flue_loss(array(25.0), array(25.0), array(3.5))[0] == 0.0
 
-    def test_3_5_percent_of_oxygen_is_an_air_ratio_of_1_2(self) -> None:
-        assert boiler.excess_air(array(0.0, 3.5)).tolist() == pytest.approx([1.0, 1.2])
-
     def test_a_burner_cycles_most_at_half_load_and_not_at_none_or_full(self) -> None:
         duty = np.linspace(0.0, 1.0, 101)
         starts = boiler.cycles_per_hour(duty, np.full(101, 50_000.0), np.full(101, 1000.0))
