@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -52,8 +52,15 @@ def evaluate(
     if as_json:
         print_json(result)
         return
-    for part in ("healthy", "labelled"):
-        table = Table(part, "")
-        for key, value in result[part].items():
-            table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
-        stdout.print(table)
+    rows = {**_flat("healthy", result["healthy"]), **_flat("labelled", result["labelled"])}
+    table = Table("figure", "value")
+    for key, value in rows.items():
+        table.add_row(key, f"{value:.4g}" if isinstance(value, float) else str(value))
+    stdout.print(table)
+
+
+def _flat(name: str, data: Any) -> dict[str, Any]:
+    """Return nested figures in one row each, named by their way down."""
+    if not isinstance(data, dict):
+        return {name: data}
+    return {key: value for part, inner in data.items() for key, value in _flat(f"{name} {part}", inner).items()}
