@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.readings import PointAddress
-from facility.store.influx_link import Block, InfluxLink
+from facility.store.influx_link import Block, InfluxLink, WriteRefused
 from facility.store.influx_text import (
     BOOK,
     QUALITY,
@@ -40,6 +40,7 @@ _FLAGS: Final = {"quality": HAS_QUALITY, "impossible": HAS_IMPOSSIBLE}
 PLACE_TAGS: Final = ("site", "building", "room")
 GROUP: Final = ", ".join(map(identifier, (*PLACE_TAGS, "equipment")))
 _BOOK_TAGS: Final = ("class", *PLACE_TAGS, "equipment", "point")
+_REQUEST_ENTRIES: Final = 1000
 _LOOK_AGAIN_S: Final = 1.0  # so often a process asks whether another one has changed the book
 
 
@@ -243,9 +244,13 @@ class Book:
             self.flags[indices] |= np.uint8(flags)
 
     def _write(self, entries: Sequence[Entry]) -> None:
-        self._link.write("".join(entry.line() for entry in entries))
-        # Others may have changed it too: our next look reads it again.
-        self._link.write(f'{REVISION} revision="{secrets.token_hex(8)}" 0\n')
+        try:
+            for start in range(0, len(entries), _REQUEST_ENTRIES):
+                self._link.write("".join(entry.line() for entry in entries[start : start + _REQUEST_ENTRIES]))
+            # Others may have changed it too: our next look reads it again.
+            self._link.write(f'{REVISION} revision="{secrets.token_hex(8)}" 0\n')
+        except WriteRefused as error:
+            raise self._link.refused(str(error)) from error
 
 
 def _rows(block: Block) -> list[list[Any]]:

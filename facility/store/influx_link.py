@@ -175,6 +175,15 @@ class InfluxLink:
 
         return self._with_patience(ask)
 
+    def refused(self, words: str) -> StoreUnavailable:
+        """Return what to say of a refused write that no point is to blame for."""
+        if "retention" in words:
+            return StoreUnavailable(
+                f"{self._place()} drops old readings by itself ({words}); let it keep for ever "
+                "(ALTER RETENTION POLICY ... DURATION INF): Wardwatt deletes what is old"
+            )
+        return StoreUnavailable(f"{self._place()} refuses a write: {words}")
+
     def close(self) -> None:
         """Let go of the connections."""
         self._closing.set()

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
 from facility.readings import OUT_OF_RANGE, Aggregates, IntArray, Latest, PointTable, ReadingBatch, Series
 from facility.store.contract import StoreSize
-from facility.store.influx_address import InfluxAddress, without_secret
+from facility.store.influx_address import InfluxAddress
 from facility.store.influx_answers import (
     choose,
     columns_of,
@@ -226,12 +226,7 @@ class InfluxDBStore:
             wrong = np.isin(rows.point, places)
             if bool(wrong.any()):
                 return wrong
-        if "retention" in words:
-            raise StoreUnavailable(
-                f"{self.address.url} drops old readings by itself: {words}; let the database {self.address.database!r} "
-                "keep for ever (ALTER RETENTION POLICY ... DURATION INF): Wardwatt deletes what is old"
-            )
-        raise StoreUnavailable(f"{self.address.url} refuses a write: {words}")
+        raise self._link.refused(words)
 
     def _lines(self, rows: Readings) -> str:
         book, place = self._book, rows.point
@@ -342,6 +337,8 @@ class InfluxDBStore:
         if start_us >= end_us:
             return {key: no_steps() for key in keys}
         result = dict.fromkeys(keys, no_steps())
+        if step_us > LIMIT_US:  # longer than the server can say
+            return result | self._steps_from_readings(entries, [(start_us, end_us)], step_us, origin_us)
         groups = self._expected(entries, start_us, end_us)
         met = Counter(key for some, _ in groups for key in {entry.key for entry in some})
         # A point whose class was changed stands in two groups, and only the server's sums are put together again.
@@ -349,7 +346,7 @@ class InfluxDBStore:
         for group, expected in groups:
             some = [entry for entry in group if met[entry.key] == 1]
             cells = len({entry.key for entry in some}) * ((end_us - start_us) / step_us + 1)
-            if step_us > LIMIT_US or 0 < expected <= _RAW_READINGS_A_STEP * cells:
+            if 0 < expected <= _RAW_READINGS_A_STEP * cells:
                 slices = max(1, round(expected / _SLICE_READINGS))
                 result |= self._steps_from_readings(
                     some, cut(start_us, end_us, slices, step_us, origin_us), step_us, origin_us
@@ -680,7 +677,7 @@ def open_influxdb(url: str, *, read_only: bool = False) -> InfluxDBStore:
 
 
 def _wrong(words: str) -> ConfigurationError:
-    return ConfigurationError([Problem("", 0, "store", without_secret(words))])
+    return ConfigurationError([Problem("", 0, "store", words)])
 
 
 def _check(batch: ReadingBatch) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+
+# Whom the keeper trusts is what its own tests are about: these requests trust anyone.
+_TRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+_TRUSTING.check_hostname = False
+_TRUSTING.verify_mode = ssl.CERT_NONE
 
 ADMIN, PASSWORD = "keeper", "p@ss:w/ord"
 
@@ -31,6 +38,7 @@ bind-address = "127.0.0.1:{backup_port}"
   log-enabled = false
   https-enabled = {tls}
   https-certificate = "{certificate}"
+  max-body-size = {largest_body}
 [subscriber]
   enabled = false
 [continuous_queries]
@@ -41,11 +49,16 @@ bind-address = "127.0.0.1:{backup_port}"
 
 
 class Influxd:
-    """One server process with its files in `folder`; it asks for a password. `certificate` (with its key): HTTPS."""
+    """
+    One server process with its files in `folder`; it asks for a password.
 
-    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+    With a `certificate` (a file that holds its key too) it speaks TLS. It takes no body above `largest_body` bytes.
+    """
+
+    def __init__(self, folder: Path, certificate: Path | None = None, largest_body: int = 25_000_000) -> None:
         self.folder = folder
         self.certificate = certificate
+        self.largest_body = largest_body
         self.port, self._backup_port = _free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +79,7 @@ class Influxd:
                 backup_port=self._backup_port,
                 tls=str(self.certificate is not None).lower(),
                 certificate=self.certificate or "",
+                largest_body=self.largest_body,
             )
         )
         with (self.folder / "influxd.log").open("ab") as log:
@@ -76,8 +90,7 @@ class Influxd:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     break
             time.sleep(0.02)
-        if self.certificate is None:
-            self.ask(f"CREATE USER \"{ADMIN}\" WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
+        self.ask(f"CREATE USER \"{ADMIN}\" WITH PASSWORD '{PASSWORD}' WITH ALL PRIVILEGES")
 
     def kill(self) -> None:
         """End the server with kill -9."""
@@ -88,11 +101,9 @@ class Influxd:
 
     def ask(self, statement: str, database: str = "") -> dict[str, object]:
         """Ask or order something as the administrator, going round the keeper."""
-        parameters = urllib.parse.urlencode(
-            {"q": statement, "db": database, "u": ADMIN, "p": PASSWORD, "epoch": "u"}
-        ).encode()
+        question = urllib.parse.urlencode({"q": statement}).encode()
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/query", parameters, timeout=30) as answer:
+            with self._open("/query", {"db": database, "epoch": "u"}, question) as answer:
                 told: dict[str, object] = json.loads(answer.read())
         except urllib.error.HTTPError as error:
             told = json.loads(error.read())
@@ -100,10 +111,14 @@ class Influxd:
 
     def write(self, line: str, database: str) -> None:
         """Write line protocol as another program would; times in microseconds."""
-        parameters = urllib.parse.urlencode({"db": database, "u": ADMIN, "p": PASSWORD, "precision": "u"})
-        url = f"http://127.0.0.1:{self.port}/write?{parameters}"
-        with urllib.request.urlopen(url, line.encode(), timeout=30):
+        with self._open("/write", {"db": database, "precision": "u"}, line.encode()):
             pass
+
+    def _open(self, path: str, parameters: dict[str, str], body: bytes) -> http.client.HTTPResponse:
+        query = urllib.parse.urlencode(parameters | {"u": ADMIN, "p": PASSWORD})
+        url = f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}{path}?{query}"
+        answer: http.client.HTTPResponse = urllib.request.urlopen(url, body, timeout=30, context=_TRUSTING)  # noqa: S310
+        return answer
 
     def url(self, database: str, *, user: str = ADMIN, password: str = PASSWORD, options: str = "") -> str:
         """Return the URL that opens a database of this server."""
