@@ -29,6 +29,7 @@ _STANDARD: Final = "IWA water balance; Thornton, Sturm, Kunkel, Water Loss Contr
 _SAMPLE_US: Final = 15 * 60 * 1_000_000
 _NIGHTS: Final = 30
 _WINDOW: Final = NightWindow(2 * 60, 4 * 60)
+_MAKEUP: Final = "makeup_total"  # what a machine takes from the water supply and counts itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,9 @@ def _judge(context: RuleContext, meter: Equipment) -> Finding:
     days = [last - timedelta(days=n) for n in range(_NIGHTS - 1, -1, -1)]
     start_us = _WINDOW.bounds_us(days[0], site.time_zone)[0]
     point, flow = _flow(context, meter, start_us)
+    known_use = _known_use(context, meter, start_us, flow.size)
+    if known_use.machines:
+        flow = flow - known_use.flow_m3h
     samples = (_WINDOW.end_minute - _WINDOW.start_minute) * 60_000_000 // _SAMPLE_US
     nights = np.full((len(days), samples), np.nan)
     for i, day in enumerate(days):
@@ -203,7 +207,35 @@ def _judge(context: RuleContext, meter: Equipment) -> Finding:
     since_us = _WINDOW.bounds_us(days[verdict.first_night or 0], site.time_zone)[0]
     if verdict.first_night is None:
         since_us = context.now_us
-    return _finding(context, meter, point, verdict, parameters, since_us)
+    return _finding(context, meter, point, verdict, parameters, known_use, since_us)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _KnownUse:
+    """What machines below a meter took and counted themselves: boilers, cooling towers, heating circuits. [m³/h]"""
+
+    machines: tuple[str, ...]
+    flow_m3h: Floats
+
+
+def _known_use(context: RuleContext, meter: Equipment, start_us: int, count: int) -> _KnownUse:
+    below = [context.site.equipment[i] for i in context.site.downstream(meter.id)]
+    counted = [e.id for e in below if _MAKEUP in e.points]
+    flows = {machine: _consumption(context, f"{machine}/{_MAKEUP}", start_us, count) for machine in counted}
+    # One that never reported says nothing; one that reports with gaps leaves its gaps unknown.
+    flows = {machine: flow for machine, flow in flows.items() if np.isfinite(flow).any()}
+    return _KnownUse(tuple(flows), sum(flows.values(), np.zeros(count)))
+
+
+def _consumption(context: RuleContext, key: str, start_us: int, count: int) -> Floats:
+    """Return what a register counted in each quarter hour, as a flow; NaN where missing or where it fell. [m³/h]"""
+    # A quarter hour more at the front: the first difference needs it.
+    totals, end_us = np.full(count + 1, np.nan), start_us + count * _SAMPLE_US
+    found = context.store.aggregate([key], start_us - _SAMPLE_US, end_us, _SAMPLE_US, origin_us=start_us)[key]
+    totals[(found.time_us - start_us) // _SAMPLE_US + 1] = found.last
+    used = np.diff(totals)
+    # A register that falls was exchanged or rolled over: that quarter hour is unknown, not negative.
+    return np.where(used >= 0, used, np.nan) * (3_600_000_000 / _SAMPLE_US)
 
 
 def _flow(context: RuleContext, meter: Equipment, start_us: int) -> tuple[str, Floats]:
@@ -222,14 +254,7 @@ def _flow(context: RuleContext, meter: Equipment, start_us: int) -> tuple[str, F
     register = _register(meter)
     if register is None:
         return "flow", flow
-    key = f"{meter.id}/{register}"
-    found = context.store.aggregate([key], start_us, end_us, _SAMPLE_US, origin_us=start_us)[key]
-    totals = np.full(count, np.nan)
-    totals[(found.time_us - start_us) // _SAMPLE_US] = found.last
-    used = np.diff(totals, prepend=np.nan)
-    # A register that falls was exchanged or rolled over: that quarter hour is unknown, not negative.
-    flow = np.where(used >= 0, used, np.nan) * (3_600_000_000 / _SAMPLE_US)
-    return register, flow
+    return register, _consumption(context, f"{meter.id}/{register}", start_us, count)
 
 
 def _allowance_m3h(site: Site, meter: Equipment, context: RuleContext) -> float:
@@ -246,7 +271,13 @@ def _allowance_m3h(site: Site, meter: Equipment, context: RuleContext) -> float:
 
 
 def _finding(
-    context: RuleContext, meter: Equipment, point: str, v: NightFlowVerdict, p: NightFlowParameters, since_us: int
+    context: RuleContext,
+    meter: Equipment,
+    point: str,
+    v: NightFlowVerdict,
+    p: NightFlowParameters,
+    known_use: _KnownUse,
+    since_us: int,
 ) -> Finding:
     site = context.site
     tariff = site.tariffs.get("water")
@@ -288,7 +319,8 @@ def _finding(
         "window": "02:00-04:00", "nights_known": v.nights_known, "nights_needed": v.nights_needed,
         "nights_over": v.nights_over, "floor_m3h": _plain(floor), "baseline_m3h": _plain(v.baseline_m3h),
         "limit_m3h": _plain(v.limit_m3h), "excess_m3h": v.excess_m3h, "allowance_m3h": p.allowance_m3h,
-        "ratio_to_mean": _plain(v.ratio), "never_zero": v.never_zero, "price": price,
+        "without_makeup_of": list(known_use.machines), "ratio_to_mean": _plain(v.ratio),
+        "never_zero": v.never_zero, "price": price,
         "floors_m3h": [_plain(x) for x in v.floor_m3h],
     }  # fmt: skip
     return Finding(

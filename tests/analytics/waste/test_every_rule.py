@@ -143,6 +143,22 @@ def test_a_meter_without_flow_is_judged_by_its_register(site: Site, store: Telem
     assert finding.waste.amount == pytest.approx(48, abs=1.5)
 
 
+@pytest.mark.parametrize(("counted", "verdict"), [(True, "healthy"), (False, "fault")])
+def test_what_a_boiler_below_the_meter_counts_itself_is_no_leak(
+    site_of: Callable[[str], Site], store: TelemetryStore, now_us: int, counted: bool, verdict: str
+) -> None:
+    text = (PLANT / "site.yaml").read_text(encoding="utf-8")
+    with_boiler = site_of(text.replace("tariffs:", "  - {id: b1, class: boiler, fed_by: [w-main]}\ntariffs:"))
+    plant(with_boiler, store, now_us, night_m3h=lambda ago: np.where(ago < 5, 2.8, 0.8))
+    if counted:
+        times = np.arange(now_us - DAYS * 86_400_000_000, now_us + 1, QUARTER, dtype=np.int64)
+        used = np.where((now_us - times) // 86_400_000_000 < 5, 2.0, 0.0) / 4
+        write(store, with_boiler, "b1/makeup_total", times, np.cumsum(used))
+    finding = run_all(with_boiler, store, now_us)["water.night_flow"]
+    assert finding.verdict == verdict
+    assert finding.evidence["without_makeup_of"] == (["b1"] if counted else [])
+
+
 def test_a_low_factor_is_found_with_its_penalty(site: Site, store: TelemetryStore, now_us: int) -> None:
     plant(site, store, now_us, factor=0.80)
     finding = run_all(site, store, now_us)["power.low_factor"]
