@@ -34,6 +34,9 @@ class Simulation:
 
     def __init__(self, site: Site, store: TelemetryStore, database: Database, truth: Path, seed: int = 1) -> None:
         self._site, self._store, self._database = site, store, database
+        if not self.begun:
+            # An earlier start was broken off while it wrote the past: its faults are entered anew.
+            truth.unlink(missing_ok=True)
         self.hospital = Hospital(site, seed, truth=truth)
         self._publisher: Publisher | None = None
 

@@ -129,7 +129,8 @@ def conversion(source: str, target: str) -> tuple[float, float]:
         at_one = float(_REGISTRY.Quantity(1.0, unit_a).to(unit_b).magnitude)
     except pint.DimensionalityError:
         raise ValueError(f"{a!r} cannot be converted to {b!r}: they do not measure the same thing") from None
-    return at_one - at_zero, at_zero
+    # Pint multiplies its way there; 15 digits give back the round number that a unit is defined by.
+    return float(f"{at_one - at_zero:.15g}"), float(f"{at_zero:.15g}")
 
 
 def pint_unit(unit: str) -> pint.Unit:
