@@ -207,7 +207,7 @@ class InfluxLink:
         if "database not found" in words or "bucket not found" in words.lower():
             return DatabaseMissing(f"{self._place()}: {words}; create it, or mend its name in the store's URL")
         if "not authorized" in words or "error authorizing" in words:
-            return AccessRefused(f"{self._place()}: {words}; give {self._who()} the right to it")
+            return AccessRefused(f"{self._place()}: {words}; {self._grant()}")
         return StoreUnavailable(f"{self._place()} does not answer a query: {words}")
 
     def _with_patience(self, attempt: Callable[[], T]) -> T:
@@ -230,7 +230,7 @@ class InfluxLink:
             if error.status == 401 or (error.status == 403 and not self.address.user):
                 return AccessRefused(f"{place} refuses {self._who()} ({words}); mend them in the store's URL")
             if error.status == 403:
-                return AccessRefused(f"{place}: {self._who()} may not do this ({words}); give the user the right")
+                return AccessRefused(f"{place}: {words}; {self._grant()}")
             if error.status == 404 and "not found" in words:
                 return DatabaseMissing(f"{place}: {words}; create it, or mend its name in the store's URL")
             return StoreUnavailable(f"{place} answers {error.status}: {words}; see the server's log")
@@ -245,6 +245,13 @@ class InfluxLink:
 
     def _place(self) -> str:
         return f"InfluxDB at {self.address.url}, database {self.address.database!r}"
+
+    def _grant(self) -> str:
+        name = self.address.database
+        if not self.address.user:
+            return f"give the token the right to read and write {name!r}"
+        # 1.x says the same of a database that is missing and of one that the user may not use.
+        return f'an administrator helps with: CREATE DATABASE "{name}"; GRANT ALL ON "{name}" TO "{self.address.user}"'
 
     def _who(self) -> str:
         if self.address.user:

@@ -620,17 +620,11 @@ class InfluxDBStore:
                 return
             try:
                 self._book.look(now=True)
-            except DatabaseMissing as error:
+            except DatabaseMissing:
                 if self.read_only or self._link.version().major > 1:
                     raise
-                try:
-                    create = f"CREATE DATABASE {identifier(self.address.database)}"
-                    self._link.query([create], lambda _: None, database=False)
-                except AccessRefused as refused:
-                    raise DatabaseMissing(
-                        f"{error}. It could not be made either: {refused}. An administrator makes it with: "
-                        f'{create}; GRANT ALL ON {identifier(self.address.database)} TO "{self.address.user}"'
-                    ) from refused
+                create = f"CREATE DATABASE {identifier(self.address.database)}"
+                self._link.query([create], lambda _: None, database=False)
                 self._book.look(now=True)
             self._is_ready = True
 

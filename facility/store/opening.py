@@ -8,7 +8,6 @@ from facility.errors import ConfigurationError, Problem
 from facility.store.contract import TelemetryStore
 from facility.store.duckdb import DuckDBStore
 from facility.store.influx_address import EXAMPLE, without_secret
-from facility.store.influxdb import open_influxdb
 
 
 def open_store(url_or_path: str | Path, *, read_only: bool = False) -> TelemetryStore:
@@ -33,6 +32,9 @@ def open_store(url_or_path: str | Path, *, read_only: bool = False) -> Telemetry
         if text and "\0" not in text:
             return DuckDBStore(Path(text), read_only=read_only)
     elif scheme in ("influxdb", "influxdbs"):
+        # The client takes most of a second to import, which a site with a file should not wait for.
+        from facility.store.influxdb import open_influxdb
+
         return open_influxdb(text, read_only=read_only)
     elif scheme == "duckdb" and rest.startswith("/") and len(rest) > 1 and "\0" not in rest:
         return DuckDBStore(Path(rest[1:]), read_only=read_only)

@@ -133,7 +133,7 @@ def test_a_password_that_was_changed_meanwhile_keeps_the_readings_waiting(server
 
 def test_a_user_without_rights_is_told_what_an_administrator_has_to_do(server: Influxd, database: str) -> None:
     server.ask("CREATE USER \"humble\" WITH PASSWORD 'pw'")
-    with pytest.raises(ConfigurationError, match=r"GRANT ALL ON|give user 'humble'"):
+    with pytest.raises(ConfigurationError, match=r'GRANT ALL ON .* TO "humble"'):
         open_influxdb(server.url(database, user="humble", password="pw"))
 
 
