@@ -40,8 +40,10 @@ _LEAST_YOUNG_S: Final = 2 * 3600.0
 # A longer stretch than this beyond the learnt rows is learnt anew, to bound the work and to follow seasons.
 _MOST_LEARNT: Final = 2.0
 _LEAST_ROWS_BEYOND: Final = 3600
-# An odd stretch of fewer rows than this is no finding.
+# An odd stretch of fewer rows than this, or shorter than this share of what is learnt from (ten minutes of a week), is
+# no finding: a ticket is work for a person.
 _ODD_ROWS: Final = 3
+_ODD_SHARE: Final = 0.001
 _EVIDENCE_POINTS: Final = 5
 _MEAN_ROWS: Final = 20
 _MOST_DECIMALS: Final = 6
@@ -271,7 +273,7 @@ def _findings(
     if progress.told == "fault" and not seen.labels[new]:
         # The stretch that was still going on at the last look ended right there.
         findings.append(_healthy(machine, settings, int(times[new])))
-    for stretch in odd_stretches(seen.labels):
+    for stretch in odd_stretches(seen.labels, max(_ODD_ROWS, round(_ODD_SHARE * seen.train_rows))):
         if stretch.end <= new:
             continue
         found_us = end_us if stretch.certain < new else int(times[stretch.certain])
