@@ -36,6 +36,7 @@ from api.pages.wording import (
     title_of,
     value_of,
     what_of,
+    without_machine,
 )
 from api.pages.words import Words
 from facility.formats import decimals_of, duration, number, quantity
@@ -216,10 +217,11 @@ def _row(sources: Sources, alert: Alert, ticket: Ticket | None, live: Live, word
 
 def _advice_row(sources: Sources, finding: StoredFinding, now_us: int, words: Words) -> AdviceRow:
     since = words("since %(time)s", time=times.when(finding.since_us, now_us, sources.site.time_zone))
+    machine = machine_name(sources, finding.equipment, words)
     return AdviceRow(
         mark=plain_mark("P4"),
-        title=words.either(finding.summary_zh, finding.summary_en),
-        where=machine_name(sources, finding.equipment, words),
+        title=without_machine(words.either(finding.summary_zh, finding.summary_en), machine),
+        where=machine,
         detail=since,
         money=number(finding.cost_per_day, 0) if finding.cost_per_day else "",
         href=f"/plant/{finding.equipment}",
@@ -232,12 +234,9 @@ def _held_back(sources: Sources, now_us: int, words: Words) -> tuple[AdviceRow, 
     for finding in sources.desk.open_findings():
         if finding.verdict == "cannot_tell":
             since = words("since %(time)s", time=times.when(finding.since_us, now_us, sources.site.time_zone))
-            rows.append(
-                AdviceRow(
-                    unknown_mark(words), words.either(finding.summary_zh, finding.summary_en),
-                    machine_name(sources, finding.equipment, words), since, "", f"/plant/{finding.equipment}",
-                )
-            )  # fmt: skip
+            machine = machine_name(sources, finding.equipment, words)
+            said = without_machine(words.either(finding.summary_zh, finding.summary_en), machine)
+            rows.append(AdviceRow(unknown_mark(words), said, machine, since, "", f"/plant/{finding.equipment}"))
     return tuple(rows)
 
 

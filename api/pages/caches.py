@@ -14,7 +14,7 @@ from api.context import context_of
 from api.pages.curves import Spark
 from api.pages.live_pages import SharedParts
 from api.pages.overview import day_curves, spark_points
-from api.pages.sources import Desktop, Live, Sources
+from api.pages.sources import Desktop, Live, Sources, simulation_begun
 from api.pages.words import words_of
 from facility.errors import StoreUnavailable
 from facility.readings import Aggregates
@@ -72,7 +72,9 @@ def caches_of(request: Request) -> PageCaches:
     with _MAKING:
         if not hasattr(state, "page_caches"):
             context = context_of(request)
-            state.page_caches = PageCaches(Desktop(context.desk, context.people))
+            state.page_caches = PageCaches(
+                Desktop(context.desk, context.people, lambda: simulation_begun(context.database))
+            )
     return cast(PageCaches, state.page_caches)
 
 

@@ -218,7 +218,7 @@ def build_frame(
             time=clock(now, zone),
         ),
         clock_time=clock(now, zone),
-        simulated=False,
+        simulated=sources.desk.simulated(),
         live_page=live_page,
         back=back,
     )

@@ -38,7 +38,7 @@ from api.pages.values import (
     scale_of,
     value_view,
 )
-from api.pages.wording import mark_of, state_of, what_of
+from api.pages.wording import machine_name, mark_of, state_of, what_of, without_machine
 from api.pages.words import Words
 from facility.equipment_classes import Limit, MaintenanceTask
 from facility.formats import decimals_of, duration, moment, number
@@ -46,6 +46,8 @@ from facility.readings import CLOCK_SUSPECT, ESTIMATED, HISTORICAL, OUT_OF_RANGE
 from facility.site import Equipment, Site
 
 HISTORY_SHOWN: Final = 12
+SMALL_CURVES: Final = 3
+SMALL_SIZE: Final = (252.0, 66.0)
 # Names that end in these belong together: three phases, two towers, bearings of one shaft.
 _GROUPS: Final = re.compile(r"^(?P<stem>.+)_(?P<member>a|b|c|ab|bc|ca|1|2|3|de|nde)$")
 
@@ -280,9 +282,8 @@ def small_points(item: Equipment, subject: str | None) -> tuple[str, ...]:
     """Return the points of the small curves: the key points that the chart does not show."""
     shown = set(companions(item, subject)) if subject is not None else set()
     drawable = [n for n, spec in item.points.items() if spec.kind in ("gauge", "derived") and scale_of(item, n)]
-    return tuple(
-        dict.fromkeys(p for p in (*item.cls.spec.key_points, *drawable) if p in item.points and p not in shown)
-    )[:3]
+    wanted = dict.fromkeys([*item.cls.spec.key_points, *drawable])
+    return tuple(p for p in wanted if p in drawable and p not in shown)[:SMALL_CURVES]
 
 
 def ordered_values(
@@ -403,6 +404,7 @@ def _small(
                 scale_of(item, point),
                 spec.normal,
                 limits_of(item, point),
+                SMALL_SIZE,
             )
             if data is not None and len(data)
             else None
@@ -497,10 +499,11 @@ def _diagnosis(sources: Sources, finding: StoredFinding, now_us: int, words: Wor
         parts.append(words("¥%(money)s a day", money=number(finding.cost_per_day, 0)))
     if finding.ended_us is not None:
         parts.append(words("over since %(time)s", time=times.when(finding.ended_us, now_us, sources.site.time_zone)))
+    machine = machine_name(sources, finding.equipment, words)
     return DiagnosisLine(
         mark=mark,
         tone=tone,
-        title=words.either(finding.summary_zh, finding.summary_en),
+        title=without_machine(words.either(finding.summary_zh, finding.summary_en), machine),
         verdict=verdict,
         detail=" · ".join(parts),
         advice=tuple(finding.advice_zh if words.language == "zh" else finding.advice_en),

@@ -22,7 +22,7 @@ from api.pages.values import (
     telling_points,
     value_view,
 )
-from api.pages.wording import machine_name, mark_of, state_of, title_of, value_of, what_of
+from api.pages.wording import machine_name, mark_of, state_of, title_of, value_of, what_of, without_machine
 from api.pages.words import Words
 from facility.equipment_classes import System
 from facility.formats import MISSING, decimals_of, number
@@ -307,26 +307,20 @@ def _silence(
 
 
 def _quiet_detail(machines: Sequence[Equipment], live: Live, words: Words) -> str:
-    points = outside = late = 0
+    """Return how many machines there are, how many of those that can stand still run, and how many values are late."""
+    late = 0
+    states: list[bool] = []
     for item in machines:
-        for name, spec in item.points.items():
-            if spec.normal is None:
-                continue
-            points += 1
-            reading = live.reading(f"{item.id}/{name}")
-            if reading is None or is_stale(spec, reading, live.now_us):
-                late += 1
-            elif not spec.normal[0] <= reading.value <= spec.normal[1]:
-                outside += 1
+        running = live.reading(f"{item.id}/running")
+        if running is not None and not is_stale(item.points["running"], running, live.now_us):
+            states.append(running.value == 1.0)
+        heard = arrivals(item, live)
+        late += heard.points - heard.fresh
     parts = [words.plural("%(n)s machine", "%(n)s machines", len(machines))]
-    if outside:
-        parts.append(
-            words.plural("%(n)s value outside its normal band", "%(n)s values outside their normal band", outside)
-        )
+    if states:
+        parts.append(words.plural("%(n)s running", "%(n)s running", sum(states)))
     if late:
         parts.append(words.plural("%(n)s value late", "%(n)s values late", late))
-    if not outside and not late:
-        parts.append(words.plural("%(n)s value in its band", "all %(n)s values in their bands", points))
     return " · ".join(parts)
 
 
@@ -346,7 +340,8 @@ def default_points(machines: Sequence[Equipment]) -> list[tuple[Equipment, str]]
     for turn in range(VALUES_IN_A_ROW):
         seen: set[str] = set()
         for item in ranked:
-            keys = item.cls.spec.key_points
+            # Words without a band tell least at a glance; they come last.
+            keys = sorted(item.cls.spec.key_points, key=lambda p: scale_of(item, p) is None if p in item.points else 2)
             if item.cls.id in seen or turn >= len(keys) or keys[turn] not in item.points:
                 continue
             seen.add(item.cls.id)
@@ -688,7 +683,7 @@ def _waste_line(sources: Sources, finding: StoredFinding, tickets: Sequence[Tick
         who, nobody = words("nobody on it"), True
     return WasteLine(
         id=finding.id,
-        title=words.either(finding.summary_zh, finding.summary_en),
+        title=without_machine(words.either(finding.summary_zh, finding.summary_en), where),
         detail=f"{where} · {who}",
         nobody=nobody,
         money=number(finding.cost_per_day or 0.0, 0),

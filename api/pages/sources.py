@@ -16,6 +16,7 @@ from api.live import Snapshot
 from api.security.users import Person
 from collector.quarantine import Quarantine
 from collector.service import CollectorStatus
+from facility.database import Database, read_setting
 from facility.readings import Latest
 from facility.site import Site
 from facility.store import TelemetryStore
@@ -24,6 +25,7 @@ PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 # Priorities that interrupt somebody; P4 is advice, and stands outside every count of alarms.
 ALARMS: Final = ("P1", "P2", "P3")
 _MOST_LISTED: Final = 500
+SIMULATION_SETTING: Final = "simulation.history_written"  # set by api.simulation
 
 T = TypeVar("T")
 
@@ -35,9 +37,16 @@ class Desktop:
     Many readers with a live page would otherwise ask the database for the same lists each second.
     """
 
-    def __init__(self, desk: Desk, people: Callable[[], Sequence[Person]], hold_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        people: Callable[[], Sequence[Person]],
+        simulated: Callable[[], bool] = lambda: False,
+        hold_s: float = 1.0,
+    ) -> None:
         self.desk = desk
         self._read_people = people
+        self._read_simulated = simulated
         self._hold_s = hold_s
         self._lock = threading.Lock()
         self._kept: dict[str, tuple[float, Any]] = {}
@@ -82,9 +91,19 @@ class Desktop:
         """Return everybody to whom work may be given."""
         return self._held("people", self._read_people)
 
+    def simulated(self) -> bool:
+        """Return True if the hospital is one in software: no page may let it pass for real."""
+        return self._held("simulated", self._read_simulated)
+
     def called(self, who: str | None) -> str:
         """Return what a person is called on pages; a name that is no user's stands as it is."""
         return next((p.display_name for p in self.people() if p.name == who), who or "")
+
+
+def simulation_begun(database: Database) -> bool:
+    """Return True if a hospital in software has written its past into this database."""
+    with database.reading() as session:
+        return read_setting(session, SIMULATION_SETTING) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from analytics.records import Ticket, TicketEvent
 from api.pages import times
-from api.pages.marks import Mark, plain_mark, priority_words
+from api.pages.marks import Mark, alert_mark, plain_mark, priority_words
 from api.pages.sources import Live, Sources, is_system
 from api.pages.wording import machine_name, place_of, state_of, value_of
 from api.pages.words import Words
@@ -164,6 +164,12 @@ def tickets_page(sources: Sources, words: Words, live: Live, show: Show, who: st
     )
 
 
+def _mark(ticket: Ticket, words: Words) -> Mark:
+    """Return a ticket's mark: hollow with a tick once somebody has taken it."""
+    taken = ticket.assignee is not None or ticket.closed_us is not None
+    return alert_mark(ticket.priority, taken, words) if taken else plain_mark(ticket.priority)
+
+
 def _row(sources: Sources, ticket: Ticket, now_us: int, words: Words) -> TicketRow:
     done, all_ = sum(s.done_us is not None for s in ticket.checklist), len(ticket.checklist)
     machine, place = machine_name(sources, ticket.equipment, words), place_of(sources, ticket.equipment, words)
@@ -171,7 +177,7 @@ def _row(sources: Sources, ticket: Ticket, now_us: int, words: Words) -> TicketR
     who = sources.desk.called(ticket.closed_by if closed else ticket.assignee)
     return TicketRow(
         id=ticket.id,
-        mark=plain_mark(ticket.priority),
+        mark=_mark(ticket, words),
         title=words.either(ticket.title_zh, ticket.title_en),
         number=ticket.number,
         place=" · ".join(p for p in (machine, place) if p),
@@ -208,7 +214,7 @@ def ticket_page(sources: Sources, words: Words, live: Live, ticket: Ticket, who:
     return TicketPage(
         id=ticket.id,
         number=ticket.number,
-        mark=plain_mark(ticket.priority),
+        mark=_mark(ticket, words),
         priority_name=f"{ticket.priority} {priority_words(ticket.priority, words)}",
         state=_state(ticket, words),
         title=words.either(ticket.title_zh, ticket.title_en),

@@ -25,6 +25,15 @@ def machine_name(sources: Sources, equipment: str, words: Words) -> str:
     return words.name(item.name) if item is not None else equipment
 
 
+def without_machine(text: str, machine: str) -> str:
+    """Return a sentence without the machine's name at its head, where that stands beside it already."""
+    for mark in ("：", ": "):
+        if text.startswith(f"{machine}{mark}"):
+            rest = text[len(machine) + len(mark) :]
+            return rest[:1].upper() + rest[1:]
+    return text
+
+
 def title_of(sources: Sources, alert: Alert, words: Words) -> str:
     """Return machine and what is wrong with it, without the value, which stands beside it and moves."""
     machine, what = machine_name(sources, alert.equipment, words), what_of(sources, alert, words)
