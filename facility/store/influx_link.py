@@ -23,6 +23,7 @@ T = TypeVar("T")
 _CHUNK_ROWS: Final = 20_000
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 _MINUS_ZERO: Final = re.compile(rb"(?<=[,\[])-0(?=[,\]])")
+_TEXT_OR_MINUS_ZERO: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|' + _MINUS_ZERO.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +191,7 @@ class InfluxLink:
         self._client.close()
 
     def _blocks(self, document: bytes) -> Iterator[Block]:
-        if b"-0" in document:
-            # The server writes a negative zero as -0, which is a whole number and loses its sign.
-            document = _MINUS_ZERO.sub(b"-0.0", document)
-        answer = orjson.loads(document)
+        answer = orjson.loads(_with_signed_zeros(document))
         if "error" in answer:
             raise self._statement_failed(str(answer["error"]))
         for result in answer.get("results", ()):
@@ -278,6 +276,13 @@ def _documents(answer: Any) -> Iterator[bytes]:
             rest.append(piece)
     if rest:
         yield b"".join(rest)
+
+
+def _with_signed_zeros(document: bytes) -> bytes:
+    # The server writes a negative zero as -0, which is a whole number and would lose its sign.
+    if _MINUS_ZERO.search(document) is None:
+        return document
+    return _TEXT_OR_MINUS_ZERO.sub(lambda found: b"-0.0" if found[0] == b"-0" else found[0], document)
 
 
 def _words(error: ApiException) -> str:

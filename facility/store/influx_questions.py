@@ -50,17 +50,24 @@ def questions(entries: Iterable[Entry]) -> list[Question]:
 
 def questions_by_field(entries: Iterable[Entry], *, everything: bool) -> list[tuple[Question, int]]:
     """Return one question for each field, with its flags; with `everything` it is asked of all equipment."""
+    entries = list(entries)
+    flags = flags_of(entries)
     equipment: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
-    flags: dict[tuple[str, str], int] = defaultdict(int)
     for entry in entries:
-        name = entry.series.measurement, entry.field
-        equipment[name][entry.series.equipment] = None
-        flags[name] |= entry.flags
+        equipment[entry.series.measurement, entry.field][entry.series.equipment] = None
     return [
         (Question(measurement, (field,), tuple(chosen)), flags[measurement, field])
         for (measurement, field), machines in equipment.items()
         for chosen in ([()] if everything else _lots(list(machines)))
     ]
+
+
+def flags_of(entries: Iterable[Entry]) -> dict[tuple[str, str], int]:
+    """Return the flags of each field (measurement, field): those of all these entries together."""
+    flags: dict[tuple[str, str], int] = defaultdict(int)
+    for entry in entries:
+        flags[entry.series.measurement, entry.field] |= entry.flags
+    return flags
 
 
 def _lots(names: list[str]) -> list[list[str]]:

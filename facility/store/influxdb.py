@@ -48,6 +48,7 @@ from facility.store.influx_questions import (
     clamp,
     cut,
     exists,
+    flags_of,
     ns,
     quality_too,
     questions,
@@ -243,20 +244,18 @@ class InfluxDBStore:
     def latest(self, keys: Sequence[str] | None = None) -> Mapping[str, Latest]:
         """Return the newest reading of each named point (of all points, if None) that has one."""
         asked = [
-            (ask, field, suffix)
+            (ask, field, suffix, flags)
             for ask, flags in questions_by_field(self._entries(keys), everything=keys is None)
             for field in ask.names
             for suffix in (("", IMPOSSIBLE) if flags & HAS_IMPOSSIBLE else ("",))
         ]
-        flags = self._flags()
         statements = [
-            f"SELECT last({identifier(field + suffix)}){quality_too(flags[ask.measurement, field], field)} "
-            f"{ask.source(*EVER)} GROUP BY {GROUP}"
-            for ask, field, suffix in asked
+            f"SELECT last({identifier(field + suffix)}){quality_too(flags, field)} {ask.source(*EVER)} GROUP BY {GROUP}"
+            for ask, field, suffix, flags in asked
         ]
 
         def newest(statement: int, block: Block) -> tuple[Entry, int, int, float, int] | None:
-            ask, field, suffix = asked[statement]
+            ask, field, suffix, _ = asked[statement]
             entry = self._book.entry_at(SeriesName.of(ask.measurement, block.tags), field)
             time_us, value, *quality = block.rows[0]
             told = int(quality[0] or 0) if quality else 0
@@ -282,7 +281,7 @@ class InfluxDBStore:
 
     def _raw(self, entries: Sequence[Entry], start_us: int, end_us: int) -> dict[str, Series]:
         """Return the readings that stand, of the points of these entries and from their series alone."""
-        asks, flags = questions(entries), self._flags()
+        asks, flags = questions(entries), flags_of(entries)
         chosen = {(entry.series, entry.field): entry for entry in entries}
         fields = [
             [
@@ -638,13 +637,6 @@ class InfluxDBStore:
         self._ready()
         self._book.look(now=keys is None or not self._book.knows(keys))
         return self._book.entries(keys)
-
-    def _flags(self) -> Mapping[tuple[str, str], int]:
-        """Return the flags of each field of each measurement: those of all its series together."""
-        flags: dict[tuple[str, str], int] = defaultdict(int)
-        for entry in self._book.entries():
-            flags[entry.series.measurement, entry.field] |= entry.flags
-        return flags
 
     def _query(
         self,

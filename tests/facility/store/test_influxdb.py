@@ -366,6 +366,13 @@ def test_odd_names_of_points_machines_rooms_and_classes_are_kept_apart(store: In
     }
 
 
+def test_a_negative_zero_keeps_its_sign_and_names_that_look_like_one_stay(store: InfluxDBStore) -> None:
+    odd = table(address('tx1/a,-0,"b', room="[-0,-0]"))
+    store.write(readings((T0, -0.0), (T0 + 1, -0.5), of=odd))
+    value = store.series([odd.key(0)], *EVER)[odd.key(0)].value
+    assert (np.signbit(value).tolist(), value.tolist()) == ([True, True], [0.0, -0.5])
+
+
 @pytest.mark.parametrize("name", [*ODD, "氧气站", "x" * 500])
 def test_a_name_comes_back_as_it_was(name: str) -> None:
     assert decode(encode(name)) == name
