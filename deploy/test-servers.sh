@@ -7,12 +7,14 @@ declare -A package_of=(
   [mosquitto]=mosquitto
   [mosquitto_pub]=mosquitto-clients
   [postgres]=postgresql
+  [influxd]=influxdb
   [chromium]=chromium
 )
 declare -A tested_by=(
   [mosquitto]="the collector against a real broker"
   [mosquitto_pub]="messages from another client"
   [postgres]="the relational side on PostgreSQL"
+  [influxd]="the telemetry store on InfluxDB"
   [chromium]="the pages in a real browser"
 )
 
