@@ -11,7 +11,7 @@ import numpy as np
 from analytics.records import Alert, StoredFinding, Ticket
 from api.pages import times
 from api.pages.marks import Mark, is_acknowledged, plain_mark, priority_words, unknown_mark, worst
-from api.pages.numbers import range_text
+from api.pages.numbers import range_text, unit_name
 from api.pages.overview import sort_alerts
 from api.pages.sources import ALARMS, Live, Sources
 from api.pages.tickets import StepLine, steps_of
@@ -413,7 +413,7 @@ def _trend(
     states = {code: words.name(names) for code, names in item.cls.state_names.get(point, {}).items()}
     subject = TrendSubject(
         title=words.name(spec.name),
-        unit=spec.unit if spec.kind != "state" else "",
+        unit=unit_name(spec.unit, words) if spec.kind != "state" else "",
         decimals=decimals_of(spec.unit, spec.decimals),
         every_s=spec.every,
         scale=scale_of(item, point),

@@ -15,7 +15,7 @@ from analytics.records import Alert, StoredFinding, Ticket
 from api.pages import times
 from api.pages.curves import Spark, spark
 from api.pages.marks import Mark, plain_mark, unknown_mark
-from api.pages.numbers import joined, plain
+from api.pages.numbers import joined, plain, unit_name
 from api.pages.plant import arrivals, machine_mark, running_word
 from api.pages.sources import Live, Sources
 from api.pages.trends import (
@@ -326,7 +326,7 @@ def trend_subject(item: Equipment, point: str, words: Words) -> TrendSubject:
     states = {code: words.name(names) for code, names in item.cls.state_names.get(point, {}).items()}
     return TrendSubject(
         title=title,
-        unit=spec.unit if spec.kind != "state" else "",
+        unit=unit_name(spec.unit, words) if spec.kind != "state" else "",
         decimals=decimals_of(spec.unit, spec.decimals),
         every_s=spec.every,
         scale=scale_of(item, point),

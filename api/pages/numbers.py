@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from api.pages.words import Words
 from facility.formats import NO_BREAK_SPACE, decimals_of, number
 from facility.names import Language
 
@@ -14,6 +15,20 @@ def plain(value: float, decimals: int) -> str:
         if math.isclose(round(value, few), value, abs_tol=1e-9):
             return number(value, few)
     return number(value, decimals)
+
+
+def unit_name(unit: str, words: Words) -> str:
+    """Return a unit as pages write it: counted things are words of the language, pH says itself in its label."""
+    return {
+        "pH": "",
+        "starts": words.in_context("unit", "starts"),
+        "persons": words.in_context("unit", "persons"),
+        "beds": words.in_context("unit", "beds"),
+        "pulses": words.in_context("unit", "pulses"),
+        "h": words.in_context("unit", "h"),
+        "min": words.in_context("unit", "min"),
+        "s": words.in_context("unit", "s"),
+    }.get(unit, unit)
 
 
 def joined(text: str, unit: str) -> str:

@@ -317,7 +317,7 @@ def _quiet_detail(machines: Sequence[Equipment], live: Live, words: Words) -> st
         heard = arrivals(item, live)
         late += heard.points - heard.fresh
     parts = [words.plural("%(n)s machine", "%(n)s machines", len(machines))]
-    if states:
+    if len(states) > 1:
         parts.append(words.plural("%(n)s running", "%(n)s running", sum(states)))
     if late:
         parts.append(words.plural("%(n)s value late", "%(n)s values late", late))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from analytics.records import Alert
 from api.pages.marks import Mark, alert_mark, is_acknowledged, stale_mark, worst
-from api.pages.sources import Live
+from api.pages.sources import Live, layout_of
 from api.pages.values import is_stale
 from api.pages.words import Words
 from facility.equipment_classes import SYSTEMS, System
@@ -65,16 +67,9 @@ class Arrivals:
 
 def arrivals(item: Equipment, live: Live) -> Arrivals:
     """Count the points of a machine that still speak."""
-    points = fresh = 0
-    newest: int | None = None
-    for name, spec in item.points.items():
-        points += 1
-        reading = live.reading(f"{item.id}/{name}")
-        if reading is None:
-            continue
-        newest = reading.time_us if newest is None else max(newest, reading.time_us)
-        fresh += not is_stale(spec, reading, live.now_us)
-    return Arrivals(points, fresh, newest)
+    mine = layout_of(live.site).of_machine[item.id]
+    newest = int(live.snapshot.time_us[mine].max(initial=0))
+    return Arrivals(mine.stop - mine.start, int(np.count_nonzero(live.fresh[mine])), newest or None)
 
 
 def total(parts: Iterable[Arrivals]) -> Arrivals:

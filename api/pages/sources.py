@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analytics.desk import Desk
 from analytics.maintenance.tickets import SYSTEM
@@ -17,7 +22,8 @@ from api.security.users import Person
 from collector.quarantine import Quarantine
 from collector.service import CollectorStatus
 from facility.database import Database, read_setting
-from facility.readings import Latest
+from facility.equipment_classes import PointSpec
+from facility.readings import Latest, PointTable
 from facility.site import Site
 from facility.store import TelemetryStore
 
@@ -25,6 +31,9 @@ PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 # Priorities that interrupt somebody; P4 is advice, and stands outside every count of alarms.
 ALARMS: Final = ("P1", "P2", "P3")
 _MOST_LISTED: Final = 500
+# A point may miss two of its intervals before its value counts as stale; heartbeats of a few seconds get a floor.
+STALE_INTERVALS: Final = 3.0
+STALE_FLOOR_S: Final = 30.0
 SIMULATION_SETTING: Final = "simulation.history_written"  # set by api.simulation
 
 T = TypeVar("T")
@@ -138,7 +147,44 @@ class Sources:
         return Live(self.site, self.snapshot(), self.now_us())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """
+    How a site's points lie in its table, worked out once a site.
+
+    Attributes
+    ----------
+    stale_after_us : (points,) int64
+        Age beyond which a point's last reading no longer speaks for now. [µs]
+    of_machine : the points of each machine, which stand together
+    """
+
+    stale_after_us: NDArray[np.int64]
+    of_machine: Mapping[str, slice]
+
+
+_LAYOUTS: WeakKeyDictionary[PointTable, Layout] = WeakKeyDictionary()
+
+
+def layout_of(site: Site) -> Layout:
+    """Return the layout of a site's points."""
+    table = site.points
+    if table not in _LAYOUTS:
+        ages: list[float] = []
+        ranges: dict[str, slice] = {}
+        for item in site.equipment.values():
+            ranges[item.id] = slice(len(ages), len(ages) + len(item.points))
+            ages += [stale_after_us(spec) for spec in item.points.values()]
+        _LAYOUTS[table] = Layout(np.array(ages, dtype=np.int64), ranges)
+    return _LAYOUTS[table]
+
+
+def stale_after_us(spec: PointSpec) -> int:
+    """Return the age beyond which a point's last reading is stale: some of its intervals, and a floor. [µs]"""
+    return int(max(STALE_INTERVALS * spec.every, STALE_FLOOR_S) * 1e6)
+
+
+@dataclass(frozen=True)
 class Live:
     """The newest readings at one moment, asked for by `equipment/point`."""
 
@@ -153,6 +199,13 @@ class Live:
             return None
         s = self.snapshot
         return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]))
+
+    @cached_property
+    def fresh(self) -> NDArray[np.bool_]:
+        """Return for each point of the table whether its last reading still speaks for now."""
+        time_us = self.snapshot.time_us
+        fresh: NDArray[np.bool_] = (time_us > 0) & (self.now_us - time_us <= layout_of(self.site).stale_after_us)
+        return fresh
 
 
 def is_system(who: str | None) -> bool:

@@ -5,23 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from analytics.live import cause_of
 from analytics.records import Alert
 from api.pages import times
 from api.pages.marks import RANK
-from api.pages.numbers import plain, range_text
-from api.pages.sources import Live
+from api.pages.numbers import plain, range_text, unit_name
+from api.pages.sources import Live, stale_after_us
 from api.pages.words import Words
 from facility.equipment_classes import Limit, PointSpec
 from facility.formats import MISSING, decimals_of, number
 from facility.readings import OUT_OF_RANGE, Latest
 from facility.site import Equipment, Site
-
-# A point may miss two of its intervals before its value counts as stale; heartbeats of a few seconds get a floor.
-STALE_INTERVALS: Final = 3.0
-STALE_FLOOR_S: Final = 30.0
 
 ValueState = Literal["normal", "P1", "P2", "P3", "P4", "stale", "unknown", "missing"]
 
@@ -134,7 +130,7 @@ def scale_of(item: Equipment, point: str) -> tuple[float, float] | None:
 
 def is_stale(spec: PointSpec, reading: Latest, now_us: int) -> bool:
     """Return True if a point has missed so many of its readings that the last one no longer speaks for now."""
-    return (now_us - reading.time_us) / 1e6 > max(STALE_INTERVALS * spec.every, STALE_FLOOR_S)
+    return now_us - reading.time_us > stale_after_us(spec)
 
 
 def _pointer(value: float, scale: tuple[float, float]) -> float:
@@ -288,7 +284,7 @@ def value_view(
         key=key,
         label=label if label is not None else words.name(spec.name),
         number=text,
-        unit=spec.unit if spec.kind != "state" else "",
+        unit=unit_name(spec.unit, words) if spec.kind != "state" else "",
         state=state,
         band=band_of(item, point, value, state),
         hint=hint_of(item, point, words),
