@@ -458,10 +458,10 @@ def _lines(sources: Sources, item: Equipment | None, alert: Alert, live: Live, w
                 quantity(alert.peak, alert.unit, limits=[alert.threshold] if alert.threshold is not None else ()),
             )
         )
-    compared = _compared(sources, item, alert, live, words)
+    compared = _compared(sources, item, alert, live, words) if alert.resolved_us is None else ""
     if compared:
         lines.append(Line(words("Compare"), compared))
-    above = _above(sources, item, words)
+    above = _above(sources, item, words) if alert.resolved_us is None else ""
     if above:
         lines.append(Line(words("Clue"), above))
     limit = limit_of_alert(item, alert) if item is not None else None

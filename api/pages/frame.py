@@ -56,6 +56,7 @@ class Banner:
     side: str
     href: str
     action: str
+    spoken: str = ""  # what a screen reader is told once: it holds no figure that moves
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _banner(
         side=words("%(n)s more not acknowledged", n=more) if more else words("Not acknowledged"),
         href=f"/alerts/{first.id}",
         action=words("Open and acknowledge"),
+        spoken=f"{first.priority} {title_of(sources, first, words)}, {words('not acknowledged')}",
     )
 
 

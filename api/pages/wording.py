@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analytics.records import Alert
 from api.pages import times
-from api.pages.marks import Mark, alert_mark, unknown_mark
+from api.pages.marks import Mark, alert_mark, unknown_mark, zero_mark
 from api.pages.numbers import joined, limit_text
 from api.pages.sources import PRIORITIES, Live, Sources
 from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
@@ -77,6 +79,9 @@ def affected_by(sources: Sources, alert: Alert, words: Words, most: int | None =
 
 def mark_of(alert: Alert, words: Words) -> Mark:
     """Return an alert's mark; where readings are missing and nobody can tell whether it still holds, that one."""
+    if alert.resolved_us is not None and alert.acknowledged_us is not None:
+        # It is over and everybody knows: no colour is left.
+        return replace(zero_mark(alert.priority), label=words("%(priority)s over", priority=alert.priority))
     if alert.unknown_us is not None and alert.resolved_us is None and alert.priority != "P1":
         return unknown_mark(words)
     return alert_mark(alert.priority, alert.acknowledged_us is not None, words)
@@ -131,7 +136,7 @@ def state_of(sources: Sources, alert: Alert, now_us: int, words: Words) -> str:
         )
     if alert.resolved_us is not None:
         since = times.when(alert.resolved_us, now_us, zone)
-        return words("over since %(time)s", time=since) + " · " + held
+        return words("back to normal %(time)s", time=since) + " · " + held
     if alert.unknown_us is not None:
         since = times.when(alert.unknown_us, now_us, zone)
         return words("no readings since %(time)s, cannot tell", time=since) + " · " + held

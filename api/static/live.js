@@ -64,8 +64,9 @@
   }
 
   function busy() {
-    var field = document.activeElement;
-    return field && /^(INPUT|TEXTAREA|SELECT)$/.test(field.nodeName) && field.value !== field.defaultValue;
+    return Array.prototype.some.call(document.querySelectorAll("textarea, input:not([type=hidden])"), function (field) {
+      return field.value !== field.defaultValue;
+    });
   }
 
   function listen() {

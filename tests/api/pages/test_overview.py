@@ -131,7 +131,7 @@ def test_a_p1_that_is_over_but_was_never_seen_stays_in_the_banner(frame, fire) -
     fire("zone-icu", value=402.0, ago_s=10, kind="cleared")
     banner = frame().banner
     assert banner.kind == "p1"
-    assert "over since" in banner.detail
+    assert "back to normal" in banner.detail
 
 
 def test_a_quiet_banner_tells_of_the_last_life_safety_alarm(frame, fire, context) -> None:
