@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from api.times import now_us
 from facility.readings import Latest, PointTable, ReadingBatch
 
 
@@ -110,8 +111,9 @@ class Snapshot:
 class LiveBoard:
     """A sink that keeps the newest reading of each point of one table."""
 
-    def __init__(self, table: PointTable) -> None:
+    def __init__(self, table: PointTable, clock: Callable[[], int] = now_us) -> None:
         self.table = table
+        self._clock = clock
         self.bell = Bell()
         self._lock = threading.Lock()
         self._revision = 0
@@ -126,6 +128,7 @@ class LiveBoard:
             raise ValueError("the batch names points of another table; make the board from the same site")
         if len(batch) == 0:
             return
+        batch = batch.as_seen(self._clock())
         # Within a point by time, then by arrival: the last of each group is what the board wants.
         order = np.lexsort((batch.time_us, batch.point))
         point = batch.point[order]
@@ -136,9 +139,10 @@ class LiveBoard:
         """Take what the store holds; points that the site no longer has are left out."""
         known = [(self.table.index[key], reading) for key, reading in latest.items() if key in self.table.index]
         if known:
+            now = self._clock()
             self._take(
                 np.array([i for i, _ in known], dtype=np.intp),
-                np.array([r.time_us for _, r in known], dtype=np.int64),
+                np.array([min(r.time_us, now) for _, r in known], dtype=np.int64),
                 np.array([r.value for _, r in known], dtype=np.float64),
                 np.array([r.quality for _, r in known], dtype=np.uint8),
             )

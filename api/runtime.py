@@ -22,11 +22,11 @@ from api.options import Options, broker_address, write_broker_url
 from api.security.users import Credentials, ensure_first_user
 from api.serving import Server
 from collector.broker import EmbeddedBroker
-from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
-from collector.service import Collector
+from collector.service import Collector, expected_sessions
 from facility.database import Database
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
+from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
@@ -113,12 +113,13 @@ class Service:
             raise
 
     def _start(self) -> None:
-        self.board = LiveBoard(self.site.points)
+        self.board = LiveBoard(self.site.points, self.clock)
         self.board.seed(self.store.latest())
         self.quarantine = Quarantine(self.database)
-        sinks: list[Callable[..., None]] = [self.board]
+        sinks: list[Callable[[ReadingBatch], None]] = [self.board]
         if self.roles.judge:
-            sinks.append(self._start_judging())
+            feed = self._start_judging()
+            sinks.append(lambda batch: feed(batch.as_seen(self.clock())))
         if self.roles.collect:
             self._start_collecting(sinks)
         else:
@@ -136,14 +137,14 @@ class Service:
         self._closing.callback(jobs.stop)
         return feed
 
-    def _start_collecting(self, sinks: list[Callable[..., None]]) -> None:
+    def _start_collecting(self, sinks: list[Callable[[ReadingBatch], None]]) -> None:
         client_id = f"wardwatt-{self.site.id}"
         if self.options.broker is None:
             broker = EmbeddedBroker(
                 "127.0.0.1",
                 _port_for_broker(),
                 self.options.data,
-                sessions={client_id: TopicMap(self.site).filters()},
+                sessions=expected_sessions(self.site, client_id),
             )
             broker.start()
             self._closing.callback(broker.stop)

@@ -16,6 +16,11 @@ from facility.site import TimeUnit
 EARLIEST_US: Final = 946_684_800_000_000  # 2000-01-01: a clock that was never set says 1970
 FUTURE_US: Final = 10 * 60 * 1_000_000  # a gateway's clock may run ahead this far
 LATE_US: Final = 10 * 60 * 1_000_000  # older than this is history, on which no live rule may fire
+AHEAD_US: Final = 10 * 1_000_000  # further ahead than this is a wrong clock, not the network's jitter
+# What always comes late by the same is no history but a clock that is slow, or set to another time zone: it is judged.
+STEADY_US: Final = 60 * 1_000_000  # by the same: within so much
+STEADY_FOR_US: Final = 60 * 1_000_000  # always: for so long
+SLOW_CLOCK_US: Final = 26 * 3600 * 1_000_000  # a time zone at most; what is older is a recording
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

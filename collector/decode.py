@@ -18,7 +18,19 @@ import numpy as np
 import orjson
 
 from collector.arrivals import ArrivalLedger
-from collector.check import EARLIEST_US, FUTURE_US, LATE_US, implausible, number_of, range_quality, time_us
+from collector.check import (
+    AHEAD_US,
+    EARLIEST_US,
+    FUTURE_US,
+    LATE_US,
+    SLOW_CLOCK_US,
+    STEADY_FOR_US,
+    STEADY_US,
+    implausible,
+    number_of,
+    range_quality,
+    time_us,
+)
 from collector.mapping import Plan, TopicMap
 from collector.quarantine import Rejections
 from facility.errors import PayloadRejected
@@ -166,7 +178,10 @@ class Decoder:
         at = time_us(raw, plan.time_unit, self._zone)
         if not EARLIEST_US <= at <= arrival_us + FUTURE_US:
             raise implausible(at, arrival_us)
-        return at, GOOD if at >= arrival_us - LATE_US else HISTORICAL
+        late_by_us = arrival_us - at
+        if late_by_us > LATE_US:
+            return at, CLOCK_SUSPECT if _always_late(plan, late_by_us, arrival_us) else HISTORICAL
+        return at, CLOCK_SUSPECT if late_by_us < -AHEAD_US else GOOD
 
     def _arrived(
         self, topic: str, payload: bytes, arrival_us: int, mid: int, dup: bool, retained: bool
@@ -270,6 +285,16 @@ class Decoder:
         draft.time_us.append(at)
         draft.quality.append(quality)
         draft.plan.append(plan)
+
+
+def _always_late(plan: Plan, late_by_us: int, arrival_us: int) -> bool:
+    """Return whether a topic's messages have come late by about the same for long enough to blame the clock."""
+    if late_by_us > SLOW_CLOCK_US:
+        return False
+    if abs(late_by_us - plan.late_by_us) > STEADY_US:
+        plan.late_by_us, plan.late_since_us = late_by_us, arrival_us
+        return False
+    return arrival_us - plan.late_since_us >= STEADY_FOR_US
 
 
 def _too_large(size: int, limit: int) -> PayloadRejected:

@@ -265,6 +265,9 @@ class Link:
         self._greeted = True
         self.session_present = bool(flags.session_present)
         self.connections += 1
+        if self.connections == 1:
+            # Which protocol the broker speaks had to be tried; that is no trouble to tell of.
+            self.last_error, self.last_error_us = "", None
         if self._protocol == mqtt.MQTTv5:
             options = SubscribeOptions(qos=1, retainHandling=_SEND_ONLY_IF_NEW)
             client.subscribe([(f, options) for f in self._filters])

@@ -66,6 +66,7 @@ class Plan:
     time_unit : of a numeric time
     branches : objects in a payload inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
     shapes : layouts seen so far
+    late_by_us, late_since_us : how late its messages come, and since when by about the same; see `decode`
     """
 
     topic: str
@@ -77,6 +78,8 @@ class Plan:
     time_unit: TimeUnit
     branches: frozenset[str] = frozenset()
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+    late_by_us: int = 0
+    late_since_us: int = 0
 
     def learn(self, keys: tuple[str, ...]) -> None:
         """Remember a flat layout; does nothing once enough are known or where nothing in it is mapped."""

@@ -128,8 +128,8 @@ class Quarantine:
     """
     The quarantine's table. Safe to use from several threads of one process.
 
-    However many topics and payloads a publisher invents, it holds at most `max_rows` rows (what comes beyond is counted
-    in one row a reason) and about `max_sample_bytes` of payloads.
+    However many topics and payloads a publisher invents, it holds at most `max_rows` rows, half of them of unknown
+    topics (what comes beyond is counted in one row a reason), and about `max_sample_bytes` of payloads.
     """
 
     def __init__(
@@ -162,7 +162,9 @@ class Quarantine:
             later = dict(self._later)
             for item in rejections:
                 topic, key = item.topic, _sample_key(item.topic, item.reason)
-                if key not in sizes and key not in now and len(sizes) + len(now) >= self._max_rows:
+                # Topics can be invented without end; what the site's own machines send wrong keeps its place.
+                most = self._max_rows // 2 if item.reason == "unknown-topic" else self._max_rows
+                if key not in sizes and key not in now and len(sizes) + len(now) >= most:
                     topic, key = OVERFLOW_TOPIC, _sample_key(OVERFLOW_TOPIC, item.reason)
                 into = later if item.reason in _LATER and key in sizes else now
                 before = into.get(key)

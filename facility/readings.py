@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 GOOD: Final = 0
 OUT_OF_RANGE: Final = 1  # outside what is physically possible for the point: kept, but no rule may use it
 ESTIMATED: Final = 2  # computed or spread, not measured
-CLOCK_SUSPECT: Final = 4  # the gateway's own time was not believed; the time of arrival stands in its place
+CLOCK_SUSPECT: Final = 4  # the gateway's clock is not believed: live rules and pages go by the time of arrival
 HISTORICAL: Final = 8  # sent late on purpose (backfill, store-and-forward): stored, but no live rule may fire on it
 SIMULATED: Final = 16  # made by a simulator
 
@@ -144,6 +144,18 @@ class ReadingBatch:
 
     def __len__(self) -> int:
         return int(self.point.shape[0])
+
+    def as_seen(self, now_us: int) -> ReadingBatch:
+        """
+        Return the readings with the times by which live rules and live values go.
+
+        Nothing that has arrived lies in the future, whatever its gateway's clock says: a reading from ahead of now
+        would stand in the way of every honest one until its time has come. Where the clock is not believed, the reading
+        is of now; what was sent late on purpose keeps its time.
+        """
+        doubted = (self.quality & (CLOCK_SUSPECT | HISTORICAL)) == CLOCK_SUSPECT
+        time_us = np.where(doubted, now_us, np.minimum(self.time_us, now_us))
+        return ReadingBatch(self.table, self.point, time_us, self.value, self.quality)
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> ReadingBatch:
         """Return the readings that a mask or an index array chooses."""

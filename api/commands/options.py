@@ -51,6 +51,7 @@ ClassesOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
 
 DEFAULT_DATA: Final = Path("data")
+DEMO_DATA: Final = Path("data") / "demo"
 DEFAULT_SITE: Final = DEMO_SITE
 
 
@@ -68,7 +69,9 @@ def options_of(
 
 def broker_url(broker: str | None, data: Path) -> str:
     """Return the broker that a publishing command talks to: the one named, else that of the service with this data."""
-    return broker or read_broker_url(data) or "mqtt://127.0.0.1:1883"
+    # After `make demo` one does not want to name the demo's data folder with each command.
+    demo = DEMO_DATA if data == DEFAULT_DATA else data
+    return broker or read_broker_url(data) or read_broker_url(demo) or "mqtt://127.0.0.1:1883"
 
 
 def fail(message: str, code: int = 1) -> NoReturn:

@@ -7,15 +7,15 @@ import os
 import signal
 import threading
 from contextlib import ExitStack
-from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.commands.options import (
     DEFAULT_DATA,
     DEFAULT_SITE,
+    DEMO_DATA,
     BrokerOption,
     ClassesOption,
     DatabaseOption,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from api.simulation import Simulation
 
 log = logging.getLogger(__name__)
-
-DEMO_DATA: Final = Path("data") / "demo"
 
 HostOption = Annotated[
     str, typer.Option("--host", envvar="WARDWATT_HOST", help="Address to serve on; 0.0.0.0 for the whole network.")
