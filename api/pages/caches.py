@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, TypeVar, cast
 
 from fastapi import Depends, Request
 
@@ -20,10 +20,10 @@ from facility.errors import StoreUnavailable
 from facility.readings import Aggregates
 
 _CURVES_HOLD_S: Final = 60.0
-_CHART_HOLDS_S: Final = 30.0
 _MAKING: Final = threading.Lock()
 
 Readings = Mapping[str, Aggregates]
+T = TypeVar("T")
 
 
 @dataclass
@@ -33,20 +33,20 @@ class PageCaches:
     desktop: Desktop
     parts: SharedParts = field(default_factory=SharedParts)
     _curves: dict[str, tuple[float, Spark]] = field(default_factory=dict)
-    _readings: dict[object, tuple[float, Readings | None]] = field(default_factory=dict)
+    _held: dict[object, tuple[float, object]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def readings(self, key: object, read: Callable[[], Readings | None]) -> Readings | None:
-        """Return the readings of an open chart, read from the store at most twice a minute."""
+    def hold(self, key: object, for_s: float, make: Callable[[], T]) -> T:
+        """Return what `make` makes, made anew only once it is older than `for_s` seconds."""
         now = time.monotonic()
         with self._lock:
-            self._readings = {k: kept for k, kept in self._readings.items() if now - kept[0] < _CHART_HOLDS_S}
-            if key in self._readings:
-                return self._readings[key][1]
-        found = read()
+            self._held = {k: kept for k, kept in self._held.items() if now < kept[0]}
+            if key in self._held:
+                return cast(T, self._held[key][1])
+        made = make()
         with self._lock:
-            self._readings[key] = (now, found)
-        return found
+            self._held[key] = (now + for_s, made)
+        return made
 
     def day_curves(self, sources: Sources, live: Live) -> Mapping[str, Spark]:
         """Return the overview's curves, read from the store once a minute; without them while the store is away."""

@@ -15,7 +15,7 @@ from api.errors import ApiError, shown
 from api.pages import alerts, data_health, reading, tickets
 from api.pages.caches import Caches, From, PageCaches
 from api.pages.frame import Place, build_frame, may_act
-from api.pages.live_pages import Parts, stream
+from api.pages.live_pages import Parts, packed, stream
 from api.pages.machine import machine
 from api.pages.overview import overview
 from api.pages.plant import systems_present
@@ -31,6 +31,9 @@ from api.security.logins import Identity
 router = APIRouter(include_in_schema=False)
 
 _WELCOME_EACH_S: Final = 15.0
+# How long an open chart stands before the store is asked again: an alert's is looked at while it moves.
+CHART_HOLDS_S: Final = 30.0
+ALERT_HOLDS_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +73,23 @@ def _plant(ask: Ask) -> dict[str, str]:
 def _machine(ask: Ask) -> dict[str, str]:
     item, chosen = reading.equipment_of(ask.sources, ask.rest[0]), range_of(ask.rest[1])
     subject = reading.subject_of(ask.sources, item, ask.rest[2] or None, ask.live)
-    readings = ask.caches.readings(
-        ("machine", item.id, subject, chosen.key),
+    chart = ("machine", item.id, subject, chosen.key)
+    readings = ask.caches.hold(
+        chart,
+        CHART_HOLDS_S,
         lambda: reading.machine_readings(ask.sources, item, subject, chosen, ask.live.now_us),
     )
     page = machine(ask.sources, item, ask.words, ask.live, chosen, subject, readings)
     rails = rail(ask.sources, ask.words, ask.live, item.cls.spec.system, item.id)
-    parts = {"rail": ask.fill("rail", rail=rails)}
     frame = build_frame(ask.sources, ask.words, place="plant", title="", path="/", user=ask.user, live=ask.live)
-    for name in ("machine-head", "machine-values", "machine-points", "trend"):
+    parts = {"rail": ask.fill("rail", rail=rails)}
+    for name in ("machine-head", "machine-values", "machine-points"):
         parts[name] = ask.fill(name.replace("-", "_"), page=page, frame=frame)
+    # A chart moves by a hair a second; the numbers beside its small curves are sent by themselves.
+    language = ask.words.language
+    parts["trend"] = ask.caches.hold((*chart, language), CHART_HOLDS_S, lambda: ask.fill("trend", page=page))
+    for small in page.small:
+        parts[f"small-{small.value.dom_id}"] = ask.fill("small_value", value=small.value)
     return parts
 
 
@@ -94,8 +104,10 @@ def _alerts(ask: Ask) -> dict[str, str]:
 
 def _alert(ask: Ask) -> dict[str, str]:
     found = reading.alert_of(ask.sources, int(ask.rest[0]))
-    readings = ask.caches.readings(
-        ("alert", found.id, found.resolved_us), lambda: reading.alert_readings(ask.sources, found, ask.live)
+    readings = ask.caches.hold(
+        ("alert", found.id, found.resolved_us),
+        ALERT_HOLDS_S,
+        lambda: reading.alert_readings(ask.sources, found, ask.live),
     )
     page = alerts.alert_page(ask.sources, ask.words, ask.live, found, readings)
     frame = build_frame(ask.sources, ask.words, place="alerts", title="", path="/", user=ask.user, live=ask.live)
@@ -186,9 +198,12 @@ async def live_route(
                     checked = time.monotonic()
                     welcome = await run_in_threadpool(_still_welcome, request)
 
-    return StreamingResponse(
-        send(), media_type="text/event-stream", headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    )
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "Vary": "Accept-Encoding"}
+    events = send()
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        events = packed(events)
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 def _still_welcome(request: Request) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+import zlib
+from collections.abc import AsyncIterator, Callable
 
 import orjson
 import pytest
 from fastapi.testclient import TestClient
 
 from api.pages.caches import PageCaches
-from api.pages.live_pages import SharedParts, stream
+from api.pages.live_pages import SharedParts, packed, stream
 from api.pages.live_routes import PAGES, Ask, parts_of
 from api.pages.sources import Sources
 from api.pages.words import words_of
@@ -113,6 +114,22 @@ async def _events(turns: list[dict[str, str]]) -> list[tuple[str, object]]:
 def test_a_stream_greets_with_its_version_and_then_sends_what_changed() -> None:
     events = asyncio.run(_events([{"a": "1", "b": "1"}, {"a": "1", "b": "2"}, {"a": "1", "b": "2"}]))
     assert events[:4] == [("hello", "v1"), ("parts", {"a": "1", "b": "1"}), ("parts", {"b": "2"}), ("parts", {})]
+
+
+def test_a_packed_stream_can_be_read_event_by_event_and_is_a_fraction_of_its_length() -> None:
+    event = b"event: parts\ndata: " + bytes(range(32, 127)) * 40 + b"\n\n"
+
+    async def events() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield event
+
+    async def collect() -> list[bytes]:
+        return [part async for part in packed(events())]
+
+    parts = asyncio.run(collect())
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    assert [reader.decompress(part) for part in parts[:5]] == [event] * 5
+    assert sum(map(len, parts[1:])) < len(event) / 5
 
 
 def test_the_stream_is_an_event_stream_for_readers_only(anyone: TestClient, browser: Callable[..., TestClient]) -> None:
