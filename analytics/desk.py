@@ -255,14 +255,16 @@ class Desk:
 
     def open_alerts(self) -> list[Alert]:
         """
-        Return what still wants attention, worst and newest first: alerts that are not resolved, and life safety (P1)
+        Return what still wants attention, worst first, what goes on before what is over, and newest first: alerts that
+        are not resolved, and life safety (P1)
         that is over but that nobody has seen.
         """
         wanted = or_(
             AlertRow.resolved_us.is_(None), (AlertRow.priority == "P1") & AlertRow.acknowledged_us.is_(None)
         )  # fmt: skip
         seen = case((AlertRow.acknowledged_us.is_(None), 0), else_=1)
-        query = select(AlertRow).where(wanted).order_by(AlertRow.priority, seen, AlertRow.fired_us.desc())
+        over = case((AlertRow.resolved_us.is_(None), 0), else_=1)
+        query = select(AlertRow).where(wanted).order_by(AlertRow.priority, over, seen, AlertRow.fired_us.desc())
         return self._list(query, lambda _, row: _alert(row))
 
     def alerts(self, *, equipment: str | None = None, state: str | None = None, limit: int = 100) -> list[Alert]:

@@ -226,7 +226,8 @@ class Decoder:
         for key, raw in found.items():
             slot = plan.keys.get(key)
             if slot is None:
-                if key != time_key:
+                # A time that is null is no time, but nothing unknown either.
+                if key != time_key and not (raw is None and key in plan.time_keys):
                     unknown.append(key)
             elif key in twice:
                 bad.append(("duplicate-key", f"{key!r} stands twice in the payload; correct what the gateway sends"))

@@ -19,6 +19,7 @@ from facility.readings import Aggregates
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+_MISSED: Final = 3.0  # as many intervals without a reading are a gap
 SPARK_SIZE: Final = (124.0, 34.0)
 
 
@@ -79,8 +80,21 @@ def curve_path(x: Floats, low: Floats, high: Floats, breaks: Bools) -> str:
 def breaks_at(time_us: NDArray[np.int64], gap_us: float) -> Bools:
     """Return True for each step before which readings are missing: a curve is never joined over a gap."""
     breaks = np.zeros(time_us.shape, dtype=bool)
-    breaks[1:] = np.diff(time_us) > gap_us
+    breaks[1:] = _missing(time_us, gap_us)
     return breaks
+
+
+def _missing(time_us: NDArray[np.int64], gap_us: float) -> Bools:
+    """
+    Return for each pair of neighbours whether readings are missing between them.
+
+    A gateway may send more seldom than the class expects, or may have done so for a time: what comes regularly is not
+    missing, so a gap must also stand out against the spacing beside it.
+    """
+    spacing = np.diff(time_us).astype(float)
+    edge = np.full(min(1, spacing.size), np.inf)
+    beside = np.minimum(np.concatenate([edge, spacing[:-1]]), np.concatenate([spacing[1:], edge]))
+    return (spacing > gap_us) & ((spacing > _MISSED * beside) | np.isinf(beside))
 
 
 def _drawn(value: Floats, scale: tuple[float, float], top: float, bottom: float) -> Floats:
@@ -123,7 +137,7 @@ def gaps_between(
     found: list[tuple[int, int]] = []
     if time_us[0] - start_us > gap_us:
         found.append((start_us, int(time_us[0])))
-    for i in np.flatnonzero(np.diff(time_us) > gap_us):
+    for i in np.flatnonzero(_missing(time_us, gap_us)):
         found.append((int(time_us[i]) + step_us, int(time_us[i + 1])))
     if end_us - int(time_us[-1]) - step_us > gap_us:
         found.append((int(time_us[-1]) + step_us, end_us))

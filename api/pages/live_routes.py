@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from api.errors import ApiError, shown
 from api.pages import alerts, data_health, reading, tickets
+from api.pages.alert import alert_page
 from api.pages.caches import Caches, From, PageCaches
 from api.pages.frame import Place, build_frame, may_act
 from api.pages.live_pages import Parts, packed, stream
@@ -109,7 +111,7 @@ def _alert(ask: Ask) -> dict[str, str]:
         ALERT_HOLDS_S,
         lambda: reading.alert_readings(ask.sources, found, ask.live),
     )
-    page = alerts.alert_page(ask.sources, ask.words, ask.live, found, readings)
+    page = alert_page(ask.sources, ask.words, ask.live, found, readings)
     frame = build_frame(ask.sources, ask.words, place="alerts", title="", path="/", user=ask.user, live=ask.live)
     parts = {name: ask.fill(name.replace("-", "_"), page=page) for name in ("alert-hero", "alert-now")}
     if page.acknowledged:
@@ -139,6 +141,9 @@ def _frame_only(_ask: Ask) -> dict[str, str]:
 
 
 Draw = Callable[[Ask], dict[str, str]]
+
+# The number of a record: digits, and no more than a database counts.
+_RECORD: Final = re.compile(r"[0-9]{1,18}")
 
 # Each live page: its place, how many words follow its name, whether it differs from reader to reader, and its parts.
 PAGES: Final[dict[str, tuple[Place, int, bool, Draw]]] = {
@@ -172,7 +177,7 @@ async def live_route(
 ) -> Response:
     """Send the parts of a page that change, as long as somebody looks at it."""
     name, *rest = page.split(":")
-    if name not in PAGES or len(rest) != PAGES[name][1] or (name == "alert" and not rest[0].isdecimal()):
+    if name not in PAGES or len(rest) != PAGES[name][1] or (name == "alert" and not _RECORD.fullmatch(rest[0])):
         raise ApiError(404, "unknown-page", f"There is no live page {shown(page)}.", "Load the page again.")
     language = visit.words.language
     key = (page, language, reader.name if PAGES[name][2] else "", may_act(reader))

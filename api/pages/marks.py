@@ -68,6 +68,12 @@ def is_acknowledged(alert: Alert) -> bool:
 
 
 def worst(alerts: Iterable[Alert]) -> Alert | None:
-    """Return the alert that a row shows: highest priority, not acknowledged before acknowledged, oldest first."""
-    ranked = sorted(alerts, key=lambda a: (RANK.get(a.priority, 9), is_acknowledged(a), a.started_us, a.id))
+    """
+    Return the alert that a row shows: highest priority, what goes on before what is over, not acknowledged before
+    acknowledged, oldest first.
+    """
+    ranked = sorted(
+        alerts,
+        key=lambda a: (RANK.get(a.priority, 9), a.resolved_us is not None, is_acknowledged(a), a.started_us, a.id),
+    )
     return ranked[0] if ranked else None
