@@ -13,8 +13,8 @@ from fastapi import Depends, Request
 from api.context import context_of
 from api.pages.curves import Spark
 from api.pages.live_pages import SharedParts
-from api.pages.overview import day_curves, spark_points
 from api.pages.sources import Desktop, Live, Sources, simulation_begun
+from api.pages.system_rows import day_curves, spark_points
 from api.pages.words import words_of
 from facility.errors import StoreUnavailable
 from facility.readings import Aggregates

@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from analytics.records import Alert, StoredFinding, Ticket
+from analytics.records import Alert, StoredFinding
 from api.pages import times
-from api.pages.curves import Spark, spark
+from api.pages.history import HistoryLine, history_line, history_of
+from api.pages.machine_charts import SmallTrend, machine_trend, small_trends, standards_drawn, subject_point
 from api.pages.marks import Mark, plain_mark, unknown_mark
-from api.pages.numbers import joined, plain, unit_name
+from api.pages.numbers import joined, plain
 from api.pages.plant import arrivals, machine_mark, running_word
 from api.pages.sources import Live, Sources
 from api.pages.trends import (
-    MOST_CURVES,
     RANGES,
     Trend,
-    TrendEvent,
     TrendRange,
-    TrendSeries,
-    TrendSubject,
     range_words,
-    start_of,
-    trend,
 )
 from api.pages.values import (
     ValueView,
     alerts_by_point,
     is_stale,
-    limits_of,
-    scale_of,
     value_view,
 )
-from api.pages.wording import machine_name, mark_of, state_of, what_of, without_machine
+from api.pages.wording import machine_name, without_machine
 from api.pages.words import Words
 from facility.equipment_classes import Limit, MaintenanceTask
-from facility.formats import decimals_of, duration, moment, number
+from facility.formats import duration, moment, money, number
 from facility.readings import CLOCK_SUSPECT, ESTIMATED, HISTORICAL, OUT_OF_RANGE, SIMULATED, Aggregates, Latest
 from facility.site import Equipment, Site
 
 HISTORY_SHOWN: Final = 12
-SMALL_CURVES: Final = 3
-SMALL_SIZE: Final = (252.0, 66.0)
-# Names that end in these belong together: three phases, two towers, bearings of one shaft.
-_GROUPS: Final = re.compile(r"^(?P<stem>.+)_(?P<member>a|b|c|ab|bc|ca|1|2|3|de|nde)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +53,6 @@ class RangeLink:
     text: str
     href: str
     current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SmallTrend:
-    """A small curve below the chart: a key point's own."""
-
-    value: ValueView
-    curve: Spark | None
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """An alert, a ticket or a finding of this machine."""
-
-    mark: Mark
-    when: str
-    what: str
-    number: str
-    detail: str
-    href: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,17 +190,17 @@ def machine(
         else words("data %(age)s old", age=times.age(heard.newest_us, live.now_us, words)),
         trend=None
         if readings is None or subject is None
-        else _trend(sources, item, subject, chosen, readings, history, live, words),
+        else machine_trend(sources, item, subject, chosen, readings, history, live, words),
         trend_value=views[subject] if subject is not None else None,
-        trend_limits=_standards(item, subject) if subject is not None else "",
+        trend_limits=standards_drawn(item, subject) if subject is not None else "",
         ranges=tuple(
             RangeLink(range_words(r.key, words), f"/plant/{item.id}?point={subject}&range={r.key}#trend", r is chosen)
             for r in RANGES
         ),
         csv_href=f"/plant/{item.id}/{subject}.csv?range={chosen.key}" if subject is not None else "",
-        small=() if readings is None else _small(item, views, subject, chosen, readings, live.now_us, words),
+        small=() if readings is None else small_trends(item, views, subject, chosen, readings, live.now_us, words),
         store_away=readings is None,
-        history=tuple(_history_line(sources, entry, live.now_us, words) for entry in history[:HISTORY_SHOWN]),
+        history=tuple(history_line(sources, entry, live.now_us, words) for entry in history[:HISTORY_SHOWN]),
         diagnosis=tuple(
             _diagnosis(sources, f, live.now_us, words)
             for f in sources.desk.desk.findings(equipment=item.id, active=True, limit=20)
@@ -247,43 +212,6 @@ def machine(
         limits=tuple(_limit_line(item, limit, words) for limit in item.limits),
         points=tuple(_point_line(site, item, name, views[name], live, words) for name in item.points),
     )
-
-
-def subject_point(item: Equipment, asked: str | None, alerts: Mapping[str, Alert]) -> str | None:
-    """Return the point that the chart shows: the one asked for, else the one in alarm, else the first key point."""
-    if asked in item.points:
-        return asked
-    drawable = [n for n, spec in item.points.items() if spec.kind in ("gauge", "derived")]
-    return next((p for p in (*alerts, *item.cls.spec.key_points, *drawable, *item.points) if p in item.points), None)
-
-
-def companions(item: Equipment, point: str) -> tuple[str, ...]:
-    """Return the points that are drawn in one chart: the phases of one quantity together, others alone."""
-    match = _GROUPS.match(point)
-    if match is None:
-        return (point,)
-    spec = item.points[point]
-    found = [
-        name
-        for name, other in item.points.items()
-        if (m := _GROUPS.match(name)) and m["stem"] == match["stem"] and len(m["member"]) == len(match["member"])
-        and other.unit == spec.unit and other.kind == spec.kind
-    ]  # fmt: skip
-    return tuple(found) if 1 < len(found) <= MOST_CURVES else (point,)
-
-
-def wanted_keys(item: Equipment, subject: str | None) -> tuple[str, ...]:
-    """Return the series that a machine's page reads: the chart's and the key points'."""
-    names = [*(companions(item, subject) if subject is not None else ()), *small_points(item, subject)]
-    return tuple(dict.fromkeys(f"{item.id}/{name}" for name in names))
-
-
-def small_points(item: Equipment, subject: str | None) -> tuple[str, ...]:
-    """Return the points of the small curves: the key points that the chart does not show."""
-    shown = set(companions(item, subject)) if subject is not None else set()
-    drawable = [n for n, spec in item.points.items() if spec.kind in ("gauge", "derived") and scale_of(item, n)]
-    wanted = dict.fromkeys([*item.cls.spec.key_points, *drawable])
-    return tuple(p for p in wanted if p in drawable and p not in shown)[:SMALL_CURVES]
 
 
 def ordered_values(
@@ -313,180 +241,6 @@ def _facts(item: Equipment, live: Live, words: Words) -> tuple[Fact, ...]:
     return tuple(facts)
 
 
-# --- trends -----------------------------------------------------------------------------------------------------------
-
-
-def trend_subject(item: Equipment, point: str, words: Words) -> TrendSubject:
-    """Return what a chart of a point needs to know of it."""
-    spec = item.points[point]
-    together = companions(item, point)
-    title = words.name(spec.name)
-    if len(together) > 1:
-        title = _common_name([words.name(item.points[p].name) for p in together]) or title
-    states = {code: words.name(names) for code, names in item.cls.state_names.get(point, {}).items()}
-    return TrendSubject(
-        title=title,
-        unit=unit_name(spec.unit, words) if spec.kind != "state" else "",
-        decimals=decimals_of(spec.unit, spec.decimals),
-        every_s=spec.every,
-        scale=scale_of(item, point),
-        normal=spec.normal if spec.kind != "state" else None,
-        limits=limits_of(item, point),
-        states=states if spec.kind == "state" else {},
-    )
-
-
-def _common_name(names: Sequence[str]) -> str:
-    """Return what several names share: `Winding temperature` of A, B and C, `绕组温度` of A相绕组温度."""
-    first = names[0]
-    for length in range(len(first), 1, -1):
-        for start in range(len(first) - length + 1):
-            part = first[start : start + length].strip()
-            if len(part) > 1 and all(part in n for n in names):
-                return part.removeprefix("相")
-    return ""
-
-
-def _member(item: Equipment, point: str, together: Sequence[str]) -> str:
-    if len(together) < 2:
-        return ""
-    match = _GROUPS.match(point)
-    return match["member"].upper() if match else point
-
-
-def _trend(
-    sources: Sources,
-    item: Equipment,
-    subject: str,
-    chosen: TrendRange,
-    readings: Mapping[str, Aggregates],
-    history: Sequence[Entry],
-    live: Live,
-    words: Words,
-) -> Trend:
-    together = companions(item, subject)
-    series = [TrendSeries(_member(item, p, together), readings[f"{item.id}/{p}"]) for p in together]
-    events: list[TrendEvent] = []
-    for entry in history:
-        if entry.ticket is not None:
-            t = entry.ticket
-            events.append(TrendEvent(entry.at_us, ticket_mark(words), t.number, f"/tickets/{t.id}"))
-        elif entry.alert is not None:
-            mark = mark_of(entry.alert, words)
-            title = what_of(sources, entry.alert, words)
-            events.append(TrendEvent(entry.at_us, mark, title, f"/alerts/{entry.alert.id}"))
-    return trend(
-        trend_subject(item, subject, words), series, events, chosen, live.now_us, sources.site.time_zone, words
-    )
-
-
-def _small(
-    item: Equipment,
-    views: Mapping[str, ValueView],
-    subject: str | None,
-    chosen: TrendRange,
-    readings: Mapping[str, Aggregates],
-    now_us: int,
-    words: Words,
-) -> tuple[SmallTrend, ...]:
-    start = start_of(chosen, now_us)
-    found: list[SmallTrend] = []
-    for point in small_points(item, subject):
-        spec = item.points[point]
-        data = readings.get(f"{item.id}/{point}")
-        curve = (
-            spark(
-                data,
-                start,
-                now_us,
-                chosen.step_us,
-                spec.every,
-                scale_of(item, point),
-                spec.normal,
-                limits_of(item, point),
-                SMALL_SIZE,
-            )
-            if data is not None and len(data)
-            else None
-        )
-        label = words("%(what)s, last %(span)s", what=views[point].label, span=range_words(chosen.key, words))
-        found.append(SmallTrend(views[point], curve, label))
-    return tuple(found)
-
-
-def _standards(item: Equipment, point: str) -> str:
-    """Return the numbers of the standards whose limits a chart draws."""
-    return " · ".join(dict.fromkeys(p.id for p in limits_of(item, point)))
-
-
-def series_csv(site: Site, item: Equipment, point: str, readings: Mapping[str, Aggregates]) -> str:
-    """Return the table behind a chart: a line a step, with its mean, lowest, highest, last and count of readings."""
-    together = companions(item, point)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["time", "equipment", "point", "unit", "mean", "min", "max", "last", "readings"])
-    for name in together:
-        r = readings[f"{item.id}/{name}"]
-        for i in range(len(r)):
-            writer.writerow(
-                [
-                    moment(int(r.time_us[i]), site.time_zone).isoformat(timespec="seconds"),
-                    item.id, name, item.points[name].unit,
-                    *(f"{float(v[i]):.10g}" for v in (r.mean, r.min, r.max, r.last)), int(r.count[i]),
-                ]
-            )  # fmt: skip
-    return out.getvalue()
-
-
-# --- history, diagnosis, upkeep ---------------------------------------------------------------------------------------
-
-
-def ticket_mark(words: Words) -> Mark:
-    """Return the mark of a ticket."""
-    return Mark("tk", words("ticket"))
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An alert or a ticket in a machine's history: one of the two is set."""
-
-    at_us: int
-    alert: Alert | None = None
-    ticket: Ticket | None = None
-
-
-def history_of(sources: Sources, equipment: str) -> list[Entry]:
-    """Return a machine's alerts and tickets, newest first."""
-    entries = [Entry(a.started_us, alert=a) for a in sources.desk.desk.alerts(equipment=equipment, limit=200)]
-    entries += [Entry(t.created_us, ticket=t) for t in sources.desk.desk.tickets(equipment=equipment, limit=50)]
-    return sorted(entries, key=lambda e: e.at_us, reverse=True)
-
-
-def _history_line(sources: Sources, entry: Entry, now_us: int, words: Words) -> HistoryLine:
-    when = times.when(entry.at_us, now_us, sources.site.time_zone)
-    if entry.ticket is not None:
-        t = entry.ticket
-        title = words.either(t.title_zh, t.title_en)
-        return HistoryLine(
-            ticket_mark(words), when, title, t.number, ticket_state(sources, t, words), f"/tickets/{t.id}"
-        )
-    alert = entry.alert
-    assert alert is not None
-    if alert.resolved_us is not None:
-        detail = words("cleared after %(time)s", time=duration(alert.resolved_us - alert.started_us, words.language))
-    else:
-        detail = state_of(sources, alert, now_us, words)
-    mark = mark_of(alert, words)
-    return HistoryLine(mark, when, what_of(sources, alert, words), "", detail, f"/alerts/{alert.id}")
-
-
-def ticket_state(sources: Sources, ticket: Ticket, words: Words) -> str:
-    """Return how far a ticket is, in words."""
-    if ticket.state == "closed":
-        return words("closed")
-    return words("with %(who)s", who=sources.desk.called(ticket.assignee)) if ticket.assignee else words("nobody on it")
-
-
 def _diagnosis(sources: Sources, finding: StoredFinding, now_us: int, words: Words) -> DiagnosisLine:
     tone, mark, verdict = {
         "fault": ("f", plain_mark(finding.priority), words("Fault")),
@@ -496,7 +250,7 @@ def _diagnosis(sources: Sources, finding: StoredFinding, now_us: int, words: Wor
     if 0.0 < finding.confidence < 1.0:
         parts.append(words("confidence %(share)s", share=number(finding.confidence, 2)))
     if finding.cost_per_day:
-        parts.append(words("¥%(money)s a day", money=number(finding.cost_per_day, 0)))
+        parts.append(money(finding.cost_per_day, sources.site.currency, words.language, per_day=True))
     if finding.ended_us is not None:
         parts.append(words("over since %(time)s", time=times.when(finding.ended_us, now_us, sources.site.time_zone)))
     machine = machine_name(sources, finding.equipment, words)

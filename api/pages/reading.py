@@ -5,9 +5,9 @@ from __future__ import annotations
 from analytics.desk import NoSuchRecord
 from analytics.records import Alert, Ticket
 from api.errors import unknown
-from api.pages.alerts import charted_points, end_of, window_of
+from api.pages.alert import charted_points, end_of, window_of
 from api.pages.caches import Readings
-from api.pages.machine import subject_point, wanted_keys
+from api.pages.machine_charts import subject_point, wanted_keys
 from api.pages.sources import Live, Sources
 from api.pages.trends import TrendRange, start_of
 from api.pages.values import alerts_by_point

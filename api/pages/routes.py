@@ -11,9 +11,11 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from api.errors import ApiError, unknown
 from api.pages import alerts, data_health, forms, live_routes, reading, tickets
+from api.pages.alert import alert_page
 from api.pages.caches import Caches, From
 from api.pages.frame import THEMES, NavLink
-from api.pages.machine import companions, machine, series_csv
+from api.pages.machine import machine
+from api.pages.machine_charts import companions, series_csv
 from api.pages.marks import priority_words
 from api.pages.overview import overview
 from api.pages.plant import system_name, systems_present
@@ -141,7 +143,7 @@ def alert_route(sources: From, _reader: Reader, visit: Visiting, alert: int) -> 
     """Show an alert."""
     live, found = sources.live(), reading.alert_of(sources, alert)
     readings = reading.alert_readings(sources, found, live)
-    page = alerts.alert_page(sources, visit.words, live, found, readings)
+    page = alert_page(sources, visit.words, live, found, readings)
     return framed(
         sources,
         visit,

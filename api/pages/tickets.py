@@ -12,7 +12,7 @@ from api.pages.marks import Mark, alert_mark, plain_mark, priority_words
 from api.pages.sources import Live, Sources, is_system
 from api.pages.wording import machine_name, place_of, state_of, value_of
 from api.pages.words import Words
-from facility.formats import number
+from facility.formats import money
 
 Show = Literal["open", "mine", "closed"]
 SHOWS: Final[tuple[Show, ...]] = ("open", "mine", "closed")
@@ -271,8 +271,8 @@ def _why(sources: Sources, ticket: Ticket, live: Live, words: Words) -> tuple[st
         if finding is not None:
             said = words.either(finding.summary_zh, finding.summary_en)
             if finding.cost_per_day:
-                money = words("¥%(money)s a day", money=number(finding.cost_per_day, 0))
-                return "", "", "", f"{said} {money}"
+                cost = money(finding.cost_per_day, sources.site.currency, words.language, per_day=True)
+                return "", "", "", f"{said} {cost}"
             return "", "", "", said
     return "", "", "", ""
 

@@ -12,6 +12,7 @@ from api.pages.sources import PRIORITIES, Live, Sources
 from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
 from api.pages.words import Words
 from facility.formats import decimals_of, moment, number
+from facility.site import Site
 
 
 def what_of(sources: Sources, alert: Alert, words: Words) -> str:
@@ -25,6 +26,11 @@ def machine_name(sources: Sources, equipment: str, words: Words) -> str:
     """Return what a machine is called; its id if the site file no longer has it."""
     item = sources.site.equipment.get(equipment)
     return words.name(item.name) if item is not None else equipment
+
+
+def money_a_day(site: Site, words: Words) -> str:
+    """Return the unit of what waste costs: `元/天`, `¥/day`."""
+    return words("¥/day") if site.currency == "CNY" else words("%(currency)s/day", currency=site.currency)
 
 
 def without_machine(text: str, machine: str) -> str:

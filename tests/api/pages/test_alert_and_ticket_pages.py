@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from api.pages.alerts import alert_page, alerts_page
+from api.pages.alert import alert_page
+from api.pages.alerts import alerts_page
 from api.pages.reading import alert_of, alert_readings, ticket_of
 from api.pages.sources import Sources
 from api.pages.tickets import ticket_page, tickets_page

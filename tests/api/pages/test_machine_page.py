@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.pages.machine import companions, interval_words, machine, series_csv, subject_point
+from api.pages.machine import interval_words, machine
+from api.pages.machine_charts import companions, series_csv, subject_point
 from api.pages.reading import machine_readings
 from api.pages.sources import Sources
 from api.pages.trends import range_of
@@ -76,7 +77,7 @@ def test_a_finding_says_verdict_money_and_what_to_do(page, find) -> None:
     find("machine.anomaly", verdict="cannot_tell", en="3 days are known; 7 are needed.", cost=None)
     fault, doubt = sorted(page("tx1").diagnosis, key=lambda d: d.tone)
     assert (fault.verdict, fault.tone) == ("Fault", "f")
-    assert "¥428 a day" in fault.detail
+    assert "¥428/day" in fault.detail
     assert fault.advice == ("See the capacitors", "Check the settings")
     assert (doubt.verdict, doubt.tone) == ("Cannot tell", "u")
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from api.pages.frame import build_frame
-from api.pages.overview import OverviewPage, day_curves, overview, spark_points
-from api.pages.sources import Sources
+from api.pages.overview import OverviewPage, overview
+from api.pages.sources import Sources, simulation_begun
+from api.pages.system_rows import day_curves, spark_points
 from api.pages.words import words_of
+from api.simulation import _WRITTEN
+from facility.database import write_setting
 
 ZH, EN = words_of("zh"), words_of("en")
 
@@ -108,7 +111,7 @@ def test_waste_is_sorted_by_money_and_says_who_is_on_it(page, find, context) -> 
     shown = page()
     assert [w.money for w in shown.waste] == ["428", "120"]
     assert all(w.nobody for w in shown.waste)
-    assert shown.waste_note == "2 findings, ¥548 a day"
+    assert shown.waste_note == "2 findings, ¥548/day"
     ticket = context.desk.tickets(equipment="tx1")[0]
     context.desk.assign(ticket.id, "operator", "admin")
     assert not page().waste[0].nobody
@@ -167,3 +170,20 @@ def test_rooms_list_each_machine_with_a_value_in_its_band(page, put) -> None:
     (tx1,) = power.lines
     assert tx1.value is not None
     assert (tx1.value.number, tx1.value.unit) == ("50", "%")
+
+
+def test_a_screen_reader_is_told_of_an_alarm_once_without_the_figure_that_moves(frame, put, fire, clock) -> None:
+    put(zone_icu__pressure=312.0)
+    fire("zone-icu")
+    before = frame().banner.spoken
+    clock.pass_s(5)
+    put(zone_icu__pressure=309.0)
+    assert frame().banner.spoken == before == "P1 Oxygen zone ICU: oxygen pressure low, not acknowledged"
+
+
+def test_a_hospital_in_software_is_marked_as_such(frame, sources: Sources, context) -> None:
+    assert simulation_begun(context.database) is False
+    with context.database.session() as session:
+        write_setting(session, _WRITTEN, {"days": 30})
+    assert simulation_begun(context.database) is True
+    assert frame().simulated is False  # these sources were made without asking

@@ -10,6 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.context import Context
+from api.pages.sources import SIMULATION_SETTING
+from facility.database import write_setting
 from facility.errors import StoreUnavailable
 from facility.names import LANGUAGES
 
@@ -340,6 +342,24 @@ def test_the_table_behind_a_chart_is_a_download(operator, busy) -> None:
     assert answer.headers["Content-Disposition"] == 'attachment; filename="zone-icu-pressure-24h.csv"'
     assert answer.text.startswith("\ufefftime,equipment,point,unit,mean,min,max,last,readings\r\n")
     assert "zone-icu,pressure,kPa," in answer.text
+
+
+def test_a_hospital_in_software_says_so_on_every_page_and_in_every_title(operator, busy, context: Context) -> None:
+    assert "This hospital is software" not in operator.get("/").text
+    with context.database.session() as session:
+        write_setting(session, SIMULATION_SETTING, 1)
+    context.desk.acknowledge(busy["alert"], "operator", "")  # lets go of what pages have kept for a second
+    for path in paths(busy):
+        if path != "/account/password":
+            html = operator.get(path).text
+            assert "This hospital is software" in html, path
+            assert "<title>Simulated · " in html, path
+
+
+def test_what_is_over_and_known_keeps_no_colour(operator, busy) -> None:
+    html = operator.get(f"/alerts/{busy['old']}").text
+    assert 'class="hero taken"' in html
+    assert "#m1z" in html
 
 
 def test_a_live_page_says_so_to_browsers_without_a_script(operator) -> None:
