@@ -210,7 +210,12 @@ def validate(adapter: TypeAdapter[Any], data: Any, document: Document, path: Key
     try:
         return adapter.validate_python(data), []
     except ValidationError as error:
-        return None, [_told(e, adapter, data, document, path) for e in error.errors()]
+        told = [_told(e, adapter, data, document, path) for e in error.errors()]
+        # A value that may be one of several things is refused once for each of them; a person made one mistake.
+        first_at: dict[str, Problem] = {}
+        for problem in told:
+            first_at.setdefault(problem.place, problem)
+        return None, list(first_at.values())
 
 
 def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> Problem:
@@ -248,6 +253,8 @@ def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, 
 
 def _is_union_tag(step: str | int) -> bool:
     # pydantic names the member of a union in the path; a person did not write it.
+    if step in ("float", "int", "str", "bool"):
+        return True
     return isinstance(step, str) and (
         step.startswith(("function-", "tagged-union", "list[", "dict[", "tuple[")) or "(" in step
     )

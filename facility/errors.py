@@ -30,14 +30,14 @@ class PayloadRejected(WardwattError):
 class Problem:
     """One mistake in a file: where it stands, what stands there, and what to write instead."""
 
-    file: str
+    file: str  # empty for what stands on the command line
     line: int  # 1-based; 0 where no line can be named
     place: str  # path of keys, such as `equipment[2] 'tx1'.rating.power`
     message: str  # value and mend in one sentence
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.place}: {self.message}" if self.place else f"{where}: {self.message}"
+        return ": ".join(part for part in (where, self.place, self.message) if part)
 
 
 class ConfigurationError(WardwattError):

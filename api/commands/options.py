@@ -11,7 +11,14 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from api.errors import ApiError
 from api.options import DEMO_SITE, Options, read_broker_url
@@ -86,8 +93,10 @@ def told() -> Iterator[None]:
     try:
         yield
     except ConfigurationError as error:
-        count = len(error.problems)
-        fail("\n".join([*map(str, error.problems), f"{count} mistake{'s' if count > 1 else ''} found."]), 2)
+        lines = list(map(str, error.problems))
+        if any(p.file for p in error.problems):
+            lines.append(f"{len(lines)} mistake{'s' if len(lines) > 1 else ''} found.")
+        fail("\n".join(lines), 2)
     except StoreUnavailable as error:
         fail(str(error), 3)
     except ApiError as error:
@@ -116,6 +125,10 @@ def _known(data: Any) -> Any:
 def progress_bar() -> Progress:
     """Return a progress bar on the error stream, so that results can be piped."""
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn(),
-        TimeRemainingColumn(), console=stderr, transient=False,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(text_format_no_percentage=""),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+    )

@@ -34,6 +34,12 @@ Role = Annotated[str, typer.Option("--role", help="viewer, operator, engineer or
 @contextmanager
 def _database(data: DataOption, database: str | None) -> Iterator[Database]:
     with told():
+        file = data / "wardwatt.db"
+        if database is None and not file.exists():
+            # A folder named wrongly must not become a second, empty list of people.
+            raise ValueError(
+                f"there is no {file}; name the service's data folder with --data, or start the service once"
+            )
         opened = Database(options_of(DEFAULT_SITE, data, database=database).database_url)
         try:
             opened.upgrade()

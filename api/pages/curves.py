@@ -94,7 +94,8 @@ def _missing(time_us: NDArray[np.int64], gap_us: float) -> Bools:
     spacing = np.diff(time_us).astype(float)
     edge = np.full(min(1, spacing.size), np.inf)
     beside = np.minimum(np.concatenate([edge, spacing[:-1]]), np.concatenate([spacing[1:], edge]))
-    return (spacing > gap_us) & ((spacing > _MISSED * beside) | np.isinf(beside))
+    missing: Bools = (spacing > gap_us) & ((spacing > _MISSED * beside) | np.isinf(beside))
+    return missing
 
 
 def _drawn(value: Floats, scale: tuple[float, float], top: float, bottom: float) -> Floats:

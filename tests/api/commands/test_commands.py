@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from api.command import app
 from api.options import ROOT
+from facility.database import Database
 
 runner = CliRunner(env={"COLUMNS": "200"})
 DEMO = str(ROOT / "examples" / "demo")
@@ -69,6 +70,8 @@ def test_a_class_of_ones_own_is_used(tmp_path):
 
 def test_users_and_tokens_are_made_listed_and_taken_away(tmp_path):
     data = ("--data", tmp_path)
+    assert "name the service's data folder" in run("user", "list", *data, code=2).output
+    Database(f"sqlite:///{tmp_path}/wardwatt.db").upgrade()
     assert "Password: " in run("user", "add", "zhang", "--role", "operator", "--display-name", "电工甲", *data).output
     assert "There is a user 'zhang' already" in run("user", "add", "zhang", *data, code=2).output
     assert "Use one of viewer, operator" in run("user", "add", "li", "--role", "king", *data, code=2).output
