@@ -23,7 +23,7 @@ from facility.site import Equipment, Site
 from facility.wording import nearest
 from simulators.gateways import Reporter, raw, reporter_of
 from simulators.link import Broker, make_client
-from simulators.recorded import Row, open_recording
+from simulators.recorded import Recording, Row, open_recording
 
 Timestamps = Literal["original", "shifted"]
 Progress = Callable[["ReplayResult"], None]
@@ -88,7 +88,7 @@ def replay(
     broker : host, port, tls, user, password
     mapping : mapping file; None: columns are named after the machine's points
     speed : 1 is real time, 10 ten times as fast, None as fast as the broker takes it
-    timestamps : `original` as recorded; `shifted` so that the first row is now (and with `speed`, time runs as fast)
+    timestamps : `original` as recorded; `shifted` so that the first row is now, or, played faster, the last row is
     progress : told twice a second how far it is
     patience_s : how long a broker may be silent before the replay gives up [s]
     stop : set it to stop early
@@ -117,7 +117,7 @@ def replay(
     sender = _Sender(broker, f"replay-{equipment}-{secrets.token_hex(4)}", patience_s, progress)
     sender.result.left_out = recording.left_out
     names = {mapping_.point: mapping_ for _, mapping_ in reporter.points}
-    pace = _Pace(speed, timestamps)
+    pace = _Pace(speed, timestamps, _length_us(recording) if timestamps == "shifted" and speed != 1 else 0)
     with sender:
         for row in recording.rows():
             if stop is not None and stop.is_set():
@@ -143,11 +143,23 @@ def _json_reporter(site: Site, item: Equipment) -> Reporter:
     return reporter
 
 
-class _Pace:
-    """When each row is due, and what time it carries."""
+def _length_us(recording: Recording) -> int:
+    """Return how long a recording is, by reading it through once."""
+    times = [row.time_us for row in recording.rows() if not isinstance(row, str)]
+    return max(times) - times[0] if times else 0
 
-    def __init__(self, speed: float | None, timestamps: Timestamps) -> None:
+
+class _Pace:
+    """
+    When each row is due, and what time it carries.
+
+    Shifted times never lie in the future: a recording that is played faster than it was made begins so long ago that
+    its last row is of the moment at which it is sent.
+    """
+
+    def __init__(self, speed: float | None, timestamps: Timestamps, length_us: int) -> None:
         self._speed = speed
+        self._ago_us = round(length_us * max(0.0, 1.0 - (1.0 / speed if speed else 0.0)))
         self._shifted = timestamps == "shifted"
         self._first_us: int | None = None
         self._started_ns = 0
@@ -162,7 +174,7 @@ class _Pace:
             late = self._started + since_us / 1e6 / self._speed - time.monotonic()
             if late > 0:
                 (stop or threading.Event()).wait(late)
-        return self._started_ns // 1000 + since_us if self._shifted else time_us
+        return self._started_ns // 1000 - self._ago_us + since_us if self._shifted else time_us
 
 
 class _Sender:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from facility.errors import ConfigurationError
 from facility.site import Site
 from facility.site_file import load_site
 from facility.units import conversion
+from simulators import replay as replaying
 from simulators.recorded import parse_time
 from simulators.replay import BrokerAway, ReplayResult, replay
 from tests.simulators.conftest import ROOT, Address, Mosquitto, Subscriber, eventually
@@ -156,3 +158,13 @@ def test_a_machine_of_plain_values_cannot_carry_recorded_times(tmp_path: Path) -
     plain = load_site(tmp_path / "site.yaml")
     with pytest.raises(ConfigurationError, match="plain values without a time"):
         replay(RECORDING, "w", plain, Address("127.0.0.1", 1), MAPPING)
+
+
+@pytest.mark.parametrize("speed", [None, 40.0])
+def test_a_recording_played_faster_than_it_was_made_sends_nothing_from_the_future(speed):
+    pace = replaying._Pace(speed, "shifted", 600_000_000)
+    before = time.time_ns() // 1000
+    stamps = [pace.wait(at, threading.Event()) for at in (0, 300_000, 600_000_000 if speed is None else 400_000)]
+    assert stamps[0] < before
+    assert stamps[-1] <= time.time_ns() // 1000
+    assert stamps[1] - stamps[0] == 300_000
