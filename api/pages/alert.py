@@ -31,12 +31,13 @@ from api.pages.wording import (
     machine_name,
     mark_of,
     place_of,
+    spell_of,
     state_of,
     title_of,
     value_of,
 )
 from api.pages.words import Words
-from facility.formats import decimals_of, duration, quantity
+from facility.formats import decimals_of, quantity
 from facility.readings import Aggregates, Latest
 from facility.site import Equipment
 
@@ -228,7 +229,8 @@ def _trend(
         events.append(TrendEvent(alert.acknowledged_us, Mark("tick", ""), words("acknowledged"), ""))
     series = [TrendSeries("", readings[f"{item.id}/{point}"])]
     window, end = window_of(alert, live.now_us), end_of(alert, live.now_us)
-    return trend(subject, series, events, window, end, sources.site.time_zone, words)
+    ends_now = alert.resolved_us is None
+    return trend(subject, series, events, window, end, sources.site.time_zone, words, ends_now=ends_now)
 
 
 def _lines(sources: Sources, item: Equipment | None, alert: Alert, live: Live, words: Words) -> tuple[Line, ...]:
@@ -238,15 +240,7 @@ def _lines(sources: Sources, item: Equipment | None, alert: Alert, live: Live, w
     if alert.resolved_us is None:
         lines.append(Line(words("Since"), f"{since} · {times.age(alert.started_us, now, words)}", True))
     else:
-        lasted = duration(alert.resolved_us - alert.started_us, words.language)
-        over = times.when(alert.resolved_us, now, zone, seconds=True)
-        lines.append(
-            Line(
-                words("Time"),
-                words("%(since)s until %(over)s, %(lasted)s", since=since, over=over, lasted=lasted),
-                True,
-            )
-        )
+        lines.append(Line(words("Time"), spell_of(sources, alert, now, words), True))
     affected = affected_by(sources, alert, words)
     if affected:
         lines.append(Line(words("Affects"), affected, True))

@@ -12,7 +12,7 @@ from api.pages import times
 from api.pages.marks import Mark, plain_mark, worst, zero_mark
 from api.pages.plant import arrivals, total
 from api.pages.sources import ALARMS, PRIORITIES, Live, Sources
-from api.pages.wording import headline, place_of, state_of, title_of
+from api.pages.wording import headline, place_of, spell_of, title_of
 from api.pages.words import Words
 from api.security.logins import Identity
 from facility.formats import clock, weekday
@@ -124,14 +124,16 @@ def _banner(
         time=times.when(first.started_us, live.now_us, sources.site.time_zone, seconds=True),
         age=times.age(first.started_us, live.now_us, words),
     )
+    what, side = headline(sources, first, live, words), words("Not acknowledged")
     if first.resolved_us is not None:
-        detail = f"{place_of(sources, first.equipment, words)} · {state_of(sources, first, live.now_us, words)}"
+        what, side = words("%(what)s, back to normal, not acknowledged", what=title_of(sources, first, words)), ""
+        detail = f"{place_of(sources, first.equipment, words)} · {spell_of(sources, first, live.now_us, words)}"
     more = len([a for a in waiting if a.priority == first.priority]) - 1
     return Banner(
         kind="p1" if first.priority == "P1" else "p2",
-        what=headline(sources, first, live, words),
+        what=what,
         detail=detail,
-        side=words("%(n)s more not acknowledged", n=more) if more else words("Not acknowledged"),
+        side=words("%(n)s more not acknowledged", n=more) if more else side,
         href=f"/alerts/{first.id}",
         action=words("Open and acknowledge"),
         spoken=f"{first.priority} {title_of(sources, first, words)}, {words('not acknowledged')}",

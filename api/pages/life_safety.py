@@ -128,7 +128,7 @@ def _life_card(
     alerts = [a for item in group for a in of_machine.get(item.id, ())]
     first = worst(a for a in alerts if a.life_safety) or worst(alerts)
     mark = alert_mark(first.priority, is_acknowledged(first), words) if first is not None else None
-    tone = "p1" if first is not None and first.priority == "P1" else ""
+    tone = "p1" if _is_loud(alerts) else ""
     members = {item.id for item in group}
     linked = any(f in members for item in group for f in item.fed_by)
     if linked:
@@ -182,7 +182,7 @@ def _chain(
 
 
 def _is_loud(alerts: Sequence[Alert]) -> bool:
-    return any(a.priority == "P1" for a in alerts)
+    return any(a.priority == "P1" and a.resolved_us is None for a in alerts)
 
 
 def _first_key(item: Equipment) -> str | None:

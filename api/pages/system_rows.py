@@ -21,7 +21,7 @@ from api.pages.values import (
     telling_points,
     value_view,
 )
-from api.pages.wording import mark_of, title_of, what_of
+from api.pages.wording import mark_of, state_of, title_of, what_of
 from api.pages.words import Words
 from facility.equipment_classes import System
 from facility.formats import number
@@ -101,7 +101,9 @@ def system_row(
 
 def _alert_detail(sources: Sources, alert: Alert, more: int, live: Live, words: Words) -> str:
     parts = [words("since %(time)s", time=times.when(alert.started_us, live.now_us, sources.site.time_zone))]
-    if is_acknowledged(alert):
+    if alert.resolved_us is not None:
+        parts = [state_of(sources, alert, live.now_us, words)]
+    elif is_acknowledged(alert):
         parts.append(
             words("acked by %(who)s", who=alert.acknowledged_name or sources.desk.called(alert.acknowledged_by))
         )
@@ -187,7 +189,7 @@ def row_values(
     """Return three values: those that an alert is about first, then the usual ones in their places."""
     chosen: dict[tuple[str, str], Equipment] = {}
     alerts = [a for m in machines for a in of_machine.get(m.id, ())]
-    for alert in sorted(alerts, key=lambda a: (RANK.get(a.priority, 9), a.started_us)):
+    for alert in sorted(alerts, key=lambda a: (a.resolved_us is not None, RANK.get(a.priority, 9), a.started_us)):
         item = site.equipment[alert.equipment]
         for point in telling_points(item, alert, live)[:1]:
             chosen.setdefault((item.id, point), item)

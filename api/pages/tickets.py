@@ -10,7 +10,7 @@ from analytics.records import Ticket, TicketEvent
 from api.pages import times
 from api.pages.marks import Mark, alert_mark, plain_mark, priority_words
 from api.pages.sources import Live, Sources, is_system
-from api.pages.wording import machine_name, place_of, state_of, value_of
+from api.pages.wording import machine_name, place_of, state_of, value_of, without_machine
 from api.pages.words import Words
 from facility.formats import money
 
@@ -269,7 +269,8 @@ def _why(sources: Sources, ticket: Ticket, live: Live, words: Words) -> tuple[st
     if ticket.finding_id is not None:
         finding = sources.desk.desk.finding(ticket.finding_id)
         if finding is not None:
-            said = words.either(finding.summary_zh, finding.summary_en)
+            machine = machine_name(sources, ticket.equipment, words)
+            said = without_machine(words.either(finding.summary_zh, finding.summary_en), machine)
             if finding.cost_per_day:
                 cost = money(finding.cost_per_day, sources.site.currency, words.language, per_day=True)
                 return "", "", "", f"{said} {cost}"

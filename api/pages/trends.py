@@ -245,9 +245,11 @@ def trend(
     now_us: int,
     zone: ZoneInfo,
     words: Words,
+    *,
+    ends_now: bool = True,
 ) -> Trend:
     """
-    Draw a chart of up to three curves that ends now.
+    Draw a chart of up to three curves that ends at `now_us`; `ends_now` False where that moment has passed.
 
     `series` holds the readings by the range's own steps, from `start_of(chosen, now_us)` on.
     """
@@ -257,8 +259,8 @@ def trend(
         title=subject.title,
         unit=subject.unit,
         sentence=_sentence(subject, kept, chosen, words),
-        desk=_draw(_DESK, subject, kept, events, chosen, start_us, now_us, zone, words, False),
-        phone=_draw(_PHONE, subject, kept, events, chosen, start_us, now_us, zone, words, True),
+        desk=_draw(_DESK, subject, kept, events, chosen, start_us, now_us, zone, words, False, ends_now),
+        phone=_draw(_PHONE, subject, kept, events, chosen, start_us, now_us, zone, words, True, ends_now),
         empty=not any(len(s.readings) for s in kept),
     )
 
@@ -279,6 +281,7 @@ def _draw(
     zone: ZoneInfo,
     words: Words,
     sparse: bool,
+    ends_now: bool,
 ) -> TrendDrawing:
     step_us = chosen.step_us
     scale = subject.scale
@@ -297,7 +300,7 @@ def _draw(
             text = number(float(one.readings.last[-1]), subject.decimals, limits=[p.threshold for p in subject.limits])
             if subject.states:
                 text = subject.states.get(round(float(one.readings.last[-1])), text)
-            name = one.label or words("now")
+            name = one.label or (words("now") if ends_now else words.in_context("value", "last"))
             side.append(Label(frame.right + 9, end.y + 4, f"{name} {text}", True))
     seen: set[float] = set()
     for p in limits:

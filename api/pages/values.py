@@ -174,7 +174,9 @@ def state_word(item: Equipment, point: str, code: float, words: Words) -> str:
 def alerts_by_point(item: Equipment, alerts: Sequence[Alert], live: Live) -> Mapping[str, Alert]:
     """Return the worst open alert on each point of a machine, for the points that have brought it about."""
     found: dict[str, Alert] = {}
-    for alert in sorted(alerts, key=lambda a: RANK.get(a.priority, 9), reverse=True):
+    # One that is over but was never seen is still in the lists; its value is normal again.
+    going_on = [a for a in alerts if a.resolved_us is None]
+    for alert in sorted(going_on, key=lambda a: RANK.get(a.priority, 9), reverse=True):
         for point in telling_points(item, alert, live):
             found[point] = alert
     return found

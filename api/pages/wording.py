@@ -11,7 +11,7 @@ from api.pages.numbers import joined, limit_text
 from api.pages.sources import PRIORITIES, Live, Sources
 from api.pages.values import limit_of_alert, points_of_alert, telling_points, value_view
 from api.pages.words import Words
-from facility.formats import decimals_of, moment, number
+from facility.formats import decimals_of, duration, moment, number
 from facility.site import Site
 
 
@@ -147,6 +147,17 @@ def state_of(sources: Sources, alert: Alert, now_us: int, words: Words) -> str:
         since = times.when(alert.unknown_us, now_us, zone)
         return words("no readings since %(time)s, cannot tell", time=since) + " · " + held
     return held
+
+
+def spell_of(sources: Sources, alert: Alert, now_us: int, words: Words) -> str:
+    """Return from when until when an alert that is over has lasted: `05:52:44 至 06:06:59，历时 14 分 15 秒`."""
+    zone, over_us = sources.site.time_zone, alert.resolved_us or now_us
+    return words(
+        "%(since)s until %(over)s, %(lasted)s",
+        since=times.when(alert.started_us, now_us, zone, seconds=True),
+        over=times.when(over_us, now_us, zone, seconds=True),
+        lasted=duration(over_us - alert.started_us, words.language),
+    )
 
 
 def headline(sources: Sources, alert: Alert, live: Live, words: Words) -> str:

@@ -134,7 +134,20 @@ def test_a_p1_that_is_over_but_was_never_seen_stays_in_the_banner(frame, fire) -
     fire("zone-icu", value=402.0, ago_s=10, kind="cleared")
     banner = frame().banner
     assert banner.kind == "p1"
-    assert "back to normal" in banner.detail
+    assert banner.what == "Oxygen zone ICU: oxygen pressure low, back to normal, not acknowledged"
+    assert "until 02:39:50" in banner.detail
+
+
+def test_a_value_that_is_normal_again_has_no_plate_though_its_alert_was_never_seen(page, put, fire) -> None:
+    fire("zone-icu")
+    fire("zone-icu", value=402.0, ago_s=10, kind="cleared")
+    put(zone_icu__pressure=402.0, psa1__oxygen_purity=94.0)
+    shown = page()
+    assert {v.plate for v in shown.rows[1].values} == {""}
+    assert shown.rows[1].detail == "back to normal 02:39 · not acknowledged"
+    assert shown.life[0].tone == ""
+    assert shown.life[0].mark is not None
+    assert shown.alerts[0].plate == ""
 
 
 def test_a_quiet_banner_tells_of_the_last_life_safety_alarm(frame, fire, context) -> None:
