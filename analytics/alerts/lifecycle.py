@@ -122,7 +122,7 @@ def _fire(
     if alert is None:
         alert = _unseen(session, event.cause)
         if alert is not None:
-            _reopen(session, alert, tier, event, now_us)
+            _reopen(session, site, machine, alert, tier, event, now_us)
             return alert.id
         return _open(session, site, machine, event, tier, now_us)
     if any(t["limit_id"] == limit.id for t in alert.tiers):
@@ -175,14 +175,28 @@ def _unseen(session: Session, cause: str) -> AlertRow | None:
     )
 
 
-def _reopen(session: Session, alert: AlertRow, tier: dict[str, Any], event: LimitEvent, now_us: int) -> None:
+def _reopen(
+    session: Session,
+    site: Site,
+    machine: Equipment,
+    alert: AlertRow,
+    tier: dict[str, Any],
+    event: LimitEvent,
+    now_us: int,
+) -> None:
     alert.resolved_us, alert.resolved_value, alert.state, alert.unknown_us = None, None, "firing", None
     alert.tiers = [tier]
     _note_peak(alert, event)
     finding = session.get(FindingRow, alert.finding_id)
     if finding is not None:
         finding.ended_us, finding.last_seen_us = None, event.at_us
-    _tell_ticket(session, alert, now_us, SYSTEM, "finding", f"{event.limit.id} {tier['value'] or ''}".strip())
+    # Its ticket may have been closed meanwhile: what comes back is work again.
+    open_or_update(
+        session, cause=event.cause, equipment=machine.id, title=Names(zh=alert.title_zh, en=alert.title_en),
+        priority=alert.priority, occurred_us=event.started_us, checklist=_advice(machine, event.limit),
+        finding_id=alert.finding_id, alert_id=alert.id, who=SYSTEM, now_us=now_us, zone=site.time_zone,
+        note=_note(machine, event),
+    )  # fmt: skip
 
 
 def _raise(session: Session, machine: Equipment, alert: AlertRow, event: LimitEvent, now_us: int) -> None:

@@ -204,6 +204,8 @@ class _sigterm_as_interrupt:
 
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGTERM, self._interrupt)
+        # A terminal that closes is no reason to fall over: it ends the service in order, as SIGTERM does.
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
     @staticmethod
     def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -106,6 +106,11 @@ def _banner(
 ) -> Banner | None:
     waiting = [a for a in alerts if a.acknowledged_us is None and a.priority in ("P1", "P2") and a.id != own_alert]
     first = worst(waiting)
+    if first is None or first.priority != "P1":
+        # While nothing can be stored or nothing comes in, "no alarm" would be a lie.
+        blind = _blindness(sources, live, words)
+        if blind is not None:
+            return blind
     if first is None and own_alert is not None:
         # The page says it already, larger.
         return None
@@ -138,6 +143,29 @@ def _banner(
         action=words("Open and acknowledge"),
         spoken=f"{first.priority} {title_of(sources, first, words)}, {words('not acknowledged')}",
     )
+
+
+def _blindness(sources: Sources, live: Live, words: Words) -> Banner | None:
+    """Return the band that says why alarms may be missing, or None if nothing stands in their way."""
+    state = sources.collector_state()
+    if state is None:
+        return None
+    if not state.store_available:
+        kind: Literal["p1", "p2"] = "p1"
+        what = words("Readings cannot be stored: alarms may be missing")
+        detail = words("They wait at the broker; make room on the disk, or start the store again.")
+    elif not state.connected and state.state != "connecting":
+        kind = "p2"
+        what = words("No connection to the broker: alarms may be missing")
+        detail = words("Nothing comes in; check the broker and the network.")
+    else:
+        return None
+    side = ""
+    if state.last_error_us is not None:
+        side = words(
+            "since %(time)s", time=times.when(state.last_error_us, live.now_us, sources.site.time_zone, seconds=True)
+        )
+    return Banner(kind=kind, what=what, detail=detail, side=side, href="/data", action=words("See why"), spoken=what)
 
 
 def _life_safety_record(sources: Sources, now_us: int, words: Words) -> str:

@@ -21,9 +21,9 @@ Here = Annotated[Context, Depends(context_of)]
 
 
 class LivenessOut(BaseModel):
-    """The process answers."""
+    """Whether the process answers, and can do its work."""
 
-    status: Literal["ok"]
+    status: Literal["ok", "degraded"]
 
 
 class CollectorOut(BaseModel):
@@ -74,8 +74,12 @@ class HealthOut(BaseModel):
 
 
 @public.get("/healthz")
-def liveness() -> LivenessOut:
-    """Say that the process answers, and nothing else: anybody may ask."""
+def liveness(here: Here, response: Response) -> LivenessOut:
+    """Say that the process answers and can store what comes in (503 if it cannot), and nothing else."""
+    status = here.collector_state()
+    if status is not None and not status.store_available:
+        response.status_code = 503
+        return LivenessOut(status="degraded")
     return LivenessOut(status="ok")
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Depends, Form, Request
+from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.errors import ApiError
@@ -149,9 +150,13 @@ def safe_next(target: str) -> str:
 
 
 def login_address(request: Request) -> str:
-    """Return where to log in and come back to this page."""
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    target = safe_next(here) if request.method == "GET" else "/"
+    """Return where to log in and come back to this page; from a form, to the page that the form stood on."""
+    here = request.url
+    if request.method != "GET":
+        # The browser says where the form stood; only a page of ours counts.
+        came_from = URL(request.headers.get("Referer", ""))
+        here = came_from if came_from.netloc == request.headers.get("Host") else URL("/")
+    target = safe_next(here.path + (f"?{here.query}" if here.query else ""))
     return "/login" if target == "/" else f"/login?next={quote(target, safe='')}"
 
 

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
@@ -104,6 +104,13 @@ class Database:
                 f"the relational database {self.name} cannot be used: {error.orig}; "
                 "check that it runs, that its disk has room and that no one holds it locked"
             ) from error
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:
+                raise
+            # The driver has no better word for a file that is damaged, or that is another program's.
+            raise _refused(
+                self.name, f"this is no database of Wardwatt's ({error.orig}); move the file away, or restore it"
+            ) from None
 
 
 def _refused(url: str, message: str) -> ConfigurationError:
