@@ -155,6 +155,14 @@ class TestALimitThatClears:
         (alert,) = desk.alerts()
         assert (alert.started_us, alert.peak) == (NOW - 60 * S, 210)
 
+    def test_p1_that_comes_back_unseen_after_its_ticket_was_closed_is_work_again(self, desk: Desk, event: Make) -> None:
+        desk.take_events([event("firing", "o2-icu", "MG-L05/low_trip", 0, value=310)])
+        desk.close(desk.tickets()[0].id, "done", "zhang")
+        desk.take_events([event("cleared", "o2-icu", "MG-L05/low_trip", 50, value=400)])
+        desk.take_events([event("firing", "o2-icu", "MG-L05/low_trip", 100, value=210)])
+        assert len(desk.alerts()) == 1
+        assert sorted(t.state for t in desk.tickets()) == ["closed", "open"]
+
     def test_p1_that_comes_back_after_it_was_seen_is_a_new_alert_on_the_same_ticket(
         self, desk: Desk, event: Make
     ) -> None:

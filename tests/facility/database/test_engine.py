@@ -136,3 +136,12 @@ def test_a_server_that_is_away_is_told_as_unavailable_without_its_password() -> 
 def test_a_url_that_cannot_be_used_says_what_to_write(url: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Database(url)
+
+
+def test_a_file_that_is_no_database_is_told_with_its_mend(tmp_path: Path) -> None:
+    file = tmp_path / "wardwatt.db"
+    file.write_bytes(b"noise" * 20_000)
+    damaged = Database(f"sqlite:///{file}")
+    with pytest.raises(ConfigurationError, match="move the file away, or restore it"):
+        damaged.upgrade()
+    damaged.close()
