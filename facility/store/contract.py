@@ -10,6 +10,15 @@ from typing import Protocol, Self, runtime_checkable
 from facility.readings import Aggregates, Latest, ReadingBatch, Series
 
 
+class PointsRefused(ValueError):
+    """The readings of these points (`keys`) were not taken, and why (`words`); all others of the batch are stored."""
+
+    def __init__(self, keys: Sequence[str], words: str) -> None:
+        self.keys = tuple(keys)
+        self.words = words
+        super().__init__(f"the store refuses readings of {', '.join(keys)}: {words}. Everything else has been stored")
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSize:
     """How much a keeper holds: distinct readings, points, bytes at rest, times of the first and the last reading."""
@@ -35,7 +44,18 @@ class TelemetryStore(Protocol):
     """
 
     def write(self, batch: ReadingBatch) -> None:
-        """Store a batch; when this returns, the readings survive a kill -9 of the process."""
+        """
+        Store a batch; when this returns, the readings survive a kill -9 of the process.
+
+        Raises
+        ------
+        PointsRefused
+            If the keeper will never take the readings of some points: theirs were not taken, those of all other
+            points of the batch are stored. The caller must not write this batch again.
+        ValueError
+            If a value is not finite or a point is not of the batch's table: nothing is stored, nor would be on
+            another try.
+        """
 
     def latest(self, keys: Sequence[str] | None = None) -> Mapping[str, Latest]:
         """Return the newest reading of each named point (of all points, if None) that has one."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from facility.errors import StoreUnavailable
 from facility.readings import Aggregates, Latest, PointTable, ReadingBatch, Series
 from facility.store import duckdb_schema
+from facility.store.checks import check_batch
 from facility.store.contract import StoreSize
 from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
@@ -80,7 +81,7 @@ class DuckDBStore:
         self._must_write()
         if len(batch) == 0:
             return
-        _check(batch)
+        check_batch(batch)
         self._await_room()
         with self._writing, self._cursor() as cursor:
             ids = self._ids.get(batch.table)
@@ -537,19 +538,6 @@ class DuckDBStore:
                         # Not waiting: a thread with a connection of this file may be waiting for our lock.
                         file.close(wait=False)
             raise why_not_done(self.path, error) from error
-
-
-def _check(batch: ReadingBatch) -> None:
-    if int(batch.point.min()) < 0 or int(batch.point.max()) >= len(batch.table):
-        wrong = int(batch.point[(batch.point < 0) | (batch.point >= len(batch.table))][0])
-        raise ValueError(f"point index {wrong} is outside the batch's table of {len(batch.table)} points")
-    finite = np.isfinite(batch.value)
-    if not bool(finite.all()):
-        wrong = int(np.argmin(finite))
-        raise ValueError(
-            f"{batch.table.key(int(batch.point[wrong]))} at {int(batch.time_us[wrong])} µs: value {batch.value[wrong]} "
-            "is not a reading; leave missing values out of the batch"
-        )
 
 
 def _readings(columns: Columns) -> Readings:

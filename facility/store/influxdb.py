@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
 from facility.readings import OUT_OF_RANGE, Aggregates, IntArray, Latest, PointTable, ReadingBatch, Series
-from facility.store.contract import StoreSize
+from facility.store.checks import check_batch
+from facility.store.contract import PointsRefused, StoreSize
 from facility.store.influx_address import InfluxAddress
 from facility.store.influx_answers import (
     choose,
@@ -68,18 +69,8 @@ _SLICE_READINGS: Final = 1_000_000  # so many are held at once
 _SAMPLES: Final = 12  # of two samples, each holds this share of half the interval
 _SAMPLE_US: Final = 600_000_000
 _SEPARATE_RANGES: Final = 20  # more stretches than these are read as one
+_OTHER_PROGRAM: Final = "Another program has written these fields in its own way; take a database of Wardwatt's own, or drop those measurements"
 _REFUSED_FIELD: Final = re.compile(r'input field "(.*)" on measurement "(.*)" is ')
-
-
-class PointsRefused(ValueError):
-    """The server does not take readings of these points (`keys`); all others of the batch are stored."""
-
-    def __init__(self, keys: Sequence[str], words: str) -> None:
-        self.keys = tuple(keys)
-        super().__init__(
-            f"InfluxDB refuses readings of {', '.join(keys)}: {words}. Another program has written these fields in its "
-            "own way; take a database of Wardwatt's own, or drop those measurements. Everything else has been stored"
-        )
 
 
 class InfluxDBStore:
@@ -132,7 +123,7 @@ class InfluxDBStore:
         if len(batch) == 0:
             self._opened()
             return
-        _check(batch)
+        check_batch(batch, limit_us=LIMIT_US)
         self._ready()
         try:
             self._book.look()
@@ -190,7 +181,8 @@ class InfluxDBStore:
         for start in range(0, len(rows), _REQUEST_READINGS):
             refused |= self._send(rows.take(slice(start, start + _REQUEST_READINGS)))
         if refused:
-            raise PointsRefused(sorted(refused), "; ".join(sorted(set(refused.values()))))
+            words = "; ".join(sorted(set(refused.values())))
+            raise PointsRefused(sorted(refused), f"{words}. {_OTHER_PROGRAM}")
 
     def _send(self, rows: Readings) -> dict[str, str]:
         """Write one request's readings; return the points that the server refuses, and why."""
@@ -664,18 +656,3 @@ def open_influxdb(url: str, *, read_only: bool = False) -> InfluxDBStore:
 
 def _wrong(words: str) -> ConfigurationError:
     return ConfigurationError([Problem("", 0, "store", words)])
-
-
-def _check(batch: ReadingBatch) -> None:
-    if int(batch.point.min()) < 0 or int(batch.point.max()) >= len(batch.table):
-        wrong = int(batch.point[(batch.point < 0) | (batch.point >= len(batch.table))][0])
-        raise ValueError(f"point index {wrong} is outside the batch's table of {len(batch.table)} points")
-    finite = np.isfinite(batch.value)
-    inside = (batch.time_us > -LIMIT_US) & (batch.time_us < LIMIT_US)
-    if not bool((finite & inside).all()):
-        i = int(np.argmin(finite & inside))
-        mend = "leave missing values out of the batch" if inside[i] else "InfluxDB keeps the years 1677 to 2262"
-        raise ValueError(
-            f"{batch.table.key(int(batch.point[i]))} at {int(batch.time_us[i])} µs: value {batch.value[i]} "
-            f"is not a reading; {mend}"
-        )

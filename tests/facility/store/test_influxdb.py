@@ -13,10 +13,11 @@ import pytest
 
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.readings import ESTIMATED, GOOD, OUT_OF_RANGE, SIMULATED, PointAddress, PointTable, ReadingBatch
+from facility.store import PointsRefused
 from facility.store.influx_address import InfluxAddress, Version, without_secret, write_path
 from facility.store.influx_link import LinkSettings
 from facility.store.influx_text import decode, encode, field_of, measurement_of
-from facility.store.influxdb import InfluxDBStore, PointsRefused, open_influxdb
+from facility.store.influxdb import InfluxDBStore, open_influxdb
 from facility.store.opening import open_store
 from tests.facility.store.influxd import ADMIN, PASSWORD, SHARED, Influxd
 
