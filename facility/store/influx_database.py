@@ -1,0 +1,100 @@
+"""One InfluxDB database, made ready when it is first needed: the connection and the book of its points."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from facility.errors import StoreUnavailable
+from facility.store.influx_address import InfluxAddress
+from facility.store.influx_book import Book, Entry
+from facility.store.influx_link import Block, DatabaseMissing, InfluxLink, LinkSettings
+from facility.store.influx_text import identifier
+
+T = TypeVar("T")
+
+_REQUEST_STATEMENTS: Final = 200
+
+
+class InfluxDatabase:
+    """
+    The connection to a database and the book of its points; safe to use from several threads.
+
+    Attributes
+    ----------
+    book : Book
+        Another one after `forget`: do not keep it.
+    age : int
+        How often the database has been forgotten; what was learnt of it at another age is not to be believed.
+    """
+
+    def __init__(self, address: InfluxAddress, settings: LinkSettings, *, read_only: bool) -> None:
+        self.address = address
+        self.link = InfluxLink(address, settings)
+        self.book = Book(self.link)
+        self.lock = threading.RLock()  # held while the database is made ready and while a table gets its places
+        self.age = 0
+        self._read_only = read_only
+        self._closed = False
+        self._is_ready = False
+
+    def opened(self) -> None:
+        """Raise `StoreUnavailable` if this has been closed."""
+        if self._closed:
+            raise StoreUnavailable(f"InfluxDB at {self.address.url}: the store has been closed; open it again")
+
+    def ready(self) -> None:
+        """Make the database, if it is missing and a 1.x server, and read the book; done once."""
+        self.opened()
+        if self._is_ready:
+            return
+        with self.lock:
+            if self._is_ready:
+                return
+            try:
+                self.book.look(now=True)
+            except DatabaseMissing:
+                if self._read_only or self.link.version().major > 1:
+                    raise
+                create = f"CREATE DATABASE {identifier(self.address.database)}"
+                self.link.query([create], lambda _: None, database=False)
+                self.book.look(now=True)
+            self._is_ready = True
+
+    def forget(self) -> None:
+        """Believe nothing of what was learnt: somebody has dropped the database."""
+        with self.lock:
+            self._is_ready = False
+            self.book = Book(self.link)
+            self.age += 1
+
+    def entries(self, keys: Sequence[str] | None) -> list[Entry]:
+        """Return what the book, as it is now, has of these points, or of all."""
+        self.ready()
+        self.book.look(now=keys is None or not self.book.knows(keys))
+        return self.book.entries(keys)
+
+    def query(
+        self,
+        statements: Sequence[str],
+        convert: Callable[[int, Block], T],
+        *,
+        chunked: bool = False,
+        long: bool = False,
+    ) -> list[T]:
+        """Ask statements, in several requests if they are many; return what `convert` makes of each block of rows."""
+        found: list[T] = []
+        for start in range(0, len(statements), _REQUEST_STATEMENTS):
+
+            def numbered(block: Block, start: int = start) -> T:
+                return convert(start + block.statement, block)
+
+            some = list(statements[start : start + _REQUEST_STATEMENTS])
+            found += self.link.query(some, numbered, chunked=chunked, long=long)
+        return found
+
+    def close(self) -> None:
+        """Let go of the connections; a second call does nothing."""
+        self._closed = True
+        self.link.close()
