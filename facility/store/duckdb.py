@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import StoreUnavailable
-from facility.readings import Aggregates, Latest, PointTable, ReadingBatch, Series
+from facility.readings import Aggregates, Latest, PointAddress, PointTable, ReadingBatch, Series
 from facility.store import duckdb_schema
 from facility.store.checks import check_batch
 from facility.store.contract import StoreSize
@@ -429,6 +429,60 @@ class DuckDBStore:
         self._opened()
         with self._booking:
             return self._book.held()
+
+    def addresses(self, keys: Sequence[str] | None = None) -> Mapping[str, PointAddress]:
+        """Return where each named point (every point, if None) belongs, as it was last written; in the file's order."""
+        with self._cursor() as cursor:
+            rows = run(
+                cursor,
+                "SELECT key, equipment, point, equipment_class, unit, site, building, room, kind FROM points "
+                "ORDER BY id",
+            ).fetchall()
+        known = {str(key): PointAddress(*columns) for key, *columns in rows}
+        return known if keys is None else {key: known[key] for key in keys if key in known}
+
+    def count(self, keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, int]:
+        """Return how many distinct readings with start <= time < end each point has; every key is in the result."""
+        ids, counts = self._known(keys), dict.fromkeys(keys, 0)
+        if not ids or start_us >= end_us:
+            return counts
+        wanted = [sorted(ids.values())]
+        # The first condition lets the engine skip what is far off, the second is exact.
+        within = (
+            f"point IN (SELECT unnest(?)) AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000} "
+            f"AND {TIME_US} >= {start_us} AND {TIME_US} < {end_us}"
+        )
+        keys_of = {number: key for key, number in ids.items()}
+        with self._cursor() as cursor:
+            run(cursor, "BEGIN")
+            hot = fetch(
+                cursor,
+                "SELECT DISTINCT point, time_us FROM hot WHERE point IN (SELECT unnest(?)) "
+                f"AND time_us >= {start_us} AND time_us < {end_us}",
+                wanted,
+            )
+            held = run(cursor, f"SELECT point, count(*) FROM cold WHERE {within} GROUP BY point", wanted).fetchall()
+            twice = []
+            if hot["point"].shape[0]:
+                seconds, micros = np.divmod(hot["time_us"], 1_000_000)
+                ms, us = np.divmod(micros.astype(np.int32), 1000)
+                twice = run(
+                    cursor,
+                    "SELECT point, count(*) FROM cold JOIN incoming USING (point, time_s, ms, us) GROUP BY point",
+                    incoming={
+                        "point": hot["point"],
+                        "time_s": seconds,
+                        "ms": ms.astype(np.int16),
+                        "us": us.astype(np.int16),
+                    },
+                ).fetchall()
+            run(cursor, "COMMIT")
+        points, fresh = np.unique(hot["point"], return_counts=True)
+        for number, n in [*held, *zip(points.tolist(), fresh.tolist(), strict=True)]:
+            counts[keys_of[int(number)]] += int(n)
+        for number, n in twice:
+            counts[keys_of[int(number)]] -= int(n)
+        return counts
 
     def size(self) -> StoreSize:
         """Return how much the keeper holds; waits for a compaction that is under way."""

@@ -68,6 +68,11 @@ def escape(name: str, special: str = ", =") -> str:
     return name
 
 
+def text_value(text: str) -> str:
+    """Return an encoded text as the value of a field holds it, between double quotes."""
+    return text.replace('"', '\\"')
+
+
 def series_head(measurement: str, tags: dict[str, str]) -> str:
     """Return how lines of a series begin, to the blank before the fields; tags sorted, empty ones left out."""
     named = "".join(f",{escape(tag)}={escape(value)}" for tag, value in sorted(tags.items()) if value)

@@ -14,7 +14,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facility.errors import StoreUnavailable
-from facility.readings import ESTIMATED, GOOD, OUT_OF_RANGE, Aggregates, PointTable, ReadingBatch, Series
+from facility.readings import (
+    ESTIMATED,
+    GOOD,
+    OUT_OF_RANGE,
+    Aggregates,
+    PointAddress,
+    PointTable,
+    ReadingBatch,
+    Series,
+)
 from facility.store import TelemetryStore
 from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
@@ -192,6 +201,24 @@ def test_names_may_hold_any_text(store: TelemetryStore) -> None:
     assert {key: s.value.tolist() for key, s in store.series(keys, *EVER).items()} == {
         key: [float(i)] for i, key in enumerate(keys)
     }
+
+
+def test_a_points_address_is_what_the_last_batch_that_knew_it_said(keeper: Keeper, tmp_path: Path) -> None:
+    first = PointAddress("tx1", "fan", "dry_type_transformer", "", "riverside", "main", "power-1", "state")
+    moved = PointAddress("tx1", "fan", "dry_type_transformer", '%"µ', "riverside", "main", "power-2", "gauge")
+    bare = PointAddress("tx2", "load")
+    with keeper.open(tmp_path) as store:
+        for address in (first, moved, PointAddress("tx1", "fan"), bare):
+            store.write(readings((0, T0, 1.0), table=PointTable((address,))))
+    with keeper.open(tmp_path) as store:
+        assert store.addresses() == {"tx1/fan": moved, "tx2/load": bare}
+        assert store.addresses(["tx2/load", "tx9/load"]) == {"tx2/load": bare}
+
+
+def test_impossible_readings_are_counted_and_nameless_points_have_none(store: TelemetryStore) -> None:
+    store.write(readings((LOAD, T0, 1.0), (LOAD, T0, 2.0, OUT_OF_RANGE), (LOAD, T0 + 5, 3.0), (SUPPLY, T0, 4.0)))
+    counted = store.count([TABLE.key(LOAD), TABLE.key(HOT_SPOT), "no/such"], T0, T0 + 5)
+    assert counted == {TABLE.key(LOAD): 1, TABLE.key(HOT_SPOT): 0, "no/such": 0}
 
 
 def test_only_points_with_readings_are_listed(store: TelemetryStore) -> None:
@@ -408,6 +435,7 @@ def _agree(
 ) -> None:
     found = store.series(keys, start, end)
     assert {key: rows_of(found[key]) for key in keys} == {key: naive.series(key, start, end) for key in keys}
+    assert store.count(keys, start, end) == {key: len(naive.series(key, start, end)) for key in keys}
     sums = store.aggregate(keys, start, end, step, origin)
     for key in keys:
         expected = naive.aggregate(key, start, end, step, origin)
