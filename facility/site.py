@@ -22,7 +22,7 @@ V = TypeVar("V")
 
 Criticality = Literal["A", "B", "C"]
 TimeUnit = Literal["auto", "s", "ms", "us", "iso"]
-PayloadFormat = Literal["json", "plain"]
+PayloadFormat = Literal["json", "plain", "sparkplug"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +136,8 @@ class Telemetry:
     Attributes
     ----------
     topic : an MQTT topic; `{point}` in it stands for the point, one value a message
-    format : `json` (many values a message) or `plain` (one value a message)
+    format : `json` (many values a message), `plain` (one value a message) or `sparkplug` (Sparkplug B; `topic` is then
+        the topic of the data, and tells group, node and device)
     gateway : the gateway that publishes it, or None
     time_key, time_unit : where the time stands in a JSON payload; key None: the usual names are tried
     points : how each point is found; every measured point of the class is here
@@ -237,6 +238,23 @@ class TopicPattern:
     time_unit: TimeUnit = "auto"
 
 
+@dataclass(frozen=True, slots=True)
+class SparkplugSettings:
+    """
+    How the site takes part in Sparkplug.
+
+    Attributes
+    ----------
+    host_id : the name under which the collector tells gateways that it is there; None: it does not
+    groups : groups to listen to beside those in which the site's equipment reports
+    old_state : tell it also as Sparkplug 2.2 did, for gateways that know no newer one
+    """
+
+    host_id: str | None = None
+    groups: tuple[str, ...] = ()
+    old_state: bool = False
+
+
 @dataclass(frozen=True)
 class Site:
     """A whole hospital. Made by `facility.site_file.load_site`; everything in it has been checked."""
@@ -254,6 +272,7 @@ class Site:
     patterns: tuple[TopicPattern, ...]
     library: ClassLibrary
     files: tuple[str, ...] = ()
+    sparkplug: SparkplugSettings = field(default_factory=SparkplugSettings)
 
     @cached_property
     def points(self) -> PointTable:

@@ -63,12 +63,14 @@ from facility.site import (
     Room,
     Site,
     Size,
+    SparkplugSettings,
     Tariff,
     TariffBand,
     Telemetry,
     TimeUnit,
     TopicPattern,
 )
+from facility.sparkplug_names import data_topic, group_of, name_of
 from facility.units import Quantity, conversion, parse_quantity
 from facility.wording import nearest
 
@@ -148,6 +150,7 @@ def _months(value: Any) -> frozenset[int]:
 
 
 Id = Annotated[str, AfterValidator(_identifier)]
+SparkplugName = Annotated[str, AfterValidator(name_of)]
 Day = Annotated[date, BeforeValidator(_day)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 TimeOfDay = Annotated[int, BeforeValidator(_time_of_day)]
@@ -236,15 +239,36 @@ def _topic(text: str) -> str:
 
 class _TelemetryFile(_Strict):
     gateway: Id | None = None
-    topic: Annotated[str, AfterValidator(_topic)]
+    topic: Annotated[str, AfterValidator(_topic)] | None = None
+    group: Annotated[str, AfterValidator(group_of)] | None = None
+    node: SparkplugName | None = None
+    device: SparkplugName | None = None
     format: PayloadFormat = "json"
     time: _TimeFile = _TimeFile()
     points: Mapping[str, str | _PointMappingFile] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _says_where(self) -> _TelemetryFile:
+        given = self.model_fields_set
+        if self.format != "sparkplug":
+            if wrong := given & {"group", "node", "device"}:
+                raise ValueError(
+                    f"{sorted(wrong)[0]!r} belongs to format: sparkplug; write format: sparkplug, or a topic"
+                )
+            if self.topic is None:
+                raise ValueError("the topic is missing; add topic: ..., or group: and node: with format: sparkplug")
+        elif wrong := given & {"topic", "time"}:
+            raise ValueError(
+                f"Sparkplug fixes the {sorted(wrong)[0]}; leave it out, and write group:, node: and device:"
+            )
+        elif self.group is None or self.node is None:
+            raise ValueError("Sparkplug tells machines by group, node and device; add group: and node:")
+        return self
+
 
 class _PatternFile(_Strict):
     topic: Annotated[str, AfterValidator(_topic)]
-    format: PayloadFormat = "json"
+    format: Literal["json", "plain"] = "json"
     time: _TimeFile = _TimeFile()
 
     @model_validator(mode="after")
@@ -253,6 +277,18 @@ class _PatternFile(_Strict):
             raise ValueError(f"{self.topic!r} does not say which machine it is from; put {{equipment}} into it")
         if (self.format == "plain") != ("{point}" in self.topic):
             raise ValueError("a plain topic carries one value, so it names its {point}; a json topic does not")
+        return self
+
+
+class _SparkplugFile(_Strict):
+    host_id: SparkplugName | None = None
+    groups: tuple[Annotated[str, AfterValidator(group_of)], ...] = ()
+    old_state: bool = False
+
+    @model_validator(mode="after")
+    def _tells_as_somebody(self) -> _SparkplugFile:
+        if self.old_state and self.host_id is None:
+            raise ValueError("old_state tells gateways of a host, but none is named; add host_id: ...")
         return self
 
 
@@ -342,8 +378,12 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "departments": TypeAdapter(_DepartmentFile),
     "equipment": TypeAdapter(_EquipmentFile),
     "telemetry": TypeAdapter(_PatternFile),
+    "sparkplug": TypeAdapter(_SparkplugFile),
     "tariffs": TypeAdapter(_TariffFile),
 }
+
+
+_ONCE: Final = ("site", "sparkplug")
 
 
 @dataclass
@@ -403,7 +443,7 @@ def _read_sections(document: Document, draft: _Draft) -> None:
             draft.problems.append(
                 document.problem((section,), f"section {section!r} is not known{nearest(str(section), _SECTIONS)}")
             )
-        elif section == "site":
+        elif section in _ONCE:
             _read_item(adapter, data, document, (section,), draft)
         elif not isinstance(data, list):
             draft.problems.append(document.problem((section,), "a list belongs here: start each entry with `- `"))
@@ -437,13 +477,11 @@ def _errors(adapter: TypeAdapter[Any], data: Any) -> Sequence[Any]:
 
 def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     heads = draft.items["site"]
-    if not heads:
-        if not any(p.place.startswith("site") for p in draft.problems):
-            draft.problems.append(
-                Problem(files[0], 0, "site", "the section is missing; add site: {id: ..., name: ...}")
-            )
-    elif len(heads) > 1:
-        draft.problems.append(heads[1].problem(f"the site stands in {heads[0].document.file} already; keep one"))
+    if not heads and not any(p.place.startswith("site") for p in draft.problems):
+        draft.problems.append(Problem(files[0], 0, "site", "the section is missing; add site: {id: ..., name: ...}"))
+    for once, what in ((heads, "site"), (draft.items["sparkplug"], "section")):
+        if len(once) > 1:
+            draft.problems.append(once[1].problem(f"the {what} stands in {once[0].document.file} already; keep one"))
     for section in ("buildings", "rooms", "departments", "equipment"):
         _refuse_doubles(draft, section)
     for section in ("rooms", "departments"):
@@ -481,6 +519,10 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         or DEFAULT_PATTERNS,
         library=draft.library,
         files=files,
+        sparkplug=next(
+            (SparkplugSettings(i.value.host_id, i.value.groups, i.value.old_state) for i in draft.items["sparkplug"]),
+            SparkplugSettings(),
+        ),
     )
 
 
@@ -694,7 +736,7 @@ def _telemetry(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], dra
     if value is None:
         return None
     measured = {name: p for name, p in points.items() if p.kind != "derived"}
-    if value.format == "plain" and "{point}" not in value.topic and len(value.points) != 1:
+    if value.format == "plain" and "{point}" not in (value.topic or "") and len(value.points) != 1:
         draft.problems.append(
             item.problem(
                 "a plain topic carries one value: put {point} into it, or name the one point", "telemetry", "topic"
@@ -721,7 +763,10 @@ def _telemetry(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], dra
             except ValueError as error:
                 draft.problems.append(item.problem(str(error), "telemetry", "points", name, "unit"))
             mappings[name] = PointMapping(name, entry.key, scale, offset, dict(entry.states))
-    topic = _fill_topic(value.topic, item, draft)
+    if value.format == "sparkplug":
+        topic = data_topic(value.group or "", value.node or "", value.device)
+    else:
+        topic = _fill_topic(value.topic or "", item, draft)
     return Telemetry(topic, value.format, value.gateway, value.time.key, value.time.unit, mappings)
 
 
