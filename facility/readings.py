@@ -202,6 +202,43 @@ class Aggregates:
         return int(self.time_us.shape[0])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rollups:
+    """
+    One point's readings summed up by the steps of a level, oldest first.
+
+    A step without a counted reading is absent, except where the point is a state that was in force during it: there
+    `count` is 0 and `mean`, `min`, `max` and `last` are NaN.
+
+    Attributes
+    ----------
+    time_us : (m,) int64
+        Start of each step. [µs]
+    mean, min, max, last : (m,) float64
+        Of the readings in the step.
+    count : (m,) int64
+        How many readings the step holds.
+    time_mean : (m,) float64
+        Mean weighted by time, of points of kind `state`; NaN for others, and where no state was in force. A state holds
+        until the next reading, at most for an hour; the one in force when the step begins counts.
+    known_us : (m,) int64
+        For how long of the step a state was in force; 0 for other points. [µs] So `time_mean * known_us` is, for an
+        on/off state, the time that it was on, and the same at every level.
+    """
+
+    time_us: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    min: NDArray[np.float64]
+    max: NDArray[np.float64]
+    last: NDArray[np.float64]
+    count: NDArray[np.int64]
+    time_mean: NDArray[np.float64]
+    known_us: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return int(self.time_us.shape[0])
+
+
 @dataclass(frozen=True, slots=True)
 class Latest:
     """The newest reading of one point."""

@@ -1,5 +1,6 @@
 """The telemetry store: one contract (`contract`), and its keepers."""
 
-from facility.store.contract import PointsRefused, StoreSize, TelemetryStore
+from facility.store.contract import Expired, LevelSize, PointsRefused, StoreSize, TelemetryStore
+from facility.store.levels import Level, Retention
 
-__all__ = ["PointsRefused", "StoreSize", "TelemetryStore"]
+__all__ = ["Expired", "Level", "LevelSize", "PointsRefused", "Retention", "StoreSize", "TelemetryStore"]

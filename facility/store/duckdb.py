@@ -50,7 +50,14 @@ class DuckDBStore:
         If another process holds the file.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False, settings: DuckDBSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        zone: str | None = None,
+        read_only: bool = False,
+        settings: DuckDBSettings | None = None,
+    ) -> None:
         self.path = Path(path).absolute()
         self.read_only = read_only
         self.settings = settings or DuckDBSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,10 @@ class StepSums:
     last: NDArray[np.float64]
     count: NDArray[np.int64]
 
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> StepSums:
+        """Return the groups that a mask or an index array chooses."""
+        return StepSums(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
 
 def sum_by_step(rows: Readings, step_us: int, origin_us: int) -> StepSums:
     """Sum up readings, sorted by (point, time) and one for each key, by steps; impossible values do not count."""
@@ -31,7 +35,7 @@ def sum_by_step(rows: Readings, step_us: int, origin_us: int) -> StepSums:
     if not bool(possible.all()):
         rows = rows.take(possible)
     start_us = rows.time_us - (rows.time_us - origin_us) % step_us
-    first = _first_of_each_group(rows.point, start_us)
+    first = first_of_each_group(rows.point, start_us)
     end = np.append(first[1:], len(rows)).astype(np.intp)
     if first.shape[0] == 0:
         none = np.empty(0)
@@ -51,22 +55,30 @@ def join_steps(parts: Sequence[StepSums]) -> StepSums:
     """Join parts of the same query, given in the order of time: a step cut by two parts becomes one again."""
     if len(parts) == 1:
         return parts[0]
-    point = np.concatenate([p.point for p in parts])
-    start_us = np.concatenate([p.start_us for p in parts])
-    order = np.lexsort((start_us, point))  # stable: the later part of a cut step stays behind the earlier one
-    point, start_us = point[order], start_us[order]
-    first = _first_of_each_group(point, start_us)
-    if first.shape[0] == 0:
-        return parts[0]
-    end = np.append(first[1:], point.shape[0]).astype(np.intp)
+    joined = StepSums(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(StepSums)))
+    order = np.lexsort((joined.start_us, joined.point))  # stable: a cut step's later part stays behind the earlier one
+    return _grouped(joined.take(order))
+
+
+def by_step(sums: StepSums, step_us: int, origin_us: int) -> StepSums:
+    """Sum up groups, sorted by (point, start), once more: by the longer steps that hold their starts."""
+    return _grouped(replace(sums, start_us=sums.start_us - (sums.start_us - origin_us) % step_us))
+
+
+def _grouped(sums: StepSums) -> StepSums:
+    """Make one of the neighbours that are of the same (point, start)."""
+    first = first_of_each_group(sums.point, sums.start_us)
+    if first.shape[0] == sums.point.shape[0]:
+        return sums
+    end = np.append(first[1:], sums.point.shape[0]).astype(np.intp)
     return StepSums(
-        point[first],
-        start_us[first],
-        np.add.reduceat(np.concatenate([p.total for p in parts])[order], first),
-        np.minimum.reduceat(np.concatenate([p.min for p in parts])[order], first),
-        np.maximum.reduceat(np.concatenate([p.max for p in parts])[order], first),
-        np.concatenate([p.last for p in parts])[order][end - 1],
-        np.add.reduceat(np.concatenate([p.count for p in parts])[order], first),
+        sums.point[first],
+        sums.start_us[first],
+        np.add.reduceat(sums.total, first),
+        np.minimum.reduceat(sums.min, first),
+        np.maximum.reduceat(sums.max, first),
+        sums.last[end - 1],
+        np.add.reduceat(sums.count, first),
     )
 
 
@@ -78,7 +90,8 @@ def aggregates_of(sums: StepSums, stretch: slice) -> Aggregates:
     return Aggregates(sums.start_us[stretch], mean, lowest, highest, sums.last[stretch], count)
 
 
-def _first_of_each_group(point: NDArray[np.int32], start_us: NDArray[np.int64]) -> NDArray[np.intp]:
+def first_of_each_group(point: NDArray[np.int32], start_us: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return where each stretch of equal (point, start) begins; both (n,), sorted, the result (groups,)."""
     if point.shape[0] == 0:
         return np.empty(0, dtype=np.intp)
     changes = (point[1:] != point[:-1]) | (start_us[1:] != start_us[:-1])
