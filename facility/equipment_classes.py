@@ -97,6 +97,25 @@ class RatingSpec(_Strict):
         return self
 
 
+class RateSpec(_Strict):
+    """The fastest change that a point can make, and why: `{change: 3 °C, within: 1 min, source: ...}`."""
+
+    change: QuantityText
+    within: Duration
+    source: Annotated[str, Field(min_length=3)]
+
+    @property
+    def a_second(self) -> float:
+        """Return the rate in the point's unit a second."""
+        return self.change.value / self.within
+
+    @model_validator(mode="after")
+    def _above_zero(self) -> RateSpec:
+        if self.change.value <= 0 or self.within <= 0:
+            raise ValueError("change and within must be above zero, such as {change: 3 °C, within: 1 min}")
+        return self
+
+
 class PointSpec(_Strict):
     """One point of a class, as its file defines it."""
 
@@ -105,6 +124,7 @@ class PointSpec(_Strict):
     unit: Unit = ""
     normal: Band | None = None
     physical: Band | None = None
+    max_rate: RateSpec | None = None
     scale: Band | None = None
     decimals: Annotated[int, Field(ge=0, le=6)] | None = None
     every: Duration = 60.0
@@ -124,6 +144,10 @@ class PointSpec(_Strict):
             raise ValueError(f"normal {list(self.normal)} reaches beyond physical {list(self.physical)}")
         if self.normal and self.scale and not (self.scale[0] <= self.normal[0] and self.normal[1] <= self.scale[1]):
             raise ValueError(f"normal {list(self.normal)} reaches beyond scale {list(self.scale)}")
+        if self.max_rate is not None and self.max_rate.change.unit != self.unit:
+            raise ValueError(
+                f"max_rate changes by {self.max_rate.change}; give it in the point's own unit {self.unit!r}"
+            )
         if self.every <= 0:
             raise ValueError("every is 0; give a sampling interval such as '1 min'")
         return self
