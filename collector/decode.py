@@ -175,7 +175,7 @@ class Decoder:
         self._exact(plan, data, payload, arrival_us, mid, dup, retained)
 
     def _own_time(self, plan: Plan, raw: Any, arrival_us: int) -> tuple[int, int]:
-        at = time_us(raw, plan.time_unit, self._zone)
+        at = time_us(raw, plan.layout.time_unit, self._zone)
         if not EARLIEST_US <= at <= arrival_us + FUTURE_US:
             raise implausible(at, arrival_us)
         late_by_us = arrival_us - at

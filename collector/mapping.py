@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
 from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from collector.check import number_of
 from facility.equipment_classes import PointSpec
 from facility.errors import PayloadRejected
-from facility.site import Equipment, PayloadFormat, PointMapping, Site, TimeUnit, TopicPattern
+from facility.site import Equipment, Layout, PayloadFormat, PointMapping, Site, Telemetry, TopicPattern
 from facility.wording import nearest
 
 # Time keys that gateways commonly use, best known first; tried when the site file names none.
@@ -34,13 +36,13 @@ _MAX_HINTS = 1_000  # "did you mean" costs milliseconds: not for a flood of inve
 @dataclass(frozen=True, slots=True)
 class Shape:
     """
-    One layout of a JSON payload: its keys in order, resolved once, so that later messages need no look-up a key.
+    One layout of an object: its keys in order, resolved once, so that later ones need no look-up a key.
 
     Attributes
     ----------
-    pick : takes the values that have a point, in order, out of all values of the message
+    pick : takes the values that have a point, in order, out of all values of the object
     slots : slot of each picked value
-    time_at : where the time stands among the values; -1: the message carries none
+    time_at : where the time stands among the values; -1: the object carries none
     colons : colons in a payload with these keys; more of them mean a key that stands twice
     unknown : keys that no point is mapped to
     """
@@ -55,16 +57,20 @@ class Shape:
 @dataclass(slots=True)
 class Plan:
     """
-    How the messages of one topic are read.
+    How the messages of one topic are read; with `routes`, how those of one machine on it are.
 
     Attributes
     ----------
-    topic, gateway, format : as the site file names them
+    topic, gateway, format, layout : as the site file names them
+    zone : of a time that names none
     keys : payload key (nested: dotted) -> slot; a plain plan has the one key ""
+    bits : payload key -> (bit, slot) of each point that is one bit of what stands there
     words : slot -> words in lower case that stand for numbers
+    coded : slots whose numbers are codes of the gateway's own, to be looked up among the words
+    ignore : keys that are left out without a word; `*`: all that are not mapped
     time_keys : where the time may stand, best first
-    time_unit : of a numeric time
-    branches : objects in a payload inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
+    branches : objects and lists inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
+    route_key, routes : the key that says whose the values are, and the plan for each of its words
     shapes : layouts seen so far
     late_by_us, late_since_us : how late its messages come, and since when by about the same; see `decode`
     """
@@ -72,18 +78,28 @@ class Plan:
     topic: str
     format: PayloadFormat
     gateway: str | None
-    keys: dict[str, int]
-    words: dict[int, Mapping[str, float]]
+    layout: Layout
+    zone: tzinfo
     time_keys: tuple[str, ...]
-    time_unit: TimeUnit
+    keys: dict[str, int] = field(default_factory=dict)
+    bits: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    words: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    coded: set[int] = field(default_factory=set)
+    ignore: frozenset[str] = frozenset()
     branches: frozenset[str] = frozenset()
+    route_key: str | None = None
+    routes: dict[str, Plan] = field(default_factory=dict)
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
     late_by_us: int = 0
     late_since_us: int = 0
 
+    def ignores(self, key: str) -> bool:
+        """Return whether a key that no point is mapped to is left out without a word."""
+        return key in self.ignore or "*" in self.ignore
+
     def learn(self, keys: tuple[str, ...]) -> None:
-        """Remember a flat layout; does nothing once enough are known or where nothing in it is mapped."""
-        if self.branches or len(self.shapes) >= _MAX_SHAPES or len(keys) > _MAX_SHAPE_KEYS:
+        """Remember a flat layout; does nothing once enough are known, or where what it holds needs a closer look."""
+        if len(self.shapes) >= _MAX_SHAPES or len(keys) > _MAX_SHAPE_KEYS or not self._simple(keys):
             return
         time_key = next((k for k in self.time_keys if k in keys), None)
         at = [i for i, key in enumerate(keys) if key in self.keys]
@@ -94,7 +110,16 @@ class Plan:
             slots=[self.keys[keys[i]] for i in at],
             time_at=keys.index(time_key) if time_key is not None else -1,
             colons=len(keys) + sum(key.count(":") for key in keys),
-            unknown=tuple(k for k in keys if k not in self.keys and k != time_key),
+            unknown=tuple(
+                k for k in keys if k not in self.keys and k not in (time_key, self.route_key) and not self.ignores(k)
+            ),
+        )
+
+    def _simple(self, keys: Iterable[str]) -> bool:
+        return not (
+            any(key in self.branches or key in self.bits or self.keys.get(key) in self.coded for key in keys)
+            or self.layout.quality is not None
+            or self.layout.values is not None
         )
 
 
@@ -138,6 +163,7 @@ class TopicMap:
         self._refused: OrderedDict[str, PayloadRejected] = OrderedDict()
         self._hints = 0
         self._ignored = f"{site.id}/simulator/"  # commands to a simulator are no telemetry
+        self._unread: set[str] = set()  # topics of a gateway that the site file leaves out
         self._patterns = [(pattern, _pattern_regex(pattern.topic, site)) for pattern in site.patterns]
         for item in site.equipment.values():
             self._add_own_topics(item)
@@ -152,7 +178,7 @@ class TopicMap:
         refusal = self._refused.get(topic)
         if refusal is not None:
             return refusal
-        if topic.startswith(self._ignored):
+        if topic.startswith(self._ignored) or topic in self._unread:
             return None
         try:
             plan = self._match(topic)
@@ -182,42 +208,57 @@ class TopicMap:
 
     def _add_own_topics(self, item: Equipment) -> None:
         telemetry = item.telemetry
-        if telemetry is None:
-            return
-        if telemetry.format == "json":
-            plan = self._known.get(telemetry.topic)
-            if plan is None:
-                plan = self._plan(telemetry.topic, "json", telemetry.gateway, telemetry.time_key, telemetry.time_unit)
-                self._known[telemetry.topic] = plan
-            # Several machines may share a gateway's topic: each adds its keys.
-            self._map(plan, item, telemetry.points.values())
+        if telemetry is None or telemetry.format == "sparkplug":
             return
         for mapping in telemetry.points.values():
-            topic = telemetry.topic.replace("{point}", mapping.key)
-            plan = self._plan(topic, "plain", telemetry.gateway, None, "auto")
-            self._map(plan, item, [PointMapping(mapping.point, "", mapping.scale, mapping.offset, mapping.states)])
-            self._known[topic] = plan
-            if "{point}" not in telemetry.topic:
-                break
+            topic = telemetry.topic_of(mapping)
+            root = self._known.get(topic)
+            if root is None:
+                root = self._known[topic] = self._plan(topic, telemetry.format, telemetry.gateway, telemetry.layout)
+            root.ignore |= telemetry.ignore
+            if telemetry.format == "plain":
+                self._map(root, item, [replace(mapping, key="")])
+                if "{point}" not in telemetry.topic:
+                    break
+                continue
+            plan = root
+            if telemetry.where is not None:
+                # Several machines may share a gateway's topic: by keys of their own, or by a word in the payload.
+                root.route_key = telemetry.where.key
+                plan = root.routes.get(telemetry.where.equals) or self._plan(
+                    topic, telemetry.format, telemetry.gateway, telemetry.layout
+                )
+                root.routes[telemetry.where.equals] = plan
+                plan.route_key, plan.ignore = root.route_key, plan.ignore | telemetry.ignore
+            self._map(plan, item, [mapping])
+        if telemetry.format == "plain":
+            self._unread |= {telemetry.topic.replace("{point}", key) for key in telemetry.ignore}
 
-    def _plan(self, topic: str, form: PayloadFormat, gateway: str | None, time_key: str | None, unit: TimeUnit) -> Plan:
-        keys = (time_key,) if time_key is not None else TIME_KEYS
-        return Plan(topic, form, gateway, {}, {}, keys, unit)
+    def _plan(self, topic: str, form: PayloadFormat, gateway: str | None, layout: Layout) -> Plan:
+        return Plan(
+            topic, form, gateway, layout, layout.time_zone or self.site.time_zone, layout.time_keys or TIME_KEYS
+        )
 
     def _map(self, plan: Plan, item: Equipment, mappings: Iterable[PointMapping]) -> None:
         index = self.site.points.index
         for mapping in mappings:
             spec = item.points[mapping.point]
             slot = self._slot(index[f"{item.id}/{mapping.point}"], spec, mapping.scale, mapping.offset)
-            plan.keys[mapping.key] = slot
+            if mapping.bit is not None:
+                plan.bits.setdefault(mapping.key, []).append((mapping.bit, slot))
+            else:
+                plan.keys[mapping.key] = slot
             words = _words(spec, mapping)
             if plan.format == "plain":
                 words = {"true": 1.0, "false": 0.0} | words
             if words:
                 plan.words[slot] = words
+            if any(number_of(word) is not None for word in mapping.states):
+                plan.coded.add(slot)
+        mapped = (*plan.keys, *plan.bits)
         # A key that carries a value is not the time, though it may be called `t`.
-        plan.time_keys = tuple(k for k in plan.time_keys if k not in plan.keys)
-        steps = [key.split(".") for key in (*plan.keys, *plan.time_keys)]
+        plan.time_keys = tuple(k for k in plan.time_keys if k not in plan.keys and k not in plan.bits)
+        steps = [key.split(".") for key in (*mapped, *plan.time_keys, *plan.ignore)]
         plan.branches = frozenset(".".join(s[:n]) for s in steps for n in range(1, len(s)))
 
     def _slot(self, point: int, spec: PointSpec, scale: float, offset: float) -> int:
@@ -258,7 +299,7 @@ class TopicMap:
                     "correct the topic or the site file",
                 )
         measured = {name: spec for name, spec in item.points.items() if spec.kind != "derived"}
-        plan = self._plan(topic, pattern.format, None, pattern.time_key, pattern.time_unit)
+        plan = self._plan(topic, pattern.format, None, pattern.layout)
         if pattern.format == "json":
             own = item.telemetry.points if item.telemetry is not None else None
             self._map(plan, item, own.values() if own else [PointMapping(name, name) for name in measured])
@@ -285,11 +326,17 @@ class TopicMap:
         for pattern in self.site.patterns:
             wanted.append(re.sub(r"\{(?!site\})\w+\}", "+", pattern.topic).replace("{site}", self.site.id))
         for item in self.site.equipment.values():
-            if item.telemetry is not None:
-                wanted.append(item.telemetry.topic.replace("{point}", "+"))
+            if item.telemetry is not None and item.telemetry.format != "sparkplug":
+                wanted += _topics_of(item.telemetry)
         # `+` must fill a whole level; `a/x{point}` is taken one level wider.
         whole = dict.fromkeys("/".join("+" if "+" in level else level for level in f.split("/")) for f in wanted)
         return tuple(f for f in whole if not any(o != f and _covers(o, f) for o in whole))
+
+
+def _topics_of(telemetry: Telemetry) -> list[str]:
+    """Return the topics of a machine, `+` for the point: as many of them as the points' words have levels."""
+    levels = {m.key.count("/") for m in telemetry.points.values()} if telemetry.format == "plain" else {0}
+    return [t.replace("{point}", "/".join("+" * (n + 1))) for t in telemetry.topics for n in sorted(levels)]
 
 
 def _covers(wide: str, narrow: str) -> bool:

@@ -1,13 +1,24 @@
-"""Names in both languages that people read: Chinese and English."""
+"""What things are called: ids in files and addresses, and names in both languages that people read."""
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+
+
+def _identifier(text: str) -> str:
+    # Ids stand in topics, file names, addresses of pages and keys `equipment/point`: no character means a thing there.
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", text):
+        raise ValueError(f"{text!r} is not an id; use small letters, digits, - and _, such as 'tx1' or 'power-1'")
+    return text
+
+
+Id = Annotated[str, AfterValidator(_identifier)]
 
 
 class Names(BaseModel):

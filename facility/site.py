@@ -119,13 +119,85 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class PointMapping:
-    """Where in a payload a point's value stands, and how it becomes the point's unit: `y = x * scale + offset`."""
+    """
+    Where in a payload a point's value stands, and how it becomes the point's unit: `y = x * scale + offset`.
+
+    Attributes
+    ----------
+    point : name of the point
+    key : the key in the payload, with dots for what lies in objects and lists; in a plain topic the word for it
+    scale, offset : from what is sent to the point's unit
+    states : words, or numbers as text, that a gateway sends for codes
+    bit : the value is this bit of the number that is sent, 0 being the lowest; None: the number itself
+    topic : where it is published, if not on the machine's topic
+    """
 
     point: str
     key: str
     scale: float = 1.0
     offset: float = 0.0
-    states: Mapping[str, float] = field(default_factory=dict)  # words that a gateway sends for codes
+    states: Mapping[str, float] = field(default_factory=dict)
+    bit: int | None = None
+    topic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """
+    Values that come as rows of a list: each names its point and carries its value, and perhaps its time and quality.
+
+    `inside` is the key of the list; "": the payload itself is the list. The others name the columns.
+    """
+
+    inside: str
+    name: str
+    value: str
+    time: str | None = None
+    quality: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Values that are small objects (the parts' keys) or small lists (their places, from 0)."""
+
+    value: str | int
+    time: str | int | None = None
+    quality: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """
+    How a JSON payload is laid out. Machines that share a topic share its layout.
+
+    Attributes
+    ----------
+    time_keys : where the time stands, best first; empty: the usual names are tried
+    time_unit : of a time that is a number
+    time_zone : of a time in words that names none; None: the site's
+    samples : key of a list of samples, each with its time and values; None: a payload that is a list is one
+    rows : the values come as rows; None: each under a key of its own
+    values : each value is an object or a list of its parts; None: the bare value
+    quality : key of the word that says how good the values beside it are
+    good : words and numbers that say good, in small letters; empty: the usual ones
+    """
+
+    time_keys: tuple[str, ...] = ()
+    time_unit: TimeUnit = "auto"
+    time_zone: ZoneInfo | None = None
+    samples: str | None = None
+    rows: Rows | None = None
+    values: Parts | None = None
+    quality: str | None = None
+    good: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Which messages, samples or rows of a shared topic are a machine's: those whose `key` says `equals`."""
+
+    key: str
+    equals: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +211,29 @@ class Telemetry:
     format : `json` (many values a message), `plain` (one value a message) or `sparkplug` (Sparkplug B; `topic` is then
         the topic of the data, and tells group, node and device)
     gateway : the gateway that publishes it, or None
-    time_key, time_unit : where the time stands in a JSON payload; key None: the usual names are tried
-    points : how each point is found; every measured point of the class is here
+    layout : how a JSON payload is laid out
+    points : how each point is found; without a profile every measured point of the class is here
+    where : what tells its values from those of other machines on the topic
+    ignore : keys that are meant to be left out; `*` stands for all that are not mapped
     """
 
     topic: str
     format: PayloadFormat
     gateway: str | None
-    time_key: str | None
-    time_unit: TimeUnit
+    layout: Layout
     points: Mapping[str, PointMapping]
+    where: Where | None = None
+    ignore: frozenset[str] = frozenset()
+
+    def topic_of(self, mapping: PointMapping) -> str:
+        """Return the topic on which a point's value comes."""
+        topic = mapping.topic or self.topic
+        return topic.replace("{point}", mapping.key) if self.format == "plain" else topic
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return all topics of the machine, the main one first."""
+        return tuple(dict.fromkeys([self.topic, *(m.topic for m in self.points.values() if m.topic)]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,8 +319,7 @@ class TopicPattern:
 
     topic: str
     format: PayloadFormat
-    time_key: str | None = None
-    time_unit: TimeUnit = "auto"
+    layout: Layout = Layout()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -48,7 +48,7 @@ from facility.equipment_classes import (
 )
 from facility.errors import ConfigurationError, Problem
 from facility.expressions import ExpressionError
-from facility.names import Names
+from facility.names import Id, Names
 from facility.site import (
     AnomalySettings,
     Building,
@@ -57,8 +57,6 @@ from facility.site import (
     Department,
     Equipment,
     MeterExchange,
-    PayloadFormat,
-    PointMapping,
     Register,
     Room,
     Site,
@@ -67,16 +65,15 @@ from facility.site import (
     Tariff,
     TariffBand,
     Telemetry,
-    TimeUnit,
     TopicPattern,
 )
-from facility.sparkplug_names import data_topic, group_of, name_of
+from facility.sparkplug_names import group_of
+from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
 from facility.wording import nearest
 
 T = TypeVar("T")
 
-PLACEHOLDERS: Final = ("site", "building", "room", "equipment", "point")
 ROOM_KINDS: Final = (
     "power_room", "boiler_room", "oxygen_station", "pump_room", "water_supply_room", "heat_station", "chiller_plant",
     "sewage_station", "waste_store", "machine_room", "department", "outdoor", "other",
@@ -89,26 +86,11 @@ DEFAULT_PATTERNS: Final = (
 _DEFAULT_LEARN_S = 7 * 86400.0
 
 
-def _identifier(text: str) -> str:
-    # Ids stand in topics, file names, addresses of pages and keys `equipment/point`: no character means a thing there.
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,62}", text):
-        raise ValueError(f"{text!r} is not an id; use small letters, digits, - and _, such as 'tx1' or 'power-1'")
-    return text
-
-
 def _time_of_day(text: str) -> int:
     match = re.fullmatch(r"(\d{1,2}):(\d{2})", str(text))
     if match is None or int(match[1]) > 24 or int(match[2]) > 59 or int(match[1]) * 60 + int(match[2]) > 1440:
         raise ValueError(f"{text!r} is not a time of day; write it as '07:30'")
     return int(match[1]) * 60 + int(match[2])
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"time zone {text!r} is not known{nearest(text, available_timezones())}") from None
-    return text
 
 
 def _currency(text: str) -> str:
@@ -149,8 +131,6 @@ def _months(value: Any) -> frozenset[int]:
     return frozenset(months)
 
 
-Id = Annotated[str, AfterValidator(_identifier)]
-SparkplugName = Annotated[str, AfterValidator(name_of)]
 Day = Annotated[date, BeforeValidator(_day)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 TimeOfDay = Annotated[int, BeforeValidator(_time_of_day)]
@@ -184,7 +164,7 @@ class _Since(_Strict, Generic[T]):
 class _SiteHead(_Strict):
     id: Id
     name: Names
-    time_zone: Annotated[str, AfterValidator(_zone)] = "Asia/Shanghai"
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "Asia/Shanghai"
     currency: Annotated[str, AfterValidator(_currency)] = "CNY"
 
 
@@ -213,71 +193,6 @@ class _DepartmentFile(_Strict):
     building: str | None = None
     floor_area: Area | list[_Since[Area]] | None = None
     beds: float | list[_Since[float]] | None = None
-
-
-class _PointMappingFile(_Strict):
-    key: Annotated[str, Field(min_length=1)]
-    unit: Unit | None = None
-    scale: float = 1.0
-    offset: float = 0.0
-    states: Mapping[str, float] = Field(default_factory=dict)
-
-
-class _TimeFile(_Strict):
-    key: str | None = None
-    unit: TimeUnit = "auto"
-
-
-def _topic(text: str) -> str:
-    if len(text.encode()) > 65535 or not text or "\x00" in text or "+" in text or "#" in text:
-        raise ValueError(f"{text!r} is no topic to publish on; leave out + and #, and write {{point}} for the point")
-    unknown = [p for p in re.findall(r"\{([^}]*)\}", text) if p not in PLACEHOLDERS]
-    if unknown:
-        raise ValueError(f"placeholder {{{unknown[0]}}} is not known{nearest(unknown[0], PLACEHOLDERS)}")
-    return text
-
-
-class _TelemetryFile(_Strict):
-    gateway: Id | None = None
-    topic: Annotated[str, AfterValidator(_topic)] | None = None
-    group: Annotated[str, AfterValidator(group_of)] | None = None
-    node: SparkplugName | None = None
-    device: SparkplugName | None = None
-    format: PayloadFormat = "json"
-    time: _TimeFile = _TimeFile()
-    points: Mapping[str, str | _PointMappingFile] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _says_where(self) -> _TelemetryFile:
-        given = self.model_fields_set
-        if self.format != "sparkplug":
-            if wrong := given & {"group", "node", "device"}:
-                raise ValueError(
-                    f"{sorted(wrong)[0]!r} belongs to format: sparkplug; write format: sparkplug, or a topic"
-                )
-            if self.topic is None:
-                raise ValueError("the topic is missing; add topic: ..., or group: and node: with format: sparkplug")
-        elif wrong := given & {"topic", "time"}:
-            raise ValueError(
-                f"Sparkplug fixes the {sorted(wrong)[0]}; leave it out, and write group:, node: and device:"
-            )
-        elif self.group is None or self.node is None:
-            raise ValueError("Sparkplug tells machines by group, node and device; add group: and node:")
-        return self
-
-
-class _PatternFile(_Strict):
-    topic: Annotated[str, AfterValidator(_topic)]
-    format: Literal["json", "plain"] = "json"
-    time: _TimeFile = _TimeFile()
-
-    @model_validator(mode="after")
-    def _names_its_equipment(self) -> _PatternFile:
-        if "{equipment}" not in self.topic:
-            raise ValueError(f"{self.topic!r} does not say which machine it is from; put {{equipment}} into it")
-        if (self.format == "plain") != ("{point}" in self.topic):
-            raise ValueError("a plain topic carries one value, so it names its {point}; a json topic does not")
-        return self
 
 
 class _SparkplugFile(_Strict):
@@ -342,7 +257,7 @@ class _EquipmentFile(_Strict):
     serves: list[str | _Since[list[str]]] = Field(default_factory=list)
     limits: Mapping[str, Mapping[Tier, str | float | _LimitChange]] = Field(default_factory=dict)
     points: Mapping[str, _PointChange] = Field(default_factory=dict)
-    telemetry: _TelemetryFile | None = None
+    telemetry: TelemetryFile | None = None
     register_: _RegisterFile | None = Field(default=None, alias="register")
     exchanges: list[_ExchangeFile] = Field(default_factory=list)
     anomaly: _AnomalyFile = _AnomalyFile()
@@ -377,7 +292,7 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "rooms": TypeAdapter(_RoomFile),
     "departments": TypeAdapter(_DepartmentFile),
     "equipment": TypeAdapter(_EquipmentFile),
-    "telemetry": TypeAdapter(_PatternFile),
+    "telemetry": TypeAdapter(PatternFile),
     "sparkplug": TypeAdapter(_SparkplugFile),
     "tariffs": TypeAdapter(_TariffFile),
 }
@@ -512,11 +427,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         departments={d.id: d for d in (_department(i, draft) for i in draft.items["departments"])},
         equipment={e.id: e for e in equipment},
         tariffs=tariffs,
-        patterns=tuple(
-            TopicPattern(i.value.topic, i.value.format, i.value.time.key, i.value.time.unit)
-            for i in draft.items["telemetry"]
-        )
-        or DEFAULT_PATTERNS,
+        patterns=tuple(i.value.pattern() for i in draft.items["telemetry"]) or DEFAULT_PATTERNS,
         library=draft.library,
         files=files,
         sparkplug=next(
@@ -732,56 +643,24 @@ def _moved_clear(limit: Limit, value: Quantity) -> Quantity | None:
 
 
 def _telemetry(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft: _Draft) -> Telemetry | None:
-    value = item.value.telemetry
-    if value is None:
+    spec = item.value.telemetry
+    if spec is None:
         return None
-    measured = {name: p for name, p in points.items() if p.kind != "derived"}
-    if value.format == "plain" and "{point}" not in (value.topic or "") and len(value.points) != 1:
-        draft.problems.append(
-            item.problem(
-                "a plain topic carries one value: put {point} into it, or name the one point", "telemetry", "topic"
-            )
-        )
-    mappings = {name: PointMapping(name, name) for name in measured}
-    for name, entry in value.points.items():
-        if name not in measured:
-            draft.problems.append(
-                item.problem(
-                    f"{name!r} is not a measured point of this machine{nearest(name, measured)}",
-                    "telemetry", "points", name,
-                )
-            )  # fmt: skip
-        elif isinstance(entry, str):
-            mappings[name] = PointMapping(name, entry)
-        else:
-            scale, offset = entry.scale, entry.offset
-            try:
-                if entry.unit is not None:
-                    unit_scale, unit_offset = conversion(entry.unit, measured[name].unit)
-                    # First the payload's own scale and offset, then the unit.
-                    scale, offset = scale * unit_scale, offset * unit_scale + unit_offset
-            except ValueError as error:
-                draft.problems.append(item.problem(str(error), "telemetry", "points", name, "unit"))
-            mappings[name] = PointMapping(name, entry.key, scale, offset, dict(entry.states))
-    if value.format == "sparkplug":
-        topic = data_topic(value.group or "", value.node or "", value.device)
-    else:
-        topic = _fill_topic(value.topic or "", item, draft)
-    return Telemetry(topic, value.format, value.gateway, value.time.key, value.time.unit, mappings)
+    telemetry, told = read_telemetry(spec, points, _places(item, draft), item.value.class_)
+    draft.problems += [item.problem(message, "telemetry", *place) for place, message in told]
+    return telemetry
 
 
-def _fill_topic(topic: str, item: _Item[_EquipmentFile], draft: _Draft) -> str:
+def _places(item: _Item[_EquipmentFile], draft: _Draft) -> dict[str, str]:
+    """Return what stands for the places in a machine's topic."""
     heads = draft.items["site"]
     room = next((r.value for r in draft.items["rooms"] if r.value.id == item.value.room), None)
-    filled = {
+    return {
         "site": heads[0].value.id if heads else "",
         "equipment": item.value.id,
         "room": room.id if room else "",
         "building": (room.building or "") if room else "",
     }
-    for name, text in filled.items():
-        topic = topic.replace("{" + name + "}", text)
-    return topic
 
 
 def _register(
@@ -870,21 +749,8 @@ def _refuse_loops(draft: _Draft) -> None:
 
 def _refuse_shared_topics(draft: _Draft, equipment: Sequence[Equipment]) -> None:
     items = {i.value.id: i for i in draft.items["equipment"]}
-    taken: dict[tuple[str, str], str] = {}
-    for machine in equipment:
-        if machine.telemetry is None:
-            continue
-        for mapping in machine.telemetry.points.values():
-            spot = (machine.telemetry.topic, mapping.key)
-            other = taken.setdefault(spot, machine.id)
-            if other != machine.id:
-                draft.problems.append(
-                    items[machine.id].problem(
-                        f"topic {spot[0]!r} with key {spot[1]!r} is already {other!r}'s; each value has one owner",
-                        "telemetry", "topic",
-                    )
-                )  # fmt: skip
-                break
+    for machine, place, message in shared_topics(equipment):
+        draft.problems.append(items[machine].problem(message, "telemetry", *place))
 
 
 def _tariffs(draft: _Draft) -> dict[str, Dated[Tariff]]:

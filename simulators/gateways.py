@@ -106,18 +106,11 @@ def reporter_of(site: Site, item: Equipment) -> Reporter | None:
     room = site.rooms.get(item.room or "")
     own = item.telemetry
     if own is not None:
-        topic, plain, key, unit = own.topic, own.format == "plain", own.time_key, own.time_unit
-        gateway = own.gateway
-        points = tuple((f"{item.id}/{name}", own.points[name]) for name, _ in measured)
+        topic, plain, gateway, layout = own.topic, own.format == "plain", own.gateway, own.layout
+        points = tuple((f"{item.id}/{name}", own.points[name]) for name, _ in measured if name in own.points)
     else:
         pattern = next((p for p in site.patterns if p.format == "json"), site.patterns[0])
-        topic, plain, key, unit, gateway = (
-            pattern.topic,
-            pattern.format == "plain",
-            pattern.time_key,
-            pattern.time_unit,
-            None,
-        )
+        topic, plain, gateway, layout = pattern.topic, pattern.format == "plain", None, pattern.layout
         for place, text in (
             ("site", site.id), ("room", item.room or ""), ("equipment", item.id),
             ("building", (room.building or "") if room else ""),
@@ -128,8 +121,9 @@ def reporter_of(site: Site, item: Equipment) -> Reporter | None:
     every = int(min(max(fastest, _FASTEST_S), _SLOWEST_S))
     # Gateways poll their machines one after the other, not all in the same second.
     phase = zlib.crc32(item.id.encode()) % every
+    key = layout.time_keys[0] if layout.time_keys else _TIME_KEY
     return Reporter(
-        item.id, gateway or f"gw-{item.room or 'site'}", topic, plain, key or _TIME_KEY, unit, points, every, phase
+        item.id, gateway or f"gw-{item.room or 'site'}", topic, plain, key, layout.time_unit, points, every, phase
     )
 
 
