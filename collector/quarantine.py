@@ -1,47 +1,48 @@
-"""What could not be understood, kept for a person: by topic and reason, counted, with a sample of the payload."""
+"""What could not be understood, kept for a person: by topic and reason, counted, with the raw messages to replay."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, Update, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
-from facility.database import Base, Database, Identity, Microseconds
+from collector.quarantine_shares import MESSAGE_COST, Share, fair_cuts
+from collector.quarantine_tables import QuarantineMessage, QuarantineRow
+from collector.rejections import KEPT_BYTES, RawMessage, Rejection, Rejections
+from facility.database import Database
+from facility.errors import StoreUnavailable
 
-KEPT_BYTES: Final = 64 * 1024  # of a payload
+__all__ = [
+    "KEPT_BYTES", "OVERFLOW_TOPIC", "KeptMessage", "Quarantine", "QuarantineEntry", "RawMessage", "Rejection",
+    "Rejections", "Verdict",
+]  # fmt: skip
+
+log = logging.getLogger(__name__)
+
 MAX_ROWS: Final = 10_000
 MAX_SAMPLE_BYTES: Final = 64 * 1024 * 1024  # of all samples together; then only beginnings are kept
+# Of all raw messages together; each costs 512 besides its topic and payload, so at most half a million are held.
+MAX_MESSAGE_BYTES: Final = 256 * 1024 * 1024
 OVERFLOW_TOPIC: Final = "(more topics)"
 _BEGINNING = 256
+_MAX_TOPIC = 1024
+# When the bound is passed, so much more goes that the next batches have room: making room reads every row's share.
+_ROOM: Final = 0.05
+# Of messages whose readings are stored but for the values that nobody has mapped, counts and messages are written
+# every few seconds, and so many messages at most: a busy gateway with one key too many must not wear the disk out.
 _LATER: Final = frozenset({"unknown-key"})
 _LATER_S = 5.0
-_MAX_TOPIC = 1024
-_MAX_DETAIL = 2000
-
-
-class QuarantineRow(Base):
-    """One topic with one reason."""
-
-    __tablename__ = "quarantine"
-
-    id: Mapped[Identity]
-    topic: Mapped[str]
-    reason: Mapped[str] = mapped_column(index=True)
-    detail: Mapped[str]
-    payload: Mapped[bytes]
-    payload_size: Mapped[int]
-    sample_key: Mapped[str] = mapped_column(unique=True)
-    first_us: Mapped[Microseconds]
-    last_us: Mapped[Microseconds] = mapped_column(index=True)
-    count: Mapped[int]
-    gateway: Mapped[str | None]
-    replayed_us: Mapped[Microseconds | None]
+_LATER_EACH = 200
+_LATER_BYTES = 1024 * 1024
+_CHUNK = 500  # ids in one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,16 @@ class QuarantineEntry:
     """
     One topic with one reason, as pages and API show it.
 
-    `payload` holds the beginning of the newest such payload (at most 64 KiB), `payload_size` its full size [bytes];
-    `detail` says what is wrong with it and what to do.
+    Attributes
+    ----------
+    detail : what is wrong with the newest such message and what to do, in English
+    facts : the same as a code under `case` with its parameters; None in rows that were written without
+    payload : the beginning of the newest such payload, at most 64 KiB
+    payload_size : its full size [bytes]
+    first_us, last_us : when the first and the newest came [µs UTC]
+    count : messages and values refused, those replayed since included
+    kept, kept_bytes : raw messages that are held to be decoded again
+    replayed, replayed_us : messages that were decoded since and have left; when the last did
     """
 
     id: int
@@ -63,170 +72,270 @@ class QuarantineEntry:
     last_us: int
     count: int
     gateway: str | None
+    facts: Mapping[str, Any] | None = None
+    kept: int = 0
+    kept_bytes: int = 0
+    replayed: int = 0
+    replayed_us: int | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Return how many still wait to be understood."""
+        return max(0, self.count - self.replayed)
+
+    @property
+    def lost(self) -> int:
+        """Return how many are counted but not kept any more: pushed out, too large, or from before they were kept."""
+        return max(0, self.count - self.replayed - self.kept)
 
     def text(self, limit: int = 2000) -> str:
         """Return the payload's beginning as text, with what is not UTF-8 shown as an escape."""
         return self.payload[:limit].decode("utf-8", "backslashreplace")
 
 
-@dataclass(slots=True)
-class Rejection:
-    """What is to be added to one row."""
+@dataclass(frozen=True, slots=True)
+class KeptMessage:
+    """A raw message with the row that holds it."""
 
-    topic: str
+    id: int
+    entry_id: int
     reason: str
-    detail: str
-    payload: bytes
-    payload_size: int
-    first_us: int
-    last_us: int
-    count: int
-    gateway: str | None
+    message: RawMessage
 
 
-class Rejections:
-    """The rejections of one batch, added up; `bytes` is about the memory they hold."""
+@dataclass(slots=True)
+class Verdict:
+    """
+    What came of decoding messages again.
 
-    __slots__ = ("bytes", "count", "rows")
+    Attributes
+    ----------
+    understood : messages that leave
+    moved : messages that are refused for another reason now, and for which
+    still : for the rows of messages that stay, what is wrong with the newest now
+    """
 
-    def __init__(self) -> None:
-        self.rows: dict[tuple[str, str], Rejection] = {}
-        self.count = 0
-        self.bytes = 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[Rejection]:
-        return iter(self.rows.values())
-
-    def add(
-        self,
-        topic: str,
-        reason: str,
-        detail: str | Callable[[], str],
-        payload: bytes,
-        size: int,
-        at_us: int,
-        gateway: str | None = None,
-    ) -> None:
-        """Count one message or value; detail and payload of the first one in the batch stand for all."""
-        self.count += 1
-        row = self.rows.get((topic, reason))
-        if row is not None:
-            row.count += 1
-            row.last_us = at_us
-            return
-        text = detail if isinstance(detail, str) else detail()
-        self.rows[topic, reason] = Rejection(
-            topic, reason, text[:_MAX_DETAIL], bytes(payload[:KEPT_BYTES]), size, at_us, at_us, 1, gateway
-        )
-        self.bytes += min(size, KEPT_BYTES) + len(topic) + len(text) + 500
+    understood: list[int] = field(default_factory=list)
+    moved: list[tuple[int, Rejection]] = field(default_factory=list)
+    still: dict[int, Rejection] = field(default_factory=dict)
 
 
 class Quarantine:
     """
-    The quarantine's table. Safe to use from several threads of one process.
+    The quarantine's tables. Safe to use from several threads and several processes.
 
     However many topics and payloads a publisher invents, it holds at most `max_rows` rows, half of them of unknown
-    topics (what comes beyond is counted in one row a reason), and about `max_sample_bytes` of payloads.
+    topics (what comes beyond is counted in one row a reason), about `max_sample_bytes` of samples and
+    `max_message_bytes` of raw messages; of these the oldest of the greediest topic go first.
     """
 
     def __init__(
-        self, database: Database, *, max_rows: int = MAX_ROWS, max_sample_bytes: int = MAX_SAMPLE_BYTES
+        self,
+        database: Database,
+        *,
+        max_rows: int = MAX_ROWS,
+        max_sample_bytes: int = MAX_SAMPLE_BYTES,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
     ) -> None:
         self._database = database
+        self._insert = sqlite.insert if database.sqlite else postgresql.insert
         self._max_rows = max_rows
         self._max_sample_bytes = max_sample_bytes
+        self._max_message_bytes = max_message_bytes
         self._lock = threading.Lock()
-        self._sizes: dict[str, int] | None = None  # sample_key -> bytes of payload kept
-        self._used = 0
+        self._sizes: dict[str, int] | None = None  # sample_key -> bytes of sample kept
+        self._used = self._kept_bytes = 0
         self._later: dict[str, Rejection] = {}
+        self._later_bytes = 0
         self._written_s = 0.0
+        self._told_s = 0.0
+
+    # What the collector writes ------------------------------------------------------------------------------------
 
     def record(self, rejections: Iterable[Rejection]) -> None:
         """
-        Add a batch of rejections; when this returns they are durable.
+        Add a batch of rejections; when this returns they are durable, with their raw messages.
 
-        Only the counts of keys that nobody has mapped may be up to five seconds behind: a gateway that sends one such
-        key with every message would otherwise cost a disk flush a batch, and its readings are stored anyway.
+        Only what concerns keys that nobody has mapped, in messages whose other values are stored, may be up to five
+        seconds behind, and at most 200 such messages a topic are kept of each five seconds: a gateway that sends one
+        such key with every message would otherwise cost a disk flush a batch. With the database away they wait in
+        memory, bounded, and nobody waits for them.
 
         Raises
         ------
         StoreUnavailable
             If the database cannot be written; nothing was added, try again.
         """
+        now: dict[str, Rejection] = {}
+        later: list[Rejection] = []
         with self._lock:
-            sizes = self._known()
-            now: dict[str, Rejection] = {}
-            later = dict(self._later)
             for item in rejections:
-                topic, key = item.topic, _sample_key(item.topic, item.reason)
-                # Topics can be invented without end; what the site's own machines send wrong keeps its place.
-                most = self._max_rows // 2 if item.reason == "unknown-topic" else self._max_rows
-                if key not in sizes and key not in now and len(sizes) + len(now) >= most:
-                    topic, key = OVERFLOW_TOPIC, _sample_key(OVERFLOW_TOPIC, item.reason)
-                into = later if item.reason in _LATER and key in sizes else now
-                before = into.get(key)
-                into[key] = replace(item, topic=topic) if before is None else replace(
-                    item, topic=topic, first_us=before.first_us, count=before.count + item.count
-                )  # fmt: skip
+                if item.reason in _LATER and item.stored:
+                    later.append(item)
+                else:
+                    copy = replace(item)  # a retry finds the item as it was
+                    key = self._place(copy, now)
+                    now[key] = _joined(now.get(key), copy)
             if now:
                 self._write(now)
-            self._later = later
-            if later and time.monotonic() - self._written_s >= _LATER_S:
-                self._write(later)
-                self._later = {}
+            for item in later:
+                self._hold(item)
+            if self._later and time.monotonic() - self._written_s >= _LATER_S:
+                try:
+                    self._write_later()
+                except StoreUnavailable as error:
+                    self._tell_later(error)
 
     def flush(self) -> None:
-        """Write the counts that may be behind; StoreUnavailable if the database cannot be written."""
+        """Write what may be behind; StoreUnavailable if the database cannot be written."""
         with self._lock:
             if self._later:
-                self._write(self._later)
-                self._later = {}
+                self._write_later()
+
+    def _place(self, item: Rejection, pending: Mapping[str, Rejection]) -> str:
+        """Return the key of the row that an item goes to; without room for one more, the item gets the common topic."""
+        sizes, key = self._known(), _sample_key(item.topic, item.reason)
+        # Topics can be invented without end; what the site's own machines send wrong keeps its place.
+        most = self._max_rows // 2 if item.reason == "unknown-topic" else self._max_rows
+        if key in sizes or key in pending or len(sizes) + len(pending) < most:
+            return key
+        item.topic = OVERFLOW_TOPIC
+        return _sample_key(OVERFLOW_TOPIC, item.reason)
+
+    def _hold(self, item: Rejection) -> None:
+        key = _sample_key(item.topic, item.reason)
+        if key not in self._later and len(self._later) >= self._max_rows:
+            key, item = _sample_key(OVERFLOW_TOPIC, item.reason), replace(item, topic=OVERFLOW_TOPIC)
+        before = self._later.get(key)
+        held = before.messages if before is not None else []
+        room = _LATER_EACH - len(held)
+        for message in item.messages[:room]:
+            cost = len(message.payload) + len(message.topic)
+            if self._later_bytes + cost > _LATER_BYTES:
+                break
+            held.append(message)
+            self._later_bytes += cost
+        self._later[key] = _joined(before, replace(item, messages=[]))
+        self._later[key].messages = held
+
+    def _write_later(self) -> None:
+        rows: dict[str, Rejection] = {}
+        for item in self._later.values():
+            # A retry finds the same items: only copies are renamed here.
+            copy = replace(item)
+            key = self._place(copy, rows)
+            rows[key] = _joined(rows.get(key), copy)
+        self._write(rows)
+        self._later = {}
+        self._later_bytes = 0
+        self._written_s = time.monotonic()
+
+    def _tell_later(self, error: StoreUnavailable) -> None:
+        self._written_s = time.monotonic()  # the next attempt in some seconds, not with the next batch
+        if self._written_s - self._told_s > 60.0:
+            self._told_s = self._written_s
+            log.warning("counts of unknown keys were not written yet", extra={"why": str(error)})
 
     def _write(self, rows: Mapping[str, Rejection]) -> None:
-        sizes, used = self._known(), self._used
-        kept: dict[str, int] = {}
-        values: dict[bool, list[dict[str, object]]] = {True: [], False: []}
-        for key, item in rows.items():
+        self._known()
+        with self._database.session() as session:
+            sizes, used, kept_bytes = self._write_in(session, rows)
+        if self._sizes is not None:
+            self._sizes.update(sizes)
+        self._used, self._kept_bytes = used, kept_bytes
+
+    def _write_in(self, session: Session, rows: Mapping[str, Rejection]) -> tuple[dict[str, int], int, int]:
+        """Add rows and messages; return the sizes of these rows' samples, and of all samples and all messages."""
+        sizes, used, kept_bytes = self._known(), self._used, self._kept_bytes
+        new_sizes: dict[str, int] = {}
+        values: list[dict[str, Any]] = []
+        # In one order everywhere, so that two processes on one database do not wait for each other's rows.
+        for key in sorted(rows):
+            item = rows[key]
             old = sizes.get(key, 0)
             payload = item.payload[: max(self._max_sample_bytes - used + old, _BEGINNING)]
             used += len(payload) - old
-            kept[key] = len(payload)
-            values[key in sizes].append(
+            new_sizes[key] = len(payload)
+            cost = sum(map(_cost, item.messages))
+            kept_bytes += cost
+            values.append(
                 {
-                    "key": key, "topic": _shortened(item.topic), "reason": item.reason, "detail": item.detail,
-                    "payload": payload, "payload_size": item.payload_size, "first_us": item.first_us,
-                    "last_us": item.last_us, "count": item.count, "gateway": item.gateway,
+                    "sample_key": key, "topic": _shortened(item.topic), "reason": item.reason, "detail": item.detail,
+                    "facts": dict(item.facts) if item.facts is not None else None, "payload": payload,
+                    "payload_size": item.payload_size, "first_us": item.first_us, "last_us": item.last_us,
+                    "count": item.count, "gateway": item.gateway, "kept": len(item.messages), "kept_bytes": cost,
+                    "replayed": 0,
                 }
             )  # fmt: skip
-        with self._database.session() as session:
-            connection = session.connection()
-            if values[True]:
-                connection.execute(_UPDATE, [{f"new_{k}": v for k, v in row.items()} for row in values[True]])
-            if values[False]:
-                connection.execute(
-                    insert(QuarantineRow), [{("sample_key" if k == "key" else k): v for k, v in row.items()}
-                                            for row in values[False]]
-                )  # fmt: skip
-        sizes.update(kept)
-        self._used = used
-        self._written_s = time.monotonic()
+        self._upsert(session, values)
+        ids = _ids(session, [v["sample_key"] for v in values if v["kept"]])
+        messages = [
+            {
+                "entry_id": ids[key], "topic": m.topic, "payload": m.payload, "arrival_us": m.arrival_us,
+                "retained": m.retained, "cost": _cost(m),
+            }
+            for key, item in rows.items() for m in item.messages
+        ]  # fmt: skip
+        if messages:
+            session.execute(insert(QuarantineMessage), messages)
+        if kept_bytes > self._max_message_bytes:
+            kept_bytes = self._make_room(session)
+        return new_sizes, used, kept_bytes
+
+    def _upsert(self, session: Session, values: Sequence[dict[str, Any]]) -> None:
+        statement = self._insert(QuarantineRow)
+        new = statement.excluded
+        session.connection().execute(
+            statement.on_conflict_do_update(
+                index_elements=[QuarantineRow.sample_key],
+                set_={
+                    "count": QuarantineRow.count + new["count"],
+                    "kept": QuarantineRow.kept + new["kept"],
+                    "kept_bytes": QuarantineRow.kept_bytes + new["kept_bytes"],
+                    "last_us": new["last_us"],
+                    "detail": new["detail"],
+                    "facts": new["facts"],
+                    "payload": new["payload"],
+                    "payload_size": new["payload_size"],
+                    "gateway": new["gateway"],
+                },
+            ),
+            values,
+        )
+
+    def _make_room(self, session: Session) -> int:
+        """Let the oldest messages of the greediest go until the bound holds with some room; return what is held."""
+        session.flush()
+        rows = session.execute(
+            select(QuarantineRow.id, QuarantineRow.reason, QuarantineRow.kept_bytes).where(QuarantineRow.kept_bytes > 0)
+        )
+        shares = {int(entry): Share(reason, int(size)) for entry, reason, size in rows}
+        held = sum(share.bytes for share in shares.values())
+        need = held - round(self._max_message_bytes * (1 - _ROOM))
+        gone = 0
+        for entry, cut in fair_cuts(shares, need).items() if held > self._max_message_bytes else ():
+            gone += _drop_oldest(session, entry, cut)
+        return held - gone
 
     def _known(self) -> dict[str, int]:
         if self._sizes is None:
             with self._database.reading() as session:
                 rows = session.execute(select(QuarantineRow.sample_key, func.length(QuarantineRow.payload)))
-                self._sizes = {str(key): int(size) for key, size in rows}
-            self._used = sum(self._sizes.values())
+                sizes = {str(key): int(size) for key, size in rows}
+                self._kept_bytes = int(
+                    session.scalar(select(func.coalesce(func.sum(QuarantineRow.kept_bytes), 0))) or 0
+                )
+            self._used, self._sizes = sum(sizes.values()), sizes
         return self._sizes
 
-    def entries(self, limit: int = 200, offset: int = 0, reason: str | None = None) -> Sequence[QuarantineEntry]:
-        """Return rows, the most recent first; only those of one reason, if it is given."""
+    # What people read ---------------------------------------------------------------------------------------------
+
+    def entries(
+        self, limit: int = 200, offset: int = 0, reason: str | None = None, topic: str | None = None
+    ) -> Sequence[QuarantineEntry]:
+        """Return rows, the most recent first; only those of one reason or one topic, if given."""
         query = select(QuarantineRow).order_by(QuarantineRow.last_us.desc(), QuarantineRow.id.desc())
-        if reason is not None:
-            query = query.where(QuarantineRow.reason == reason)
+        query = query.where(*_chosen(reason, topic))
         with self._database.reading() as session:
             return [_entry(row) for row in session.scalars(query.limit(limit).offset(offset))]
 
@@ -236,56 +345,247 @@ class Quarantine:
             row = session.get(QuarantineRow, entry_id)
             return _entry(row) if row is not None else None
 
-    def total(self) -> int:
-        """Return how many messages and values were rejected, as the rows still count them."""
+    def choose(self, reason: str | None = None, topic: str | None = None) -> Sequence[int]:
+        """Return the ids of the rows of a reason, a topic, or both; of all rows if neither is given."""
         with self._database.reading() as session:
-            return int(session.scalar(select(func.coalesce(func.sum(QuarantineRow.count), 0))) or 0)
+            return list(session.scalars(select(QuarantineRow.id).where(*_chosen(reason, topic))))
+
+    def total(self) -> int:
+        """Return how many messages and values wait to be understood, as the rows count them."""
+        with self._database.reading() as session:
+            return int(session.scalar(select(func.sum(_WAITING))) or 0)
 
     def by_reason(self) -> Mapping[str, int]:
-        """Return how many were rejected for each reason, the most frequent first."""
-        total = func.sum(QuarantineRow.count)
+        """Return how many wait for each reason, the most frequent first; what was all replayed is left out."""
+        total = func.sum(_WAITING)
         query = select(QuarantineRow.reason, total).group_by(QuarantineRow.reason).order_by(total.desc())
         with self._database.reading() as session:
-            return {reason: int(count) for reason, count in session.execute(query)}
+            return {reason: int(count) for reason, count in session.execute(query) if count > 0}
 
-    def samples(self, ids: Sequence[int]) -> Sequence[QuarantineEntry]:
-        """Return the named rows whose sample is the whole payload, so that it can be decoded again."""
-        query = select(QuarantineRow).where(QuarantineRow.id.in_(list(ids)), QuarantineRow.topic != OVERFLOW_TOPIC)
+    def held(self) -> tuple[int, int]:
+        """Return how many raw messages are held, and how much they cost of the bound. [bytes]"""
+        query = select(
+            func.coalesce(func.sum(QuarantineRow.kept), 0), func.coalesce(func.sum(QuarantineRow.kept_bytes), 0)
+        )
         with self._database.reading() as session:
-            found = [_entry(row) for row in session.scalars(query)]
-        return [entry for entry in found if len(entry.payload) == entry.payload_size]
+            kept, size = session.execute(query).one()
+        return int(kept), int(size)
+
+    def newest_message(self) -> int:
+        """Return the id of the newest raw message, 0 if there is none; later ones have greater ids."""
+        with self._database.reading() as session:
+            return int(session.scalar(select(func.coalesce(func.max(QuarantineMessage.id), 0))) or 0)
+
+    def count_messages(self, entries: Sequence[int] | None, after: int = 0, up_to: int | None = None) -> int:
+        """Return how many raw messages the rows hold (None: all rows) with ids in (after, up_to]."""
+        with self._database.reading() as session:
+            return sum(
+                int(session.scalar(select(func.count()).select_from(QuarantineMessage).where(*where)) or 0)
+                for where in _span(entries, after, up_to)
+            )
+
+    def messages(
+        self, entries: Sequence[int] | None, after: int = 0, up_to: int | None = None, limit: int = 1000
+    ) -> Sequence[KeptMessage]:
+        """Return raw messages of these rows (None: all rows) with ids in (after, up_to], oldest first."""
+        found: list[KeptMessage] = []
+        with self._database.reading() as session:
+            for where in _span(entries, after, up_to):
+                query = (
+                    select(QuarantineMessage, QuarantineRow.reason)
+                    .join(QuarantineRow, QuarantineRow.id == QuarantineMessage.entry_id)
+                    .where(*where)
+                    .order_by(QuarantineMessage.id)
+                    .limit(limit)
+                )
+                found += [
+                    KeptMessage(m.id, m.entry_id, reason, RawMessage(m.topic, m.payload, m.arrival_us, m.retained))
+                    for m, reason in session.execute(query)
+                ]
+        return sorted(found, key=lambda kept: kept.id)[:limit]
+
+    def newest(self, entry_id: int, count: int = 20) -> Sequence[RawMessage]:
+        """Return the newest raw messages of a row, the newest first."""
+        query = (
+            select(QuarantineMessage)
+            .where(QuarantineMessage.entry_id == entry_id)
+            .order_by(QuarantineMessage.id.desc())
+            .limit(count)
+        )
+        with self._database.reading() as session:
+            return [RawMessage(m.topic, m.payload, m.arrival_us, m.retained) for m in session.scalars(query)]
+
+    def walk(self, entries: Sequence[int] | None = None, chunk: int = 500) -> Iterator[Sequence[KeptMessage]]:
+        """Yield all raw messages of these rows as they stood at the beginning, some at a time, oldest first."""
+        after, up_to = 0, self.newest_message()
+        while found := self.messages(entries, after, up_to, chunk):
+            yield found
+            after = found[-1].id
+
+    # What people and replays change -------------------------------------------------------------------------------
+
+    def settle(self, verdict: Verdict, now_us: int, also: Callable[[Session], None] = lambda _session: None) -> None:
+        """
+        Note what came of decoding messages again; `also` writes in the same transaction.
+
+        Messages that are gone meanwhile (discarded, pushed out) are passed over.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the database cannot be written; nothing was noted.
+        """
+        # The lock comes before the transaction, as in `record`: the other way round the two would wait for each other.
+        with self._lock, self._database.session() as session:
+            self._sizes = None  # read anew at the next record, whatever becomes of this transaction
+            left = _take(session, verdict.understood)
+            for entry, (count, size) in _summed(left.values()).items():
+                session.execute(
+                    _shrunk(entry, count, size, replayed=QuarantineRow.replayed + count, replayed_us=now_us)
+                )
+            moving = dict(verdict.moved)
+            away = _take(session, list(moving))
+            for entry, (count, size) in _summed(away.values()).items():
+                session.execute(_shrunk(entry, count, size, count=QuarantineRow.count - count))
+            rows: dict[str, Rejection] = {}
+            for message in away:
+                item = replace(moving[message])
+                key = self._place(item, rows)
+                rows[key] = _joined(rows.get(key), item)
+            if rows:
+                self._write_in(session, rows)
+            for entry, item in verdict.still.items():
+                session.execute(
+                    update(QuarantineRow).where(QuarantineRow.id == entry).values(detail=item.detail, facts=item.facts)
+                )
+            also(session)
+            self._sizes = None
 
     def discard(self, ids: Sequence[int]) -> int:
-        """Delete rows, for instance once the mapping is mended; return how many there were."""
+        """Delete rows with their messages, for instance of a gateway that is gone; return how many rows there were."""
         with self._lock:
+            keys: list[str] = []
             with self._database.session() as session:
-                keys = list(session.scalars(delete(QuarantineRow).where(QuarantineRow.id.in_(list(ids)))
-                                            .returning(QuarantineRow.sample_key)))  # fmt: skip
+                for some in _chunks(ids):
+                    session.execute(delete(QuarantineMessage).where(QuarantineMessage.entry_id.in_(some)))
+                    keys += session.scalars(
+                        delete(QuarantineRow).where(QuarantineRow.id.in_(some)).returning(QuarantineRow.sample_key)
+                    )
             for key in keys:
-                self._used -= self._known().pop(key, 0)
                 self._later.pop(key, None)
+            self._sizes = None  # read anew at the next record
         return len(keys)
 
 
-_UPDATE = (
-    update(QuarantineRow)
-    .where(QuarantineRow.sample_key == bindparam("new_key"))
-    .values(
-        count=QuarantineRow.count + bindparam("new_count"),
-        last_us=bindparam("new_last_us"),
-        detail=bindparam("new_detail"),
-        payload=bindparam("new_payload"),
-        payload_size=bindparam("new_payload_size"),
-        gateway=bindparam("new_gateway"),
-        replayed_us=None,
+_WAITING = QuarantineRow.count - QuarantineRow.replayed
+
+
+def _chosen(reason: str | None, topic: str | None) -> list[ColumnElement[bool]]:
+    wanted = []
+    if reason is not None:
+        wanted.append(QuarantineRow.reason == reason)
+    if topic is not None:
+        wanted.append(QuarantineRow.topic == _shortened(topic))
+    return wanted
+
+
+def _span(entries: Sequence[int] | None, after: int, up_to: int | None) -> Iterator[list[ColumnElement[bool]]]:
+    """Yield conditions that together choose the messages; several, since one statement takes only so many ids."""
+    where = [QuarantineMessage.id > after]
+    if up_to is not None:
+        where.append(QuarantineMessage.id <= up_to)
+    if entries is None:
+        yield where
+        return
+    for some in _chunks(entries):
+        yield [*where, QuarantineMessage.entry_id.in_(some)]
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), _CHUNK):
+        yield list(ids[start : start + _CHUNK])
+
+
+def _ids(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(keys), _CHUNK):
+        query = select(QuarantineRow.sample_key, QuarantineRow.id)
+        rows = session.execute(query.where(QuarantineRow.sample_key.in_(keys[start : start + _CHUNK])))
+        found |= {str(key): int(entry) for key, entry in rows}
+    return found
+
+
+def _take(session: Session, messages: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Delete messages; return row and cost of each that was still there."""
+    taken: dict[int, tuple[int, int]] = {}
+    for some in _chunks(messages):
+        gone = session.execute(
+            delete(QuarantineMessage)
+            .where(QuarantineMessage.id.in_(some))
+            .returning(QuarantineMessage.id, QuarantineMessage.entry_id, QuarantineMessage.cost)
+        )
+        taken |= {int(message): (int(entry), int(cost)) for message, entry, cost in gone}
+    return taken
+
+
+def _summed(taken: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """Return how many messages, and how many bytes, each row has lost."""
+    totals: dict[int, tuple[int, int]] = {}
+    for entry, cost in taken:
+        count, size = totals.get(entry, (0, 0))
+        totals[entry] = (count + 1, size + cost)
+    return totals
+
+
+def _shrunk(entry: int, messages: int, size: int, **values: Any) -> Update:
+    return (
+        update(QuarantineRow)
+        .where(QuarantineRow.id == entry)
+        .values(kept=QuarantineRow.kept - messages, kept_bytes=QuarantineRow.kept_bytes - size, **values)
     )
-)
+
+
+def _drop_oldest(session: Session, entry: int, cut: int) -> int:
+    """Delete a row's oldest messages until `cut` bytes are gone, and return how many went. [bytes]"""
+    gone = count = 0
+    while gone < cut:
+        oldest = session.execute(
+            select(QuarantineMessage.id, QuarantineMessage.cost)
+            .where(QuarantineMessage.entry_id == entry)
+            .order_by(QuarantineMessage.id)
+            .limit(1000)
+        ).all()
+        last = 0
+        for message, cost in oldest:
+            last, gone, count = int(message), gone + int(cost), count + 1
+            if gone >= cut:
+                break
+        if not last:
+            break
+        session.execute(
+            delete(QuarantineMessage).where(QuarantineMessage.entry_id == entry, QuarantineMessage.id <= last)
+        )
+    session.execute(_shrunk(entry, count, gone))
+    return gone
+
+
+def _joined(before: Rejection | None, item: Rejection) -> Rejection:
+    if before is None:
+        return item
+    return replace(
+        item, first_us=min(before.first_us, item.first_us), count=before.count + item.count,
+        messages=[*before.messages, *item.messages],
+    )  # fmt: skip
+
+
+def _cost(message: RawMessage) -> int:
+    return len(message.payload) + len(message.topic.encode("utf-8", "replace")) + MESSAGE_COST
 
 
 def _entry(row: QuarantineRow) -> QuarantineEntry:
     return QuarantineEntry(
         row.id, row.topic, row.reason, row.detail, row.payload, row.payload_size, row.first_us, row.last_us, row.count,
-        row.gateway,
+        row.gateway, row.facts, row.kept, row.kept_bytes, row.replayed, row.replayed_us,
     )  # fmt: skip
 
 
