@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.errors import StoreUnavailable
 from facility.readings import PointAddress
 from facility.store.influx_link import Block, InfluxLink, WriteRefused
 from facility.store.influx_text import (
@@ -32,6 +33,7 @@ from facility.store.influx_text import (
     identifier,
     measurement_of,
     series_head,
+    text_value,
 )
 
 HAS_QUALITY: Final = 1  # the quality of every further reading is written, be it 0
@@ -77,6 +79,19 @@ class Entry:
     field: str
     rank: int
     flags: int = 0
+    unit: str = ""  # as encoded for tags
+    kind: str = "gauge"
+
+    @property
+    def address(self) -> PointAddress:
+        """Return the address that was written with the point."""
+        named = (self.series.equipment, self.point, self.equipment_class, self.unit)
+        placed = (self.series.site, self.series.building, self.series.room)
+        return PointAddress(*(decode(name) if name else "" for name in (*named, *placed)), kind=self.kind)
+
+    def says(self, wanted: Entry) -> bool:
+        """Return whether this entry says all that another one of the same point does."""
+        return (self.series, self.unit, self.kind) == (wanted.series, wanted.unit, wanted.kind)
 
     def line(self) -> str:
         """Return the entry as a line for the book."""
@@ -84,7 +99,8 @@ class Entry:
         tags = dict(zip(_BOOK_TAGS, (*named, self.series.equipment, self.point), strict=True))
         # A flag is a field of its own, written only when it is up: no process can take down what another has raised.
         flags = "".join(f",{name}=1i" for name, flag in _FLAGS.items() if self.flags & flag)
-        return f"{series_head(BOOK, tags)}rank={self.rank}i{flags} 0\n"
+        told = f',kind="{self.kind}"' + (f',unit="{text_value(self.unit)}"' if self.unit else "")
+        return f"{series_head(BOOK, tags)}rank={self.rank}i{flags}{told} 0\n"
 
 
 @dataclass(slots=True)
@@ -100,12 +116,14 @@ class _Pages:
 class Book:
     """The points of one database; safe to use from several threads."""
 
-    def __init__(self, link: InfluxLink) -> None:
+    def __init__(self, link: InfluxLink, *, read_only: bool) -> None:
         self._link = link
+        self._read_only = read_only
         self._lock = threading.RLock()
         self._pages = _Pages()
         self._revision: str | None = None
         self._looked_s = -1e9
+        self._failure: tuple[float, StoreUnavailable] | None = None  # when the last look failed, and how
         # By the index of an entry:
         self.series_of: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.flags: NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
@@ -114,41 +132,64 @@ class Book:
         self.heads: NDArray[np.object_] = np.empty(0, dtype=object)
 
     def look(self, *, now: bool = False) -> None:
-        """Learn what other processes have put into the book; unless `now`, at most once a second."""
+        """
+        Learn what other processes have put into the book; unless `now`, at most once a second.
+
+        Should somebody have dropped the database and made it anew, what this process knows is written into it again:
+        readings must not go where no other process would look for them.
+        """
+        came_s = time.monotonic()
         with self._lock:
-            if not now and time.monotonic() - self._looked_s < _LOOK_AGAIN_S:
+            if not now and came_s - self._looked_s < _LOOK_AGAIN_S:
                 return
-            question = f'SELECT "revision" FROM {identifier(REVISION)} WHERE time = 0'
-            found = self._link.query([question], _rows)
-            revision = str(found[0][0][1]) if found else None
-            if revision != self._revision:
-                self._read()
-                self._revision = revision
+            if self._failure is not None and self._failure[0] > came_s:
+                # Somebody asked in vain while we stood in line; the line must not ask one by one.
+                raise type(self._failure[1])(str(self._failure[1])) from self._failure[1]
+            try:
+                self._learn()
+            except StoreUnavailable as error:
+                self._failure = time.monotonic(), error
+                raise
             self._looked_s = time.monotonic()
 
-    def _read(self) -> None:
-        columns = ("rank", *_FLAGS, *_BOOK_TAGS)
+    def _learn(self) -> None:
+        question = f'SELECT "revision" FROM {identifier(REVISION)} WHERE time = 0'
+        found = self._link.query([question], _rows, patience="prompt")
+        revision = str(found[0][0][1]) if found else None
+        if revision != self._revision:
+            lost = set(range(len(self._pages.entries))) - self._read()
+            if lost and not self._read_only:
+                self._write([self._pages.entries[i] for i in sorted(lost)])
+            self._revision = revision
+
+    def _read(self) -> set[int]:
+        """Read the whole book; return the indices of the entries that stand in it."""
+        columns = ("rank", *_FLAGS, "unit", "kind", *_BOOK_TAGS)
         question = f"SELECT {', '.join(map(identifier, columns))} FROM {identifier(BOOK)} WHERE time = 0"
-        for rows in self._link.query([question], _rows, chunked=True):
-            for _, rank, quality, impossible, equipment_class, site, building, room, equipment, point in rows:
-                self._put(
-                    Entry(
-                        f"{decode(equipment)}/{decode(point)}",
-                        equipment_class or "",
-                        point,
-                        SeriesName(
-                            measurement_of(decode(equipment_class or "%")),
-                            site or "",
-                            building or "",
-                            room or "",
-                            equipment,
-                        ),
-                        field_of(decode(point)),
-                        int(rank),
-                        (HAS_QUALITY if quality else 0) | (HAS_IMPOSSIBLE if impossible else 0),
-                    )
+        found: set[int] = set()
+        for rows in self._link.query([question], _rows, chunked=True, patience="prompt"):
+            for _, rank, quality, impossible, unit, kind, *tags in rows:
+                equipment_class, site, building, room, equipment, point = tags
+                entry = Entry(
+                    f"{decode(equipment)}/{decode(point)}",
+                    equipment_class or "",
+                    point,
+                    SeriesName(
+                        measurement_of(decode(equipment_class or "%")),
+                        site or "",
+                        building or "",
+                        room or "",
+                        equipment,
+                    ),
+                    field_of(decode(point)),
+                    int(rank),
+                    (HAS_QUALITY if quality else 0) | (HAS_IMPOSSIBLE if impossible else 0),
+                    unit or "",
+                    kind or "gauge",
                 )
+                found.add(self._put(entry))
         self._index()
+        return found
 
     def _put(self, entry: Entry) -> int:
         pages, name = self._pages, (entry.series, entry.field)
@@ -156,6 +197,7 @@ class Book:
         if known is not None:
             held = pages.entries[known]
             held.rank, held.flags = entry.rank, held.flags | entry.flags
+            held.unit, held.kind = entry.unit, entry.kind
             return known
         index = len(pages.entries)
         pages.entries.append(entry)
@@ -216,7 +258,9 @@ class Book:
         current = self.current(address.key)
         rank = 0 if current is None else self._pages.entries[current].rank + 1
         equipment_class = encode(address.equipment_class) if address.equipment_class else ""
-        return Entry(address.key, equipment_class, encode(address.point), series, field_of(address.point), rank)
+        unit = encode(address.unit) if address.unit else ""
+        point, field_name = encode(address.point), field_of(address.point)
+        return Entry(address.key, equipment_class, point, series, field_name, rank, 0, unit, address.kind)
 
     def add(self, entries: Sequence[Entry]) -> list[int]:
         """Write entries, new or changed, into the database's book and return their indices."""

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from facility.errors import StoreUnavailable
 from facility.store.influx_address import InfluxAddress
 from facility.store.influx_book import Book, Entry
-from facility.store.influx_link import Block, DatabaseMissing, InfluxLink, LinkSettings
+from facility.store.influx_link import Block, DatabaseMissing, InfluxLink, LinkSettings, Patience
 from facility.store.influx_text import identifier
 
 T = TypeVar("T")
@@ -32,8 +32,8 @@ class InfluxDatabase:
     def __init__(self, address: InfluxAddress, settings: LinkSettings, *, read_only: bool) -> None:
         self.address = address
         self.link = InfluxLink(address, settings)
-        self.book = Book(self.link)
-        self.lock = threading.RLock()  # held while the database is made ready and while a table gets its places
+        self.book = Book(self.link, read_only=read_only)
+        self.lock = threading.RLock()  # held while a table gets its places, and while the database is forgotten
         self.age = 0
         self._read_only = read_only
         self._closed = False
@@ -49,24 +49,21 @@ class InfluxDatabase:
         self.opened()
         if self._is_ready:
             return
-        with self.lock:
-            if self._is_ready:
-                return
-            try:
-                self.book.look(now=True)
-            except DatabaseMissing:
-                if self._read_only or self.link.version().major > 1:
-                    raise
-                create = f"CREATE DATABASE {identifier(self.address.database)}"
-                self.link.query([create], lambda _: None, database=False)
-                self.book.look(now=True)
-            self._is_ready = True
+        try:
+            self.book.look(now=True)
+        except DatabaseMissing:
+            if self._read_only or self.link.version().major > 1:
+                raise
+            create = f"CREATE DATABASE {identifier(self.address.database)}"
+            self.link.query([create], lambda _: None, database=False, patience="prompt")
+            self.book.look(now=True)
+        self._is_ready = True
 
     def forget(self) -> None:
         """Believe nothing of what was learnt: somebody has dropped the database."""
         with self.lock:
             self._is_ready = False
-            self.book = Book(self.link)
+            self.book = Book(self.link, read_only=self._read_only)
             self.age += 1
 
     def entries(self, keys: Sequence[str] | None) -> list[Entry]:
@@ -81,7 +78,7 @@ class InfluxDatabase:
         convert: Callable[[int, Block], T],
         *,
         chunked: bool = False,
-        long: bool = False,
+        patience: Patience = "usual",
     ) -> list[T]:
         """Ask statements, in several requests if they are many; return what `convert` makes of each block of rows."""
         found: list[T] = []
@@ -91,7 +88,7 @@ class InfluxDatabase:
                 return convert(start + block.statement, block)
 
             some = list(statements[start : start + _REQUEST_STATEMENTS])
-            found += self.link.query(some, numbered, chunked=chunked, long=long)
+            found += self.link.query(some, numbered, chunked=chunked, patience=patience)
         return found
 
     def close(self) -> None:

@@ -32,21 +32,21 @@ class Housekeeping:
                 f"{self._database.address.url} is an InfluxDB 3, which does not delete by time; give the database "
                 f"{self._database.address.database!r} a retention period there"
             )
-        deleted = sum(self._counts(entries, -LIMIT_US, time_us).values())
+        deleted = sum(self.counts(entries, -LIMIT_US, time_us).values())
         if deleted:
             measurements = sorted({entry.series.measurement for entry in entries})
             older = f"time < {ns(time_us)}"
             self._database.query(
                 [f"DELETE FROM {identifier(name)} WHERE {older}" for name in measurements],
                 lambda _, __: None,
-                long=True,
+                patience="long",
             )
         return deleted
 
     def size(self) -> StoreSize:
         """Return how much the keeper holds; `bytes` is 0 unless a 1.x server tells it to an administrator."""
         entries = self._database.entries(None)
-        counts = self._counts(entries, *EVER)
+        counts = self.counts(entries, *EVER)
         measurements = sorted({entry.series.measurement for entry in entries})
         inside = f"time >= {ns(-LIMIT_US)} AND time < {ns(LIMIT_US)}"
         times = self._database.query(
@@ -63,7 +63,7 @@ class Housekeeping:
             return StoreSize(0, 0, self._bytes(), None, None)
         return StoreSize(readings, held, self._bytes(), min(times), max(times))
 
-    def _counts(self, entries: Sequence[Entry], start_us: int, end_us: int) -> Mapping[str, int]:
+    def counts(self, entries: Sequence[Entry], start_us: int, end_us: int) -> Mapping[str, int]:
         """Return how many readings each point has."""
         by_key: dict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
@@ -95,12 +95,12 @@ class Housekeeping:
         def counted(statement: int, block: Block) -> list[tuple[Entry | None, int]]:
             ask, names, sign = asked[statement]
             series = SeriesName.of(ask.measurement, block.tags)
-            numbers = block.rows[0][1:]
             return [
-                (self._database.book.entry_at(series, n), sign * (c or 0)) for n, c in zip(names, numbers, strict=True)
+                (book.entry_at(series, name), sign * (count or 0))
+                for name, count in zip(names, block.rows[0][1:], strict=True)
             ]
 
-        for block in self._database.query(statements, counted, long=True):
+        for block in self._database.query(statements, counted, patience="long"):
             for found, count in block:
                 if found is not None and len(by_key[found.key]) == 1:
                     counts[found.key] += count

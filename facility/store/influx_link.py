@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import ssl
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import orjson
 from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -19,6 +20,7 @@ from facility.errors import StoreUnavailable
 from facility.store.influx_address import InfluxAddress, Version, write_path
 
 T = TypeVar("T")
+Patience = Literal["prompt", "usual", "long"]
 
 _CHUNK_ROWS: Final = 20_000
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
@@ -30,10 +32,12 @@ _TEXT_OR_MINUS_ZERO: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|' + _MINUS_ZERO.pat
 class LinkSettings:
     """How patient a link is. A server that is away is told to the caller soon: it keeps the batch and tries again."""
 
-    connect_s: float = 5.0
+    connect_s: float = 3.0
+    prompt_s: float = 5.0  # for what callers wait for in line: a write, a look into the book
     answer_s: float = 60.0
     long_answer_s: float = 900.0  # counting or deleting everything
     waits_s: tuple[float, ...] = (0.1, 0.4)  # before the second try, the third ...
+    patience_s: float = 2.0  # no further try after so long
 
 
 class AccessRefused(StoreUnavailable):
@@ -42,6 +46,10 @@ class AccessRefused(StoreUnavailable):
 
 class DatabaseMissing(StoreUnavailable):
     """There is no such database."""
+
+
+class ServerSilent(StoreUnavailable):
+    """The server took a request and gave no answer in time; it may yet do what it was asked."""
 
 
 class WriteRefused(Exception):
@@ -70,13 +78,12 @@ class InfluxLink:
         self.settings = settings
         self._closing = threading.Event()
         self._version: Version | None = None
-        timeout = (int(settings.connect_s * 1000), int(settings.answer_s * 1000))
         self._client: Any = InfluxDBClient(
             url=address.url,
             token=f"{address.user}:{address.password}" if address.user else address.token,
             org=address.org,
             auth_basic=bool(address.user),
-            timeout=timeout,
+            timeout=self._within(settings.answer_s),
             verify_ssl=address.verify,
             ssl_ca_cert=address.ca_file or None,
         )
@@ -89,7 +96,9 @@ class InfluxLink:
 
     def _ask_version(self) -> Version:
         try:
-            _, _, headers = self._client.api_client.call_api("/ping", "GET")
+            _, _, headers = self._client.api_client.call_api(
+                "/ping", "GET", _request_timeout=self._within(self.settings.prompt_s)
+            )
         except ApiException as error:
             # 3.x wants a token even for this, and yet says its version.
             if error.status != 401 or not error.headers:
@@ -122,7 +131,14 @@ class InfluxLink:
 
         def send() -> None:
             try:
-                self._client.api_client.call_api(path, "POST", query_params=query, header_params=headers, body=body)
+                self._client.api_client.call_api(
+                    path,
+                    "POST",
+                    query_params=query,
+                    header_params=headers,
+                    body=body,
+                    _request_timeout=self._within(self.settings.prompt_s),
+                )
             except ApiException as error:
                 if error.status == 413:
                     raise TooLarge(_words(error)) from error
@@ -139,7 +155,7 @@ class InfluxLink:
         *,
         database: bool = True,
         chunked: bool = False,
-        long: bool = False,
+        patience: Patience = "usual",
     ) -> list[T]:
         """
         Ask InfluxQL statements in one request and return what `convert` makes of each block of rows.
@@ -153,7 +169,8 @@ class InfluxLink:
             parameters += [("chunked", "true"), ("chunk_size", str(_CHUNK_ROWS))]
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
         headers["Accept-Encoding"] = "gzip" if self.address.gzip else "identity"
-        timeout = (self.settings.connect_s * 1000, self.settings.long_answer_s * 1000) if long else None
+        settings = self.settings
+        seconds = {"prompt": settings.prompt_s, "usual": settings.answer_s, "long": settings.long_answer_s}[patience]
 
         def ask() -> list[T]:
             answer = self._client.api_client.call_api(
@@ -164,7 +181,7 @@ class InfluxLink:
                 post_params=[("q", ";\n".join(statements))],
                 _preload_content=False,
                 _return_http_data_only=True,
-                _request_timeout=timeout,
+                _request_timeout=self._within(seconds),
             )
             try:
                 return [convert(block) for document in _documents(answer) for block in self._blocks(document)]
@@ -210,16 +227,22 @@ class InfluxLink:
 
     def _with_patience(self, attempt: Callable[[], T]) -> T:
         """Try, and try again after a while what may pass; then say what is wrong."""
+        begun_s = time.monotonic()
         for wait in (*self.settings.waits_s, None):
             if self._closing.is_set():
                 raise StoreUnavailable(f"{self._place()}: the store has been closed; open it again")
             try:
                 return attempt()
             except (ApiException, HTTPError, OSError, orjson.JSONDecodeError) as error:
-                if wait is None or not _may_pass(error):
+                # A server that takes long to say no is not asked again: the caller can do better than wait.
+                if wait is None or not _may_pass(error) or time.monotonic() - begun_s > self.settings.patience_s:
                     raise self._why(error) from error
                 self._closing.wait(wait)
         raise AssertionError("the last try returns or raises")
+
+    def _within(self, answer_s: float) -> tuple[float, float]:
+        """Return how long to wait for a connection and for an answer, as the client takes it. [ms]"""
+        return self.settings.connect_s * 1000, answer_s * 1000
 
     def _why(self, error: Exception) -> StoreUnavailable:
         place = self._place()
@@ -237,7 +260,8 @@ class InfluxLink:
             return StoreUnavailable(
                 f"{place}: no secure connection ({_short(words)}); give the authority's certificate as ?ca=/path/ca.pem"
             )
-        return StoreUnavailable(
+        kind = ServerSilent if isinstance(error, ReadTimeoutError) else StoreUnavailable
+        return kind(
             f"{place} does not answer ({_short(words)}); start InfluxDB, or mend host and port in the store's URL"
         )
 

@@ -14,13 +14,14 @@ from facility.readings import OUT_OF_RANGE, PointTable, ReadingBatch
 from facility.store.contract import PointsRefused
 from facility.store.influx_book import HAS_IMPOSSIBLE, HAS_QUALITY, Entry
 from facility.store.influx_database import InfluxDatabase
-from facility.store.influx_link import DatabaseMissing, TooLarge, WriteRefused
+from facility.store.influx_link import DatabaseMissing, ServerSilent, TooLarge, WriteRefused
 from facility.store.influx_questions import EVER
 from facility.store.influx_reading import Reader
 from facility.store.influx_text import IMPOSSIBLE, QUALITY, lines
 from facility.store.last_write import Readings, last_write_stands, writing_order
 
-_REQUEST_READINGS: Final = 50_000  # some 2 MB of text: well below the server's bound, and soon acknowledged
+_LARGEST_REQUEST: Final = 50_000  # readings: some 2 MB of text: well below the server's bound, and soon acknowledged
+_SMALLEST_REQUEST: Final = 1_000
 _OTHER_PROGRAM: Final = (
     "Another program has written these fields in its own way; take a database of Wardwatt's own, or drop those "
     "measurements"
@@ -34,6 +35,7 @@ class Writer:
     def __init__(self, database: InfluxDatabase, reader: Reader) -> None:
         self._database = database
         self._reader = reader
+        self._request_readings = _LARGEST_REQUEST  # what the server has been able to take in time
         self._age = database.age
         self._table_places: WeakKeyDictionary[PointTable, NDArray[np.int32]] = WeakKeyDictionary()
 
@@ -65,7 +67,7 @@ class Writer:
             for i, address in enumerate(table.addresses):
                 wanted, current = book.wanted(address), book.current(address.key)
                 # A bare key, as imports know it, goes where the point's readings go already.
-                if current is not None and (not address.equipment_class or book.entry(current).series == wanted.series):
+                if current is not None and (not address.equipment_class or book.entry(current).says(wanted)):
                     places[i] = current
                     continue
                 earlier = book.entry_at(wanted.series, wanted.field)
@@ -96,8 +98,18 @@ class Writer:
                     book.raise_flags(without.astype(np.intp), flag)
         rows = rows.take(writing_order(book.series_of[rows.point], rows.time_us))
         refused: dict[str, str] = {}
-        for start in range(0, len(rows), _REQUEST_READINGS):
-            refused |= self._send(rows.take(slice(start, start + _REQUEST_READINGS)))
+        start = 0
+        while start < len(rows):
+            end = start + self._request_readings
+            try:
+                refused |= self._send(rows.take(slice(start, end)))
+            except ServerSilent:
+                # It may be too slow for so much at a time, and would be on every further try.
+                self._request_readings = max(_SMALLEST_REQUEST, self._request_readings // 2)
+                raise
+            # Slowly back up, as networks do: growth by leaps would run into the same wall within one batch.
+            self._request_readings = min(_LARGEST_REQUEST, self._request_readings + _SMALLEST_REQUEST // 10)
+            start = end
         if refused:
             words = "; ".join(sorted(set(refused.values())))
             raise PointsRefused(sorted(refused), f"{words}. {_OTHER_PROGRAM}")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
-from facility.readings import Aggregates, Latest, ReadingBatch, Series
+from facility.readings import Aggregates, Latest, PointAddress, ReadingBatch, Series
 from facility.store.checks import check_batch
 from facility.store.contract import StoreSize
 from facility.store.influx_address import InfluxAddress
@@ -94,6 +94,17 @@ class InfluxDBStore:
     def points(self) -> Sequence[str]:
         """Return the keys of all points that hold at least one reading, sorted."""
         return sorted(self.latest())
+
+    def addresses(self, keys: Sequence[str] | None = None) -> Mapping[str, PointAddress]:
+        """Return where each named point (every point, if None) belongs, as it was last written; in the book's order."""
+        ranked = sorted(self._database.entries(keys), key=lambda entry: entry.rank)
+        newest = {entry.key: entry.address for entry in ranked}
+        return {entry.key: newest[entry.key] for entry in self._database.entries(keys)}
+
+    def count(self, keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, int]:
+        """Return how many distinct readings with start <= time < end each point has; every key is in the result."""
+        counted = self._housekeeping.counts(self._database.entries(keys), start_us, end_us) if start_us < end_us else {}
+        return {key: counted.get(key, 0) for key in keys}
 
     def size(self) -> StoreSize:
         """Return how much the keeper holds; `bytes` is 0 unless a 1.x server tells it to an administrator."""

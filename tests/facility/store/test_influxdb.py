@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -113,6 +115,114 @@ def test_a_database_that_was_dropped_is_made_again_with_all_that_is_written_then
         store.write(readings((T0, 2.0, ESTIMATED), of=one))
     store.write(readings((T0, 2.0, ESTIMATED), of=one))
     assert held(store) == [(T0, 2.0, ESTIMATED)]
+
+
+def test_a_database_that_another_process_has_made_anew_gets_the_book_again(
+    server: Influxd, store: InfluxDBStore, database: str
+) -> None:
+    one, other = table(), table(address("tx2/load_kw"))
+    store.write(readings((T0, 1.0, ESTIMATED), of=one))
+    store.latest()  # the book has been looked at
+    server.ask(f'DROP DATABASE "{database}"')
+    with open_influxdb(server.url(database)) as second:
+        second.write(readings((T0, 5.0), of=other))
+        store.write(readings((T0, 2.0, ESTIMATED), of=one))
+        store.points()
+        assert held(second) == [(T0, 2.0, ESTIMATED)]
+    with open_influxdb(server.url(database)) as third:
+        assert list(third.points()) == [LOAD, "tx2/load_kw"]
+        assert held(third) == [(T0, 2.0, ESTIMATED)]
+
+
+@pytest.mark.parametrize("gzip", [0, 1])
+def test_a_server_killed_amid_writes_loses_nothing_that_was_acknowledged(mortal: Influxd, gzip: int) -> None:
+    mortal.start()
+    one, acknowledged, stop = table(), [], threading.Event()
+
+    def write() -> None:
+        n = 0
+        while not stop.is_set():
+            try:
+                store.write(readings(*((T0 + n + i, float(n + i), ESTIMATED) for i in range(50)), of=one))
+            except StoreUnavailable:
+                stop.wait(0.01)
+            else:
+                acknowledged.append(n)
+                n += 50
+
+    address = InfluxAddress.parse(mortal.url("t", options=f"?gzip={gzip}"))
+    with InfluxDBStore(address, settings=HASTY) as store:
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for _ in range(3):
+                before = len(acknowledged)
+                while len(acknowledged) < before + 5:
+                    stop.wait(0.005)
+                mortal.kill()
+                mortal.start()
+        finally:
+            stop.set()
+            writer.join()
+        found = {t for t, _, _ in held(store)}
+        assert {T0 + n + i for n in acknowledged for i in range(50)} <= found
+
+
+def test_a_password_set_back_lets_the_same_store_go_on(server: Influxd, database: str) -> None:
+    server.ask("CREATE USER \"wavering\" WITH PASSWORD 'one' WITH ALL PRIVILEGES")
+    with open_influxdb(server.url(database, user="wavering", password="one")) as store:
+        store.write(readings((T0, 1.0), of=table()))
+        server.ask("SET PASSWORD FOR \"wavering\" = 'two'")
+        with pytest.raises(StoreUnavailable, match="mend them in the store's URL"):
+            store.write(readings((T0 + 1, 1.0), of=table()))
+        server.ask("SET PASSWORD FOR \"wavering\" = 'one'")
+        store.write(readings((T0 + 1, 2.0), of=table()))
+        assert held(store) == [(T0, 1.0, GOOD), (T0 + 1, 2.0, GOOD)]
+
+
+def test_a_server_that_says_nothing_is_unavailable_and_a_line_of_callers_asks_it_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as dumb:
+        url = f"influxdb://u:p@127.0.0.1:{dumb.getsockname()[1]}/t"
+        with InfluxDBStore(InfluxAddress.parse(url), settings=LinkSettings(prompt_s=0.3)) as store:
+            told: list[str] = []
+
+            def ask() -> None:
+                with pytest.raises(StoreUnavailable) as error:
+                    store.latest()
+                told.append(str(error.value))
+
+            callers = [threading.Thread(target=ask) for _ in range(8)]
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join()
+        assert len(told) == 8
+        assert all("does not answer" in words for words in told)
+        dumb.settimeout(0.05)
+        connections = 0
+        with contextlib.suppress(TimeoutError):
+            while True:
+                dumb.accept()[0].close()
+                connections += 1
+        assert connections < 8
+
+
+def test_a_server_too_slow_for_a_large_request_gets_smaller_ones() -> None:
+    with _Pretender("1.8.10", silent_above=2_000_000) as pretender:
+        url = f"influxdb://u:p@127.0.0.1:{pretender.server_port}/t"
+        with InfluxDBStore(InfluxAddress.parse(url), settings=LinkSettings(prompt_s=0.5)) as store:
+            many = readings(*((T0 + n, 1.0 + n / 7) for n in range(60_000)), of=table())
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    store.write(many)
+                    break
+                except StoreUnavailable:
+                    assert tries < 6
+            assert tries > 1
+        pretender.release.set()
+        pretender.shutdown()
 
 
 # Users and ways in
@@ -455,9 +565,11 @@ class _Pretender(ThreadingHTTPServer):
     understand them is their documentation's word.
     """
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, silent_above: int | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Answers)
         self.version = version
+        self.silent_above = silent_above  # bytes of a request that gets no answer before `release`
+        self.release = threading.Event()
         self.asked: list[tuple[str, dict[str, list[str]], str]] = []
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -470,7 +582,11 @@ class _Answers(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         url = urlsplit(self.path)
-        self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        self.rfile.read(length)
+        if self.server.silent_above is not None and length > self.server.silent_above:
+            self.server.release.wait(10)
+            return
         self.server.asked.append((url.path, parse_qs(url.query), self.headers["Authorization"]))
         if url.path == "/query":
             self._answer(200, b'{"results":[{"statement_id":0}]}\n')
