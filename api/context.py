@@ -12,6 +12,7 @@ from api.live import LiveBoard, Snapshot
 from api.security.users import Person, list_users
 from api.times import now_us
 from collector.quarantine import Quarantine
+from collector.replay import Replays
 from collector.service import CollectorStatus
 from facility.database import Database
 from facility.site import Site
@@ -65,6 +66,7 @@ class Context:
     collector : how the collector fares; None where none runs in this process
     clock : the time now [µs UTC]; an argument, so that tests can turn it
     settings : how the application meets the network
+    replays : who decodes the quarantine again on order; None where no collector runs in this process
     """
 
     site: Site
@@ -76,6 +78,7 @@ class Context:
     collector: Callable[[], CollectorStatus | None] = _no_collector
     clock: Callable[[], int] = now_us
     settings: WebSettings = field(default_factory=WebSettings)
+    replays: Replays | None = None
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).
 

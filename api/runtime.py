@@ -19,10 +19,12 @@ from api.app import create_app
 from api.context import Context, WebSettings
 from api.live import LiveBoard
 from api.options import Options, broker_address, write_broker_url
+from api.replaying import orders_of
 from api.security.users import Credentials, ensure_first_user
 from api.serving import Server
 from collector.broker import EmbeddedBroker
 from collector.quarantine import Quarantine
+from collector.replay import Replays
 from collector.service import Collector, expected_sessions
 from facility.database import Database
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
@@ -74,6 +76,7 @@ class Service:
         self.first_login: Credentials | None = None
         self.broker_url: str | None = None
         self.collector: Collector | None = None
+        self.replays: Replays | None = None
         self._closing = ExitStack()
         self.site: Site
         self.store: TelemetryStore
@@ -165,6 +168,10 @@ class Service:
         )
         self.collector.start()
         self._closing.callback(self.collector.stop)
+        orders = orders_of(self.database, self.quarantine)
+        self.replays = Replays(self.quarantine, orders, self.site, self.store, self.clock, [self.board])
+        self.replays.start()
+        self._closing.callback(self.replays.stop)
 
     def _start_looking(self) -> None:
         """Read the newest values from the store every few seconds: another process collects them."""
@@ -194,6 +201,7 @@ class Service:
             collector=lambda: self.collector.status() if self.collector else None,
             clock=self.clock,
             settings=WebSettings(hosts=self.options.hosts, https=self.options.https),
+            replays=self.replays,
         )
 
     def run(self) -> None:
