@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import PayloadRejected
-from facility.readings import OUT_OF_RANGE
+from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, OUT_OF_RANGE
 from facility.site import TimeUnit
 
 EARLIEST_US: Final = 946_684_800_000_000  # 2000-01-01: a clock that was never set says 1970
@@ -112,6 +112,40 @@ def implausible(at_us: int, arrival_us: int) -> PayloadRejected:
         ahead = (at_us - arrival_us) / 60e6
         why = f"lies {ahead:,.0f} min ahead; set the gateway's clock and time zone, or correct time.unit"
     return PayloadRejected("time-implausible", f"time {shown} {why}")
+
+
+class Clocked(Protocol):
+    """Whatever remembers how late its messages come, and since when by about the same. [µs]"""
+
+    late_by_us: int
+    late_since_us: int
+
+
+def judged_time(source: Clocked, at_us: int, arrival_us: int) -> tuple[int, int]:
+    """
+    Return a message's own time with what is known against it: it is history, or the clock is not believed.
+
+    Raises
+    ------
+    PayloadRejected
+        `time-implausible`.
+    """
+    if not EARLIEST_US <= at_us <= arrival_us + FUTURE_US:
+        raise implausible(at_us, arrival_us)
+    late_by_us = arrival_us - at_us
+    if late_by_us > LATE_US:
+        return at_us, CLOCK_SUSPECT if _always_late(source, late_by_us, arrival_us) else HISTORICAL
+    return at_us, CLOCK_SUSPECT if late_by_us < -AHEAD_US else GOOD
+
+
+def _always_late(source: Clocked, late_by_us: int, arrival_us: int) -> bool:
+    """Return whether messages have come late by about the same for long enough to blame the clock."""
+    if late_by_us > SLOW_CLOCK_US:
+        return False
+    if abs(late_by_us - source.late_by_us) > STEADY_US:
+        source.late_by_us, source.late_since_us = late_by_us, arrival_us
+        return False
+    return arrival_us - source.late_since_us >= STEADY_FOR_US
 
 
 def range_quality(value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -12,30 +12,23 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
 
 from collector.arrivals import ArrivalLedger
-from collector.check import (
-    AHEAD_US,
-    EARLIEST_US,
-    FUTURE_US,
-    LATE_US,
-    SLOW_CLOCK_US,
-    STEADY_FOR_US,
-    STEADY_US,
-    implausible,
-    number_of,
-    range_quality,
-    time_us,
-)
+from collector.check import judged_time, number_of, range_quality, time_us
 from collector.mapping import Plan, TopicMap
 from collector.quarantine import Rejections
+from collector.sparkplug.changes import Changes
 from facility.errors import PayloadRejected
 from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, ReadingBatch
 
+if TYPE_CHECKING:
+    from collector.sparkplug.host import SparkplugHost
+
+SPARKPLUG_TOPICS: Final = ("spBv1.0/", "STATE/")
 _NUMERIC: Final = frozenset((float, int, bool))
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 _MAX_LISTED = 20
@@ -59,6 +52,7 @@ class Draft:
     mids: list[int] = field(default_factory=list)  # to acknowledge, in the order of arrival
     messages: int = 0
     rejections: Rejections = field(default_factory=Rejections)
+    sparkplug: Changes = field(default_factory=Changes)
 
     @property
     def bytes(self) -> int:
@@ -99,10 +93,14 @@ class Decoder:
     topics : what each topic means
     ledger : arrival times of messages that carry none, against redelivery
     max_payload : larger payloads are refused [bytes]
+    sparkplug : reads what comes as Sparkplug; None where the site has none
     """
 
-    def __init__(self, topics: TopicMap, ledger: ArrivalLedger, max_payload: int) -> None:
+    def __init__(
+        self, topics: TopicMap, ledger: ArrivalLedger, max_payload: int, sparkplug: SparkplugHost | None = None
+    ) -> None:
         self.topics = topics
+        self.sparkplug = sparkplug
         self.draft = Draft()
         self._ledger = ledger
         self._max_payload = max_payload
@@ -121,6 +119,9 @@ class Decoder:
         """
         draft = self.draft
         draft.messages += 1
+        if self.sparkplug is not None and topic.startswith(SPARKPLUG_TOPICS):
+            self.sparkplug.add(draft, topic, payload, arrival_us, mid, retained)
+            return
         if mid:
             draft.mids.append(mid)
         plan = self.topics.resolve(topic)
@@ -175,13 +176,7 @@ class Decoder:
         self._exact(plan, data, payload, arrival_us, mid, dup, retained)
 
     def _own_time(self, plan: Plan, raw: Any, arrival_us: int) -> tuple[int, int]:
-        at = time_us(raw, plan.layout.time_unit, self._zone)
-        if not EARLIEST_US <= at <= arrival_us + FUTURE_US:
-            raise implausible(at, arrival_us)
-        late_by_us = arrival_us - at
-        if late_by_us > LATE_US:
-            return at, CLOCK_SUSPECT if _always_late(plan, late_by_us, arrival_us) else HISTORICAL
-        return at, CLOCK_SUSPECT if late_by_us < -AHEAD_US else GOOD
+        return judged_time(plan, time_us(raw, plan.layout.time_unit, self._zone), arrival_us)
 
     def _arrived(
         self, topic: str, payload: bytes, arrival_us: int, mid: int, dup: bool, retained: bool
@@ -286,16 +281,6 @@ class Decoder:
         draft.time_us.append(at)
         draft.quality.append(quality)
         draft.plan.append(plan)
-
-
-def _always_late(plan: Plan, late_by_us: int, arrival_us: int) -> bool:
-    """Return whether a topic's messages have come late by about the same for long enough to blame the clock."""
-    if late_by_us > SLOW_CLOCK_US:
-        return False
-    if abs(late_by_us - plan.late_by_us) > STEADY_US:
-        plan.late_by_us, plan.late_since_us = late_by_us, arrival_us
-        return False
-    return arrival_us - plan.late_since_us >= STEADY_FOR_US
 
 
 def _too_large(size: int, limit: int) -> PayloadRejected:

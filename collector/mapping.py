@@ -21,6 +21,7 @@ from collector.check import number_of
 from facility.equipment_classes import PointSpec
 from facility.errors import PayloadRejected
 from facility.site import Equipment, Layout, PayloadFormat, PointMapping, Site, Telemetry, TopicPattern
+from facility.sparkplug_names import NAMESPACE, SparkplugTopic, read_topic, state_topic
 from facility.wording import nearest
 
 # Time keys that gateways commonly use, best known first; tried when the site file names none.
@@ -208,7 +209,7 @@ class TopicMap:
 
     def _add_own_topics(self, item: Equipment) -> None:
         telemetry = item.telemetry
-        if telemetry is None or telemetry.format == "sparkplug":
+        if telemetry is None:
             return
         for mapping in telemetry.points.values():
             topic = telemetry.topic_of(mapping)
@@ -328,9 +329,22 @@ class TopicMap:
         for item in self.site.equipment.values():
             if item.telemetry is not None and item.telemetry.format != "sparkplug":
                 wanted += _topics_of(item.telemetry)
+        wanted += self._sparkplug_filters()
         # `+` must fill a whole level; `a/x{point}` is taken one level wider.
         whole = dict.fromkeys("/".join("+" if "+" in level else level for level in f.split("/")) for f in wanted)
         return tuple(f for f in whole if not any(o != f and _covers(o, f) for o in whole))
+
+    def sparkplug_plans(self) -> Mapping[SparkplugTopic, Plan]:
+        """Return the plans of all that reports as Sparkplug, by the topic of its data."""
+        plans = {topic: plan for topic, plan in self._known.items() if plan.format == "sparkplug"}
+        return {parts: plan for topic, plan in plans.items() if (parts := read_topic(topic)) is not None}
+
+    def _sparkplug_filters(self) -> list[str]:
+        # The whole group: a node's sequence of messages is only whole with those of devices that nobody has mapped.
+        settings = self.site.sparkplug
+        groups = dict.fromkeys((*(parts.group for parts in self.sparkplug_plans()), *settings.groups))
+        own = [state_topic(settings.host_id, settings.old_state)] if settings.host_id else []
+        return [f"{NAMESPACE}/{group}/#" for group in groups] + own
 
 
 def _topics_of(telemetry: Telemetry) -> list[str]:

@@ -241,8 +241,35 @@ class Rollups:
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest reading of one point."""
+    """
+    The newest reading of one point.
+
+    `offline_us` is since when the device has told that there is no newer one; None: it has told nothing of the kind.
+    """
 
     time_us: int
     value: float
     quality: int
+    offline_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StaleNotice:
+    """
+    Word from a gateway that points have no value any more: what was read last does not speak for now.
+
+    It holds until the next reading of the point that is not historical.
+
+    Attributes
+    ----------
+    point : (n,) int32
+        Index into the site's `PointTable`.
+    at_us : since when [µs]
+    gateway : who says so
+    device : which of its devices; None: the gateway itself is gone, and all its devices with it
+    """
+
+    point: NDArray[np.int32]
+    at_us: int
+    gateway: str
+    device: str | None

@@ -45,9 +45,9 @@ def topic_of(group: str, kind: str, node: str, device: str | None = None) -> str
     return "/".join(parts)
 
 
-def state_topic(host_id: str) -> str:
-    """Return the topic on which a host tells whether it is there."""
-    return f"{NAMESPACE}/{_NO_GROUP}/{host_id}"
+def state_topic(host_id: str, old: bool = False) -> str:
+    """Return the topic on which a host tells whether it is there; `old`: as in Sparkplug 2.2."""
+    return f"{_NO_GROUP}/{host_id}" if old else f"{NAMESPACE}/{_NO_GROUP}/{host_id}"
 
 
 def read_topic(topic: str) -> SparkplugTopic | None:

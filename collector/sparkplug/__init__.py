@@ -1,0 +1,1 @@
+"""Sparkplug B, as the host application that consumes what edge nodes send."""
