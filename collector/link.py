@@ -29,11 +29,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.broker import BrokerAddress
+from collector.inbound import NOT_UTF8, Inbound, OnMessage
 
 log = logging.getLogger(__name__)
 
 LinkState = Literal["stopped", "connecting", "connected", "waiting", "refused"]
-OnMessage = Callable[[str, bytes, int, bool, bool], None]
 
 _BURST = 512  # packets read before acknowledgements get their turn
 _PUBACK = 0x40
@@ -231,7 +231,8 @@ class Link:
         self._protocol = mqtt.MQTTv311 if self._protocol == mqtt.MQTTv5 else mqtt.MQTTv5
 
     def _client(self, protocol: MQTTProtocolVersion) -> mqtt.Client:
-        client = mqtt.Client(
+        client = _Client(
+            self._on_message,
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
             clean_session=None if protocol == mqtt.MQTTv5 else False,
@@ -304,12 +305,12 @@ class Link:
         self.last_error_us = time.time_ns() // 1000
 
     def _message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        # Only what `Inbound` leaves to paho: QoS 2, which we do not subscribe to.
         try:
             topic = message.topic
         except UnicodeDecodeError:
-            topic = "(topic that is not UTF-8)"
+            topic = NOT_UTF8
         self._on_message(topic, bytes(message.payload), message.mid if message.qos else 0, message.dup, message.retain)
-        self._messages += 1
 
     def _serve(self, client: mqtt.Client) -> None:
         """Read and write until the connection ends or we are asked to stop."""
@@ -317,7 +318,6 @@ class Link:
         if sock is None:
             self._trouble("the connection closed at once")
             return
-        self._messages = 0
         unsent = b""
         stalled_since = 0.0
         next_misc = 0.0
@@ -362,7 +362,7 @@ class Link:
                 ready = {key.fileobj: events for key, events in selector.select(timeout)}
                 if self._wake_r in ready:
                     self._drain_wakes()
-                if reading and (pending() or ready.get(sock, 0) & selectors.EVENT_READ) and not self._read(client):
+                if reading and (pending() or ready.get(sock, 0) & selectors.EVENT_READ) and not _read(client, sock):
                     return
                 self._on_pause()
 
@@ -375,18 +375,6 @@ class Link:
         else:
             selector.modify(sock, wanted)
         return wanted
-
-    def _read(self, client: mqtt.Client) -> bool:
-        """Read what has come, up to a burst; False if the connection ended."""
-        read = client.loop_read
-        success = MQTTErrorCode.MQTT_ERR_SUCCESS
-        for _ in range(_BURST):
-            before = self._messages
-            if read() != success:
-                return False
-            if self._messages == before:
-                break
-        return True
 
     def _collect(self) -> bytes:
         parts = []
@@ -403,6 +391,30 @@ class Link:
                 pass
         except BlockingIOError:
             pass
+
+
+class _Client(mqtt.Client):
+    """paho's client with `Inbound` between it and its socket. paho offers no public place to put one in."""
+
+    def __init__(self, inbound: OnMessage, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._inbound = inbound
+
+    def _create_socket(self) -> Any:
+        sock = super()._create_socket()
+        return Inbound(sock, properties=self._protocol == mqtt.MQTTv5, on_message=self._inbound)
+
+
+def _read(client: mqtt.Client, inbound: Any) -> bool:
+    """Read what has come, up to a burst; False if the connection ended."""
+    left = _BURST
+    while left > 0:
+        left -= inbound.read(left)
+        if not inbound.for_paho:
+            break
+        if client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS or client.socket() is not inbound:
+            return False
+    return True
 
 
 def _send(sock: Any, data: bytes) -> int:
