@@ -111,7 +111,7 @@ class TelemetryStore(Protocol):
 
     def expire(self, retention: Retention, now_us: int) -> Expired:
         """
-        Delete what is older than `retention` allows, in whole local days; return what was deleted.
+        Delete what is older than `retention` allows, up to the midnights that `Steps.cut` names; return how much.
 
         Roll-ups of all levels are stored before the readings that they come from are deleted. A call cut short loses
         nothing that was to be kept; the next goes on.
@@ -121,7 +121,11 @@ class TelemetryStore(Protocol):
         """Return what is stored of the readings and of each level, from the finest to the coarsest."""
 
     def delete_before(self, time_us: int) -> int:
-        """Delete all readings older than `time_us` and return how many there were."""
+        """
+        Delete all readings older than `time_us` and return how many there were.
+
+        Roll-ups follow, as if these readings had never been.
+        """
 
     def points(self) -> Sequence[str]:
         """Return the keys of all points that hold at least one reading, sorted."""

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,11 +25,21 @@ from facility.store.checks import check_batch
 from facility.store.contract import StoreSize
 from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
-from facility.store.duckdb_runs import TIME_US, Housekeeper, Merge, cold_columns, deletion, due, run_order, scattered
+from facility.store.duckdb_reading import Look, in_writing_order, readings_of
+from facility.store.duckdb_runs import (
+    COLD,
+    TIME_US,
+    Housekeeper,
+    Merge,
+    cold_columns,
+    deletion,
+    due,
+    run_order,
+    scattered,
+)
 from facility.store.last_write import Readings, last_write_stands
 from facility.store.steps import aggregates_of, join_steps, sum_by_step
 
-_SLICE_READINGS: Final = 1_000_000  # so many readings of a long aggregate are held at once
 _PARTS_A_CHECKPOINT: Final = 4  # of a long deletion: what the engine keeps of them in memory is bounded
 _FULL: Final = 2  # writers wait when the hot part holds so many times its bound
 
@@ -174,7 +183,8 @@ class DuckDBStore:
     def series(self, keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Series]:
         """Return raw readings with start <= time < end; every key is in the result."""
         ids = self._known(keys)
-        rows = self._rows(list(ids.values()), start_us, end_us)
+        with self._look(end_us) as look:
+            rows = look.read(_sorted_ids(ids), start_us, end_us)
         stretches = _stretches(rows.point, ids)
         return {
             key: Series(rows.time_us[stretch], rows.value[stretch], rows.quality[stretch])
@@ -188,79 +198,34 @@ class DuckDBStore:
         if step_us <= 0:
             raise ValueError(f"step_us is {step_us}; give a step above zero, such as 60_000_000 for one minute")
         ids = self._known(keys)
-        parts = [
-            sum_by_step(self._rows(list(ids.values()), start, end), step_us, origin_us)
-            for start, end in self._slices(list(ids.values()), start_us, end_us)
-        ]
-        sums = join_steps(parts)
+        with self._look(end_us) as look:
+            chosen = _sorted_ids(ids)
+            sums = join_steps(
+                [
+                    sum_by_step(look.read(chosen, start, end), step_us, origin_us)
+                    for start, end in look.slices(chosen, start_us, end_us)
+                ]
+            )
         stretches = _stretches(sums.point, ids)
         return {key: aggregates_of(sums, stretches[key]) for key in keys}
+
+    @contextmanager
+    def _look(self, end_us: int) -> Iterator[Look]:
+        """Hold still what a question that ends at `end_us` reads."""
+        with self._cursor() as cursor:
+            # Most questions end before the first hot reading: they need no second look, nor a snapshot to make it in.
+            hot_first_us = self._hot_first_us
+            snapshot = end_us > hot_first_us
+            if snapshot:
+                run(cursor, "BEGIN")
+            yield Look(cursor, hot_first_us, self._book.cold, self._book.is_state)
+            if snapshot:
+                run(cursor, "COMMIT")
 
     def _known(self, keys: Sequence[str]) -> dict[str, int]:
         self._opened()
         ids = self._book.ids
         return {key: ids[key] for key in keys if key in ids}
-
-    def _rows(self, ids: list[int], start_us: int, end_us: int) -> Readings:
-        """Return the readings of these points, sorted by (point, time), one for each key."""
-        if not ids or start_us >= end_us:
-            return _readings(
-                {
-                    "point": np.empty(0, np.int32),
-                    "time_us": np.empty(0, np.int64),
-                    "value": np.empty(0),
-                    "quality": np.empty(0, np.uint8),
-                }
-            )
-        # The engine skips row groups by either form; a join is quicker than a long list of constants.
-        chosen, wanted = ("point = ?", [ids[0]]) if len(ids) == 1 else ("point IN (SELECT unnest(?))", [sorted(ids)])
-        sorted_part = (
-            f"SELECT point, {TIME_US} AS time_us, value, quality FROM cold WHERE {chosen} "
-            f"AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000}"
-        )
-        # Most queries end before the first hot reading: they need no second look, nor a snapshot to make it in.
-        with_hot = end_us > self._hot_first_us
-        with self._cursor() as cursor:
-            if with_hot:
-                run(cursor, "BEGIN")
-                recent = fetch(
-                    cursor,
-                    f"SELECT point, time_us, value, quality, seq FROM hot WHERE {chosen} "
-                    f"AND time_us >= {start_us} AND time_us < {end_us}",
-                    wanted,
-                )
-            rows = _readings(fetch(cursor, sorted_part, wanted))
-            if with_hot:
-                run(cursor, "COMMIT")
-        if start_us % 1_000_000 or end_us % 1_000_000:
-            rows = rows.take((rows.time_us >= start_us) & (rows.time_us < end_us))
-        if with_hot:
-            rows = Readings.concat(rows, _in_writing_order(_readings(recent), recent["seq"]))
-        return last_write_stands(rows)
-
-    def _slices(self, ids: list[int], start_us: int, end_us: int) -> list[tuple[int, int]]:
-        """Cut a long query so that each part holds about a million readings, going by how dense the points are."""
-        if not ids or start_us >= end_us:
-            return [(start_us, end_us)]
-        with self._booking:
-            cold, chosen = self._book.cold, np.array(ids, dtype=np.intp)
-            readings, first = cold.readings[chosen], cold.first_us[chosen]
-            last = cold.newest.time_us[chosen]
-        known = readings > 0
-        if not bool(known.any()):
-            return [(start_us, end_us)]
-        readings, first, last = readings[known], first[known], last[known]
-        lived = np.maximum(last.astype(np.float64) - first, 1.0)
-        within = np.minimum(last, end_us).astype(np.float64) - np.maximum(first, start_us)
-        expected = float((readings * np.clip(within / lived, 0.0, 1.0)).sum())
-        if expected <= _SLICE_READINGS:
-            return [(start_us, end_us)]
-        # Before the first and after the last sorted reading little is to be found: those ends are not cut further.
-        inner_start, inner_end = max(start_us, int(first.min())), min(end_us, int(last.max()) + 1)
-        parts = int(expected // _SLICE_READINGS) + 1
-        cuts = [inner_start + (inner_end - inner_start) * i // parts for i in range(1, parts)]
-        edges = [start_us, *cuts, end_us]
-        return list(pairwise(edges))
 
     # Keeping house
 
@@ -294,7 +259,7 @@ class DuckDBStore:
                     cursor,
                     "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM incoming",
                     [number],
-                    cold_columns(rows.take(run_order(rows))),
+                    cold_columns(rows.take(run_order(rows.point))),
                 )
                 run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
             cold.add(rows)
@@ -321,7 +286,7 @@ class DuckDBStore:
     def _hot_rows(self, cursor: Connection, last_seq: int) -> tuple[Readings, int]:
         """Return the hot readings, sorted and one for each key, and how many rows they were."""
         columns = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot WHERE seq <= ?", [last_seq])
-        rows = _in_writing_order(_readings(columns), columns["seq"])
+        rows = in_writing_order(readings_of(columns), columns["seq"])
         return last_write_stands(rows), len(rows)
 
     def _not_yet_cold(self, cursor: Connection, rows: Readings) -> Readings:
@@ -379,7 +344,7 @@ class DuckDBStore:
             if not sources:
                 return False
             with self._cursor() as cursor:
-                self._merge = Merge.plan(cursor, self._next_run, sources)
+                self._merge = Merge.plan(cursor, COLD, self._next_run, sources)
             self._next_run += 1
         with self._cursor() as cursor:
             finished = self._merge.go_on(cursor)
@@ -401,7 +366,7 @@ class DuckDBStore:
                 older = f"time_s <= ? AND {TIME_US} < ?"
                 held = fetch(
                     cursor,
-                    f"SELECT point, count(*) AS n, min({TIME_US}) AS first_us FROM cold WHERE {older} "
+                    f"SELECT point, count(*) AS n, min({TIME_US}) AS first FROM cold WHERE {older} "
                     "GROUP BY point ORDER BY point",
                     [time_us // 1_000_000, time_us],
                 )
@@ -551,10 +516,10 @@ class DuckDBStore:
         held = fetch(cursor, "SELECT point, readings, first_us, last_us AS time_us, value, quality FROM cold_points")
         book.cold.readings[held["point"]] = held["readings"]
         book.cold.first_us[held["point"]] = held["first_us"]
-        book.cold.newest.put(_readings(held))
-        book.newest.put(_readings(held))
+        book.cold.newest.put(readings_of(held))
+        book.newest.put(readings_of(held))
         hot = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot")
-        book.newest.take_in(_in_writing_order(_readings(hot), hot["seq"]))
+        book.newest.take_in(in_writing_order(readings_of(hot), hot["seq"]))
         runs = fetch(cursor, "SELECT run, readings FROM runs")
         with self._booking:
             self._book = book
@@ -601,14 +566,6 @@ class DuckDBStore:
             raise why_not_done(self.path, error) from error
 
 
-def _readings(columns: Columns) -> Readings:
-    return Readings(columns["point"], columns["time_us"], columns["value"], columns["quality"])
-
-
-def _in_writing_order(rows: Readings, seq: NDArray[np.int64]) -> Readings:
-    return rows if bool(np.all(seq[1:] >= seq[:-1])) else rows.take(np.argsort(seq, kind="stable"))
-
-
 def _put_cold_points(cursor: Connection, cold: Sorted) -> None:
     held = np.flatnonzero(cold.readings > 0).astype(np.int32)
     run(cursor, "DELETE FROM cold_points")
@@ -625,6 +582,10 @@ def _put_cold_points(cursor: Connection, cold: Sorted) -> None:
         "INSERT INTO cold_points SELECT point, readings, first_us, last_us, value, quality FROM incoming",
         incoming=incoming,
     )
+
+
+def _sorted_ids(ids: Mapping[str, int]) -> NDArray[np.int32]:
+    return np.array(sorted(ids.values()), dtype=np.int32)
 
 
 def _stretches(sorted_points: NDArray[np.int32], ids: Mapping[str, int]) -> Mapping[str, slice]:

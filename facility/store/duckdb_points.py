@@ -113,6 +113,12 @@ class Sorted:
         lived = np.where(self.readings > 0, self.newest.time_us.astype(np.float64) - self.first_us, 0.0)
         return np.maximum(lived / np.maximum(self.readings, 1), 1.0)
 
+    def expected(self, ids: NDArray[np.int32], start_us: int, end_us: int) -> NDArray[np.float64]:
+        """Return how many readings each of these points, which have some, probably has in [start, end), (n,)."""
+        first, last = self.first_us[ids].astype(np.float64), self.newest.time_us[ids].astype(np.float64)
+        within = np.minimum(last, end_us) - np.maximum(first, start_us)
+        return self.readings[ids] * np.clip(within / np.maximum(last - first, 1.0), 0.0, 1.0)
+
     def late(self, rows: Readings) -> NDArray[np.bool_]:
         """Tell (n,) of which readings the cold part may hold the key already."""
         return rows.time_us <= self.newest.time_us[rows.point]
@@ -126,6 +132,7 @@ class PointBook:
         self.ids: dict[str, int] = {}
         self.newest = Newest()
         self.cold = Sorted()
+        self.is_state: NDArray[np.bool_] = np.empty(0, dtype=np.bool_)  # does a value hold until the next reading?
 
     def add(self, keys: Sequence[str]) -> None:
         """Append new points."""
@@ -134,6 +141,12 @@ class PointBook:
             self.keys.append(key)
         self.newest.grow(len(self.keys))
         self.cold.grow(len(self.keys))
+        self.is_state = np.append(self.is_state, np.zeros(len(keys), dtype=np.bool_))
+
+    def learn_kinds(self, states: Mapping[int, bool]) -> None:
+        """Note of points whether they are states."""
+        self.is_state = self.is_state.copy()  # a question under way goes by the old one
+        self.is_state[list(states)] = list(states.values())
 
     def latest(self, keys: Sequence[str] | None) -> Mapping[str, Latest]:
         """Return the newest readings of the named points, or of all."""

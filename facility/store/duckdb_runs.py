@@ -45,18 +45,18 @@ def cold_columns(rows: Readings) -> Columns:
     }
 
 
-def run_order(rows: Readings) -> NDArray[np.intp]:
+def run_order(point: NDArray[np.int32]) -> NDArray[np.intp]:
     """
-    Return the order of a run for readings sorted by (point, time): time rises for even points and falls for odd ones.
+    Return the order of a run for rows sorted by (point, time): time rises for even points and falls for odd ones.
 
     The engine packs differences. With this order time never jumps back by the length of a run where one point ends
     and the next begins; that saves about a byte a reading.
     """
-    order = np.arange(len(rows), dtype=np.intp)
-    first = first_of_each(rows.point)
-    length = np.diff(np.append(first, len(rows)))
+    order = np.arange(point.shape[0], dtype=np.intp)
+    first = first_of_each(point)
+    length = np.diff(np.append(first, point.shape[0]))
     mirrored = np.repeat(2 * first + length - 1, length) - order
-    return np.where(rows.point % 2 == 0, order, mirrored)
+    return np.where(point % 2 == 0, order, mirrored)
 
 
 def due(runs: Mapping[int, int], fan_in: int, longest: int) -> Sequence[int]:
@@ -79,6 +79,19 @@ def due(runs: Mapping[int, int], fan_in: int, longest: int) -> Sequence[int]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class RunTable:
+    """A table of runs and the table that lists them: its columns behind `run`, and what rises with time in it."""
+
+    name: str
+    list_name: str
+    columns: str
+    time: str
+
+
+COLD: Final = RunTable("cold", "runs", "point, time_s, ms, us, value, quality", f"({TIME_US})")
+
+
 @dataclass(slots=True)
 class Merge:
     """
@@ -88,58 +101,62 @@ class Merge:
     come between, and a merge cut short by a crash leaves nothing to mend.
     """
 
+    table: RunTable
     target: int
     sources: Sequence[int]
     readings: int = 0
     _parts: list[tuple[int, int]] = field(default_factory=list)  # first and last point id of each part to come
 
     @classmethod
-    def plan(cls, cursor: Connection, target: int, sources: Sequence[int]) -> Self:
+    def plan(cls, cursor: Connection, table: RunTable, target: int, sources: Sequence[int]) -> Self:
         """Cut the points so that each part holds a bounded number of readings."""
         held = fetch(
             cursor,
-            "SELECT point, count(*) AS n FROM cold WHERE run IN (SELECT unnest(?)) GROUP BY point ORDER BY point",
+            f"SELECT point, count(*) AS n FROM {table.name} WHERE run IN (SELECT unnest(?)) "
+            "GROUP BY point ORDER BY point",
             [list(sources)],
         )
         parts = _point_ranges(held)
-        return cls(target, sources, 0, parts)
+        return cls(table, target, sources, 0, parts)
 
     def go_on(self, cursor: Connection) -> bool:
         """Move the next part; True if it was the last."""
+        table = self.table
         run(cursor, "BEGIN")
         if self._parts:
             first, last = self._parts[0]
             chosen = [list(self.sources), first, last]
             self.readings += one(
                 cursor,
-                "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM cold "
+                f"INSERT INTO {table.name} SELECT ?, {table.columns} FROM {table.name} "
                 "WHERE run IN (SELECT unnest(?)) AND point BETWEEN ? AND ? "
-                f"ORDER BY point, CASE WHEN point % 2 = 0 THEN {TIME_US} ELSE -({TIME_US}) END",
+                f"ORDER BY point, CASE WHEN point % 2 = 0 THEN {table.time} ELSE -{table.time} END",
                 [self.target, *chosen],
             )
-            run(cursor, "DELETE FROM cold WHERE run IN (SELECT unnest(?)) AND point BETWEEN ? AND ?", chosen)
+            run(cursor, f"DELETE FROM {table.name} WHERE run IN (SELECT unnest(?)) AND point BETWEEN ? AND ?", chosen)
         finished = len(self._parts) <= 1
         if finished:
-            run(cursor, "DELETE FROM runs WHERE run IN (SELECT unnest(?))", [list(self.sources)])
-            run(cursor, "INSERT INTO runs VALUES (?, ?)", [self.target, self.readings])
+            run(cursor, f"DELETE FROM {table.list_name} WHERE run IN (SELECT unnest(?))", [list(self.sources)])
+            run(cursor, f"INSERT INTO {table.list_name} VALUES (?, ?)", [self.target, self.readings])
         run(cursor, "COMMIT")
         del self._parts[:1]
         return finished
 
 
-def deletion(held: Columns, readings: NDArray[np.int64], before_us: int) -> Iterator[tuple[int, int, int]]:
+def deletion(held: Columns, readings: NDArray[np.int64], before: int) -> Iterator[tuple[int, int, int]]:
     """
-    Cut the deletion of what is older than `before_us` into parts: first and last point id, and until when.
+    Cut the deletion of what is older than `before` into parts: first and last point id, and until when.
 
-    `held` says of each point, sorted by id, how many readings `n` are to go and the time `first_us` of the first;
-    `readings` (points,) how many each id holds in all, for any of its row groups may hold one that is to go.
+    `held` says of each point, sorted by id, how many rows `n` are to go and the time `first` of the first, in the unit
+    of `before`; `readings` (points,) how many each id holds in all, for any of its row groups may hold one that is to
+    go.
     """
     for first, last in _point_ranges({"point": held["point"], "n": readings[held["point"]]}):
         chosen = held["point"] == first
         cuts = int(held["n"][chosen][0]) // _PART_READINGS + 1 if first == last else 1
-        begin_us = int(held["first_us"][chosen][0])
+        begin = int(held["first"][chosen][0])
         for i in range(1, cuts + 1):
-            yield first, last, begin_us + (before_us - begin_us) * i // cuts if i < cuts else before_us
+            yield first, last, begin + (before - begin) * i // cuts if i < cuts else before
 
 
 def scattered(rows: Readings, spacing_us: NDArray[np.float64]) -> Iterator[Readings]:

@@ -1,5 +1,7 @@
 """The tables of a DuckDB keeper, and how a file of an older version becomes one of this version."""
 
+# ruff: noqa: S608 (what is formatted into SQL is our own constants)
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,12 +9,14 @@ from typing import Final
 
 from facility.errors import ConfigurationError, Problem
 from facility.store.duckdb_file import CATALOG, Connection, one
+from facility.store.levels import Level
 
-VERSION: Final = 1
+VERSION: Final = 2
+TABLE_OF: Final = {level: f"rolled_{level.value}" for level in Level}
 
 # hot: recent readings in the order of writing. cold: runs sorted by (point, time), each key once.
 # cold_points: what cold holds of each point, so that opening a large file need not read it.
-_TABLES: Final = (
+_READINGS: Final = (
     "CREATE TABLE schema_version (version INTEGER NOT NULL)",
     "CREATE TABLE points (id INTEGER NOT NULL, key VARCHAR NOT NULL, equipment VARCHAR, point VARCHAR, "
     "equipment_class VARCHAR, unit VARCHAR, site VARCHAR, building VARCHAR, room VARCHAR, kind VARCHAR)",
@@ -22,6 +26,22 @@ _TABLES: Final = (
     "CREATE TABLE cold_points (point INTEGER, readings BIGINT, first_us BIGINT, last_us BIGINT, value DOUBLE, "
     "quality UTINYINT)",
     "CREATE TABLE runs (run INTEGER, readings BIGINT)",
+)
+
+# rolled_...: roll-ups, in runs as cold is. Where a step holds one reading, only `last` is there.
+# rolled_points: of each level and point, the number of the first step that is not stored. rolled_again: between which
+# times readings have changed under stored steps. kept: from when on readings (level '') and levels have not expired.
+_ROLLUPS: Final = (
+    *(
+        f"CREATE TABLE {name} (run INTEGER, point INTEGER, step BIGINT, mean DOUBLE, min DOUBLE, max DOUBLE, "
+        "last DOUBLE, count BIGINT, time_mean DOUBLE, known_us BIGINT)"
+        for name in TABLE_OF.values()
+    ),
+    *(f"CREATE TABLE {name}_runs (run INTEGER, readings BIGINT)" for name in TABLE_OF.values()),
+    "CREATE TABLE rolled_points (level VARCHAR, point INTEGER, until_step BIGINT)",
+    "CREATE TABLE rolled_again (point INTEGER, first_us BIGINT, last_us BIGINT)",
+    "CREATE TABLE kept (level VARCHAR, from_us BIGINT)",
+    "CREATE TABLE day_zone (zone VARCHAR)",
 )
 
 
@@ -41,13 +61,21 @@ def prepare(connection: Connection, path: Path, *, read_only: bool) -> None:
         if read_only:
             raise _wrong(path, "holds no telemetry yet; start the service once, which makes its tables")
         connection.execute("BEGIN")
-        for statement in _TABLES:
+        for statement in (*_READINGS, *_ROLLUPS):
             connection.execute(statement)
         connection.execute("INSERT INTO schema_version VALUES (?)", [VERSION])
         connection.execute("COMMIT")
         return
     version = one(connection, "SELECT coalesce(max(version), 0) FROM schema_version")
-    if version != VERSION:
+    if version == 1:
+        if read_only:
+            raise _wrong(path, "has tables of version 1; start the service once, which brings them up to date")
+        # The roll-ups themselves follow with the next compactions; until then they are computed from the readings.
+        connection.execute("BEGIN")
+        for statement in (*_ROLLUPS, f"UPDATE schema_version SET version = {VERSION}"):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+    elif version != VERSION:
         raise _wrong(
             path,
             f"has tables of version {version}, this program knows {VERSION}; install the program that wrote the file",

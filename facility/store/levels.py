@@ -86,6 +86,9 @@ class Retention:
         return ages[level]
 
 
+_LUMPS: Final = 20  # deleting here and there is dear: of a long age, a twentieth goes at a time
+
+
 @dataclass(frozen=True)
 class Steps:
     """
@@ -140,6 +143,18 @@ class Steps:
         """Return when the step that holds this time ends. [µs]"""
         number = self.number(level, np.array([time_us], dtype=np.int64))
         return int(self.start(level, number + 1)[0])
+
+    def cut(self, age_us: int | None, now_us: int) -> int | None:
+        """
+        Return the local midnight before which all is older than `age_us`, None if nothing is ever too old. [µs]
+
+        It moves on by whole days, of an age of more than 40 days by a twentieth of the age.
+        """
+        if age_us is None:
+            return None
+        lump = max(1, age_us // DAY_US // _LUMPS)
+        days = self.number(Level.DAY, np.array([now_us - age_us], dtype=np.int64))
+        return int(self.start(Level.DAY, days // lump * lump)[0])
 
     def _midnights(self, first_us: int, last_us: int) -> tuple[int, NDArray[np.int64]]:
         """Return the midnights of all days near these times, and the number of the first of those days."""

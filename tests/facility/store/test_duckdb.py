@@ -15,7 +15,7 @@ import pytest
 
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.readings import PointAddress, PointTable, ReadingBatch
-from facility.store import duckdb as duckdb_store
+from facility.store import duckdb_reading
 from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
 from facility.store.duckdb_runs import due
@@ -142,7 +142,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     DuckDBStore(path).close()
     with duckdb.connect(path) as other:
         other.execute("UPDATE schema_version SET version = 99")
-    with pytest.raises(ConfigurationError, match="version 99, this program knows 1"):
+    with pytest.raises(ConfigurationError, match="version 99, this program knows 2"):
         DuckDBStore(path)
 
 
@@ -297,8 +297,9 @@ def test_a_long_aggregate_is_cut_into_parts_and_comes_out_the_same(
         store.write(ReadingBatch.of(TABLE, np.arange(1500) % 3, time_us, rng.normal(size=1500)))
         store.compact()
         whole = store.aggregate(KEYS, *EVER, 7_000_000, 13)
-        monkeypatch.setattr(duckdb_store, "_SLICE_READINGS", 100)
-        assert len(store._slices([0, 1, 2], *EVER)) > 10
+        monkeypatch.setattr(duckdb_reading, "SLICE_READINGS", 100)
+        with store._look(EVER[1]) as look:
+            assert len(look.slices(np.arange(3, dtype=np.int32), *EVER)) > 10
         cut = store.aggregate(KEYS, *EVER, 7_000_000, 13)
     for key in KEYS:
         assert cut[key].mean == pytest.approx(whole[key].mean, rel=1e-12, abs=1e-12)
