@@ -102,7 +102,8 @@ class Desk:
         """
         Take the answers of rules and detectors and return the numbers of the findings that stand for them.
 
-        A fault opens a finding and a ticket, or brings both up to date; `healthy` ends the finding of its cause;
+        A fault opens a finding and, by its reach, a ticket or an alert with a ticket, or brings them up to date;
+        `healthy` ends the finding of its cause, and its alert;
         `cannot_tell` ends nothing, it is noted beside. What `remember` writes is kept together with the findings or
         not at all, so that a detector that notes how far it has come tells nothing twice.
         """
@@ -114,6 +115,9 @@ class Desk:
                 if row is not None:
                     numbers.append(row.id)
                     changed.append(DeskChange("finding", row.id))
+                    alert_id = lifecycle.follow(session, self._site, finding, row, now_us)
+                    if alert_id is not None:
+                        changed.append(DeskChange("alert", alert_id))
             _note_tickets(session, changed, {f.cause for f in findings if f.verdict != "cannot_tell"})
             if remember is not None:
                 remember(session)
@@ -130,6 +134,8 @@ class Desk:
         tiers: list[OpenTier] = []
         with self._writing() as (session, changed):
             for alert in session.scalars(select(AlertRow).where(AlertRow.resolved_us.is_(None))):
+                if not alert.tiers:
+                    continue  # it stands for a finding, which ends it
                 found = [t for t in lifecycle.open_tiers(alert) if (t.cause, t.limit_id) in known]
                 if not found:
                     lifecycle.retire(session, alert, now_us)
@@ -383,7 +389,7 @@ class Desk:
             same = _finding_row(finding)
             session.add(same)
             session.flush()
-            if finding.verdict == "fault":
+            if finding.verdict == "fault" and finding.reach == "ticket":
                 open_or_update(
                     session, cause=finding.cause, equipment=finding.equipment, title=finding.title,
                     priority=finding.priority, occurred_us=finding.since_us, finding_id=same.id, alert_id=None,

@@ -10,6 +10,8 @@ from facility.equipment_classes import Priority
 from facility.names import Names
 
 Verdict = Literal["fault", "healthy", "cannot_tell"]
+# How far a fault reaches: a line in the list of findings, work for somebody, or an interruption at once (and work).
+Reach = Literal["line", "ticket", "alert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Finding:
     Attributes
     ----------
     code : stable name of what was looked for, such as `EL-L16` or `water.night_flow`
-    equipment, points : what it is about; points by their names within the equipment
+    equipment, points : what it is about; points by their names within the equipment. A gateway goes by its own id
     verdict : fault, healthy, or cannot_tell (the summary then says why, and what would settle it)
     title : name of the machine, what, how bad; for a ticket's head
     summary : one sentence
@@ -41,6 +43,8 @@ class Finding:
     source : what says so (a limit, a rule, a detector)
     standard : where the bound comes from
     subject : tells apart several causes of one code on one machine; empty where there is only one
+    reach : what a fault becomes
+    life_safety : patients depend on it; only for what reaches as far as an alert
     """
 
     code: str
@@ -60,6 +64,8 @@ class Finding:
     cost_per_day: float | None = None
     waste: Waste | None = None
     subject: str = field(default="")
+    reach: Reach = "ticket"
+    life_safety: bool = False
 
     @property
     def cause(self) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from analytics.alerts.wording import limit_summary, limit_title, value_text
+from analytics.findings import Finding
 from analytics.live import LimitEvent, OpenTier, cause_of
 from analytics.maintenance.tickets import SYSTEM, add_event, open_or_update, open_ticket_of
 from analytics.records import TicketEventKind
@@ -25,6 +26,7 @@ from facility.names import Names
 from facility.site import Equipment, Site
 
 _TIER_RANK: Final = {"trip": 0, "low_trip": 0, "alarm": 1, "low_alarm": 1, "warn": 2, "low_warn": 2}
+_NOWHERE: Final[dict[str, Any]] = {"building": None, "room": None, "departments": [], "beds": None}
 # Advice for the work list interrupts nobody (domain facts §0.3): it is a finding, not an alert.
 _NO_ALERT: Final = "P4"
 # What a finding says differently once its alert has risen; when and where it began stays.
@@ -61,6 +63,66 @@ def apply(session: Session, site: Site, event: LimitEvent, now_us: int) -> int |
 def open_alert_of(session: Session, cause: str) -> AlertRow | None:
     """Return the alert of a cause that is not resolved, if there is one."""
     return session.scalar(select(AlertRow).where(AlertRow.cause == cause, AlertRow.resolved_us.is_(None)))
+
+
+def follow(session: Session, site: Site, finding: Finding, row: FindingRow, now_us: int) -> int | None:
+    """
+    Raise, keep or resolve the alert of a finding that is not about a limit; return its id if it changed.
+
+    It has no tiers: the finding itself says when it is over.
+    """
+    alert = open_alert_of(session, finding.cause)
+    if finding.verdict == "healthy":
+        return None if alert is None else _resolve(alert, finding)
+    if finding.verdict != "fault" or finding.reach != "alert":
+        return None
+    if alert is not None:
+        return _retitle(alert, finding)
+    alert = _unseen(session, finding.cause)
+    if alert is None:
+        alert = _alert_of(site, finding, row)
+        session.add(alert)
+        session.flush()
+    else:
+        # A P1 that is over but that nobody has seen comes back: it is still the same.
+        alert.resolved_us, alert.resolved_value, alert.state, alert.finding_id = None, None, "firing", row.id
+    open_or_update(
+        session, cause=finding.cause, equipment=finding.equipment, title=finding.title, priority=finding.priority,
+        occurred_us=finding.since_us, checklist=finding.advice, finding_id=row.id, alert_id=alert.id, who=SYSTEM,
+        now_us=now_us, zone=site.time_zone, note=finding.code,
+    )  # fmt: skip
+    return alert.id
+
+
+def _alert_of(site: Site, finding: Finding, row: FindingRow) -> AlertRow:
+    machine = site.equipment.get(finding.equipment)
+    return AlertRow(
+        finding_id=row.id, cause=finding.cause, equipment=finding.equipment, limit_id=finding.code,
+        priority=finding.priority, life_safety=finding.life_safety, state="firing", title_zh=finding.title.zh,
+        title_en=finding.title.en,
+        place=_place(site, machine, finding.since_us) if machine is not None else dict(_NOWHERE),
+        tiers=[], value=None, unit="", threshold=None, peak=None, started_us=finding.since_us,
+        fired_us=finding.found_us, unknown_us=None, acknowledged_us=None, acknowledged_by=None, acknowledged_name=None,
+        resolved_us=None, resolved_value=None,
+    )  # fmt: skip
+
+
+def _retitle(alert: AlertRow, finding: Finding) -> int | None:
+    told = (alert.title_zh, alert.title_en, alert.priority, alert.life_safety)
+    fresh = (finding.title.zh, finding.title.en, finding.priority, finding.life_safety)
+    if told == fresh:
+        return None
+    if finding.priority < alert.priority:
+        # Who has seen the lesser one has not seen this.
+        alert.acknowledged_us = alert.acknowledged_by = alert.acknowledged_name = None
+        alert.state = "firing"
+    alert.title_zh, alert.title_en, alert.priority, alert.life_safety = fresh
+    return alert.id
+
+
+def _resolve(alert: AlertRow, finding: Finding) -> int:
+    alert.resolved_us, alert.state, alert.unknown_us = finding.found_us, "resolved", None
+    return alert.id
 
 
 def acknowledge(session: Session, site: Site, alert: AlertRow, who: str, name: str, now_us: int) -> bool:

@@ -43,9 +43,9 @@ def clock_offset(arrival_us: NDArray[np.int64], behind_us: NDArray[np.int64]) ->
     arrival_us : (n,) when messages arrived, rising [µs]
     behind_us : (n,) arrival minus the message's own time; what was sent late on purpose is left out [µs]
 
-    The offset is the median of the newest half hour, so that a queue that was sent after a cut does not count. The drift
-    is the median of the slopes between the first half of the samples and the second (Theil 1950, in pairs), over at
-    least six hours.
+    The offset is the median of the newest half hour, so that a queue that was sent after a cut does not count. The
+    drift is the median of the slopes between the first half of the samples and the second (Theil 1950, in pairs), over
+    at least six hours.
     """
     if arrival_us.size == 0:
         return ClockOffset(float("nan"), float("nan"), 0)

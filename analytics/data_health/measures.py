@@ -21,6 +21,7 @@ LEAST_INTERVALS: Final = 8
 _REGULAR: Final = 2.0
 # A rate is judged over no less than this: the noise of a single reading is no rate. [µs]
 RATE_SPAN_US: Final = 60_000_000
+_NEWEST: Final = 500
 _LEAST_NOISE: Final = 60
 
 
@@ -33,21 +34,24 @@ class Pace:
     ----------
     usual_us : median of the intervals [µs]
     slow_us : nineteen of twenty intervals are no longer than this [µs]
+    longest_us : the longest interval [µs]
     regular : they come at even times; False for what is sent only when it changes
     """
 
     usual_us: int
     slow_us: int
+    longest_us: int
     regular: bool
 
 
 def pace_of(time_us: Times) -> Pace | None:
-    """Return the pace of readings, or None where there are too few to tell."""
+    """Return the pace of the newest readings, or None where there are too few to tell."""
     if time_us.size <= LEAST_INTERVALS:
         return None
-    intervals = np.diff(time_us)
-    usual, slow = (round(float(q)) for q in np.quantile(intervals, [0.5, 0.95]))
-    return Pace(usual, slow, slow <= _REGULAR * usual)
+    # A gateway may have been told to poll faster: what came lately counts, but a pause is looked for in all.
+    newest = np.diff(time_us[-_NEWEST:])
+    usual, slow = (round(float(q)) for q in np.quantile(newest, [0.5, 0.95]))
+    return Pace(usual, slow, int(np.diff(time_us).max()), slow <= _REGULAR * usual)
 
 
 @dataclass(frozen=True, slots=True)

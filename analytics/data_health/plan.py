@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -145,35 +145,35 @@ def _gateway_of(site: Site, item: Equipment) -> Gateway:
     return Gateway(f"room:{room.id}", Names(zh=f"{room.name.zh}网关", en=f"Gateway of {room.name.en}"), named=False)
 
 
-def _inputs(item: Equipment, names: Sequence[str], index: object) -> tuple[int, ...]:
+def _inputs(item: Equipment, names: Sequence[str], index: Mapping[str, int]) -> tuple[int, ...]:
     """Return the measured points behind names, some of which may be computed."""
     found: dict[int, None] = {}
     formulas = item.cls.formulas
     for name in names:
         for point in formulas[name].points if name in formulas else (name,):
             if point in item.points and item.points[point].kind != "derived":
-                found[index[f"{item.id}/{point}"]] = None  # type: ignore[index]
+                found[index[f"{item.id}/{point}"]] = None
     return tuple(found)
 
 
-def _off_sign(item: Equipment, index: object) -> OffSign | None:
+def _off_sign(item: Equipment, index: Mapping[str, int]) -> OffSign | None:
     states = {name: spec.states for name, spec in item.points.items() if spec.kind == "state" and spec.states}
     off = {
         name: frozenset(code for code, word in words.items() if word in _OFF_WORDS) for name, words in states.items()
     }
-    chosen = next(((name,) for name in _WHOLE if off.get(name)), ())
+    chosen: tuple[str, ...] = next(((name,) for name in _WHOLE if off.get(name)), ())
     if not chosen:
         # Several pumps or compressors in one machine: it is off when all of them are.
         chosen = tuple(name for name in off if off[name] and "running" in name)
     if chosen:
         return OffSign(
-            tuple(index[f"{item.id}/{name}"] for name in chosen),  # type: ignore[index]
+            tuple(index[f"{item.id}/{name}"] for name in chosen),
             tuple(off[name] for name in chosen),
         )
     power = item.points.get("active_power")
     rated = item.rating.get("power")
     if power is not None and rated and power.unit == item.cls.spec.rating["power"].unit and not item.is_meter:
-        return OffSign((), (), index[f"{item.id}/active_power"], _OFF_SHARE * rated)  # type: ignore[index]
+        return OffSign((), (), index[f"{item.id}/active_power"], _OFF_SHARE * rated)
     return None
 
 
