@@ -14,6 +14,10 @@ class StoreUnavailable(WardwattError):
     """Keep the batch and try again: nothing is lost while the broker holds the messages."""
 
 
+class StoreHeld(StoreUnavailable):
+    """Another process has the file or folder, which belongs to one at a time: stop that one, or name another."""
+
+
 class PayloadRejected(WardwattError):
     """Count it, keep the raw bytes for a person, go on with the next message.
 

@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.errors import ConfigurationError, Problem, StoreUnavailable
+from facility.errors import ConfigurationError, Problem, StoreHeld, StoreUnavailable
 
 CATALOG: Final = "telemetry"
 Connection = duckdb.DuckDBPyConnection
@@ -165,7 +165,7 @@ def why_not_opened(path: Path, error: duckdb.Error) -> Exception:
         holder = (
             f"process {found[2]} ({found[1]})" if found else "this process" if "attached" in text else "another process"
         )
-        return StoreUnavailable(
+        return StoreHeld(
             f"{path}: held by {holder}; a DuckDB file belongs to one process at a time: ask the running service "
             "through its API, or stop it first"
         )

@@ -23,7 +23,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.errors import ConfigurationError, Problem, StoreUnavailable
+from facility.errors import ConfigurationError, Problem, StoreHeld, StoreUnavailable
 from facility.readings import Latest, PointAddress, PointTable, ReadingBatch
 from facility.store.checks import check_batch
 from facility.store.last_write import Readings
@@ -147,7 +147,7 @@ class Spool:
     ------
     ConfigurationError
         If the folder cannot be used.
-    StoreUnavailable
+    StoreHeld
         If another process holds it.
     """
 
@@ -341,6 +341,8 @@ class Spool:
     def taken(self, chunk: Chunk) -> None:
         """Forget a chunk's readings, which are stored elsewhere; StoreUnavailable if the disk fails."""
         with self._lock:
+            if self._closed:
+                raise StoreUnavailable(f"{self.folder}: the spool has been closed")
             try:
                 self._write_position(chunk.end)
             except OSError as error:
@@ -679,7 +681,7 @@ def _hold_folder(folder: Path) -> int:
     except OSError:
         holder = os.pread(fd, 20, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(fd)
-        raise StoreUnavailable(
+        raise StoreHeld(
             f"{folder}: held by process {holder}; a data folder belongs to one process at a time: "
             "stop that process, or name another folder with --data"
         ) from None
