@@ -30,12 +30,14 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.broker import BrokerAddress
 from collector.inbound import NOT_UTF8, Inbound, OnMessage
+from collector.sparkplug.presence import Announcement, Presence
 
 log = logging.getLogger(__name__)
 
 LinkState = Literal["stopped", "connecting", "connected", "waiting", "refused"]
 
 _BURST = 512  # packets read before acknowledgements get their turn
+_MOST_OUTGOING = 10_000
 _PUBACK = 0x40
 _BRIEF_S, _TOO_OFTEN = 10.0, 3
 _SEND_ONLY_IF_NEW = 1  # retained messages: only with a subscription that the session did not have
@@ -75,6 +77,8 @@ class Link:
         marked as sent again, whether it was retained; must not raise
     on_pause : called in the link's thread whenever no more is to be read for now; a good moment to hand on
     may_read : asked before each burst; while False nothing is read
+    on_connected : called in the link's thread once the broker has greeted us and we have subscribed
+    presence : what is said of our being there, in a greeting, a farewell and a will; None: nothing
     """
 
     def __init__(
@@ -86,6 +90,8 @@ class Link:
         on_message: OnMessage,
         on_pause: Callable[[], None],
         may_read: Callable[[], bool],
+        on_connected: Callable[[], None] = lambda: None,
+        presence: Presence | None = None,
         settings: LinkSettings | None = None,
     ) -> None:
         self._address = address
@@ -94,12 +100,16 @@ class Link:
         self._on_message = on_message
         self._on_pause = on_pause
         self._may_read = may_read
+        self._on_connected = on_connected
+        self._presence = presence
+        self._connected_us = 0
         self._settings = settings or LinkSettings()
         self._stopping = threading.Event()
         self._wake_r, self._wake_w = socket.socketpair()
         self._wake_r.setblocking(False)
         self._wake_w.setblocking(False)
         self._acks: deque[tuple[int, bytes]] = deque()
+        self._outgoing: deque[tuple[str, bytes, int, bool]] = deque(maxlen=_MOST_OUTGOING)
         self._thread: threading.Thread | None = None
         self._protocol: MQTTProtocolVersion = mqtt.MQTTv5
         self._refused_5 = False  # the broker said that it does not know MQTT 5
@@ -147,6 +157,19 @@ class Link:
         packets[:, 0], packets[:, 1], packets[:, 2], packets[:, 3] = _PUBACK, 2, ids >> 8, ids & 0xFF
         self._acks.append((connection, packets.tobytes()))
         self.wake()
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send a command with QoS 0 if the connection stands; what it would answer is asked for again otherwise."""
+        self._outgoing.append((topic, payload, 0, False))
+        self.wake()
+
+    def announce(self) -> None:
+        """Say that we are there; from the link's thread."""
+        if self._presence is not None:
+            self._say(self._presence.online(self._connected_us))
+
+    def _say(self, said: Announcement) -> None:
+        self._outgoing.append((said.topic, said.payload, 1, True))
 
     # In the thread -----------------------------------------------------------------------------------------------
 
@@ -203,6 +226,7 @@ class Link:
         client = self._client(tried)
         self.connection += 1
         self._acks.clear()
+        self._outgoing.clear()
         reached = False
         try:
             if tried == mqtt.MQTTv5:
@@ -245,7 +269,12 @@ class Link:
             client.username_pw_set(self._address.user, self._address.password)
         if self._address.tls:
             client.tls_set_context(ssl.create_default_context(cafile=self._address.ca_file))
+        if self._presence is not None:
+            self._connected_us = time.time_ns() // 1000
+            will = self._presence.offline(self._connected_us)
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
         client.on_connect = self._connected
+        client.on_publish = self._published
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._message
@@ -276,6 +305,8 @@ class Link:
             client.subscribe([(f, 1) for f in self._filters])
         self.state = "connected"
         self.detail = f"connected to {self._address} by {self.protocol}"
+        self.announce()
+        self._on_connected()
         log.info(
             "broker connected",
             extra={"broker": str(self._address), "protocol": self.protocol, "session_present": self.session_present},
@@ -287,6 +318,11 @@ class Link:
             self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
             self.detail = self.last_error
             log.error("subscription refused", extra={"filters": refused})
+
+    def _published(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _p: Any) -> None:
+        if reason.is_failure:
+            self._trouble(f"the broker let us not publish ({reason}); allow it in the broker's ACL")
+            log.error("publishing refused", extra={"why": str(reason)})
 
     def _disconnected(
         self, _client: mqtt.Client, _data: Any, flags: mqtt.DisconnectFlags, reason: ReasonCode, _properties: Any
@@ -340,8 +376,15 @@ class Link:
                         return
                 elif client.want_write() and client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return
+                while self._outgoing and not unsent and not client.want_write():
+                    topic, payload, qos, retain = self._outgoing.popleft()
+                    client.publish(topic, payload, qos, retain)
                 stopping = self._stopping.is_set()
-                if stopping and not unsent and not self._acks:
+                if stopping and not unsent and not self._acks and not self._outgoing:
+                    if self._presence is not None and self._greeted:
+                        # The broker forgets the will of a connection that ends in order.
+                        farewell = self._presence.offline(self._connected_us)
+                        client.publish(farewell.topic, farewell.payload, 1, True)
                     client.disconnect()
                     return
                 now = time.monotonic()
