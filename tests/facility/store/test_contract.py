@@ -28,8 +28,10 @@ from facility.store import TelemetryStore
 from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
 from facility.store.influxdb import open_influxdb
+from facility.store.spooled import SpooledStore
 from tests.facility.store.influxd import SHARED
 from tests.facility.store.naive import NaiveStore, Reading, Step
+from tests.facility.store.through_spool import SETTINGS, ThroughSpool
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -54,6 +56,9 @@ KEEPERS = (
         "duckdb compacting",
         lambda place: DuckDBStore(place / "telemetry.duckdb", settings=DuckDBSettings(hot_readings=2, fan_in=2)),
     ),
+    # With a spool before it, in which nothing waits, and with everything going through it.
+    Keeper("spooled", lambda place: SpooledStore(DuckDBStore(place / "telemetry.duckdb"), place / "spool", SETTINGS)),
+    Keeper("through the spool", ThroughSpool),
     # A real server; each place is a database of its own.
     Keeper("influxdb", lambda place: open_influxdb(SHARED.server().url(str(place).replace("/", "-")))),
 )
