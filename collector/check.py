@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import PayloadRejected
-from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, OUT_OF_RANGE
+from facility.readings import CLOCK_SUSPECT, ESTIMATED, GOOD, HISTORICAL, OUT_OF_RANGE
 from facility.site import TimeUnit
 
 EARLIEST_US: Final = 946_684_800_000_000  # 2000-01-01: a clock that was never set says 1970
@@ -134,11 +134,36 @@ def judged_time(source: Clocked, at_us: int, arrival_us: int) -> tuple[int, int]
         raise implausible(at_us, arrival_us)
     late_by_us = arrival_us - at_us
     if late_by_us > LATE_US:
-        return at_us, CLOCK_SUSPECT if _always_late(source, late_by_us, arrival_us) else HISTORICAL
+        return at_us, CLOCK_SUSPECT if always_late(source, late_by_us, arrival_us) else HISTORICAL
     return at_us, CLOCK_SUSPECT if late_by_us < -AHEAD_US else GOOD
 
 
-def _always_late(source: Clocked, late_by_us: int, arrival_us: int) -> bool:
+def judged_times(
+    source: Clocked, at_us: NDArray[np.int64], newest: NDArray[np.bool_], arrival_us: int
+) -> NDArray[np.uint8]:
+    """
+    Return what is known against the times of one payload's samples.
+
+    Parameters
+    ----------
+    source : remembers how late its payloads come
+    at_us : (n,) times of the samples, all plausible [µs]
+    newest : (n,) whether the sample is the newest of a point in this payload
+
+    Returns
+    -------
+    (n,) uint8
+        HISTORICAL for what is more than ten minutes old. If the payload's newest time tells that the clock is not
+        believed, CLOCK_SUSPECT for all, and HISTORICAL for all but the newest of each point: only those are of now.
+    """
+    late_by_us = arrival_us - int(at_us.max())
+    slow = late_by_us > LATE_US and always_late(source, late_by_us, arrival_us)
+    if slow or late_by_us < -AHEAD_US:
+        return np.where(newest, np.uint8(CLOCK_SUSPECT), np.uint8(CLOCK_SUSPECT | HISTORICAL))
+    return np.where(arrival_us - at_us > LATE_US, np.uint8(HISTORICAL), np.uint8(GOOD))
+
+
+def always_late(source: Clocked, late_by_us: int, arrival_us: int) -> bool:
     """Return whether messages have come late by about the same for long enough to blame the clock."""
     if late_by_us > SLOW_CLOCK_US:
         return False
@@ -146,6 +171,50 @@ def _always_late(source: Clocked, late_by_us: int, arrival_us: int) -> bool:
         source.late_by_us, source.late_since_us = late_by_us, arrival_us
         return False
     return arrival_us - source.late_since_us >= STEADY_FOR_US
+
+
+# Words of OPC and of common gateways, in small letters.
+_GOOD_WORDS: Final = frozenset({"good", "ok", "valid", "normal", "true", "良好", "正常", "有效"})
+_UNCERTAIN_WORDS: Final = frozenset({"uncertain", "doubtful", "substituted", "不确定"})
+_OPC_GOOD, _OPC_UNCERTAIN, _OPC_MOST = 192, 64, 255
+
+
+def quality_of(raw: Any, good: frozenset[str]) -> int:
+    """
+    Read what a gateway says of a value.
+
+    Parameters
+    ----------
+    raw : a word, or a number as OPC has it (192 to 255 good, 64 to 127 uncertain)
+    good : words and numbers that say good in place of the usual ones, in small letters; all others are bad
+
+    Returns
+    -------
+    int
+        GOOD, or ESTIMATED where the gateway is uncertain.
+
+    Raises
+    ------
+    PayloadRejected
+        `bad-quality`: the gateway itself does not believe the value, so it is no reading.
+    """
+    number = number_of(raw) if isinstance(raw, str) else raw
+    code: int | None = None
+    if isinstance(number, int | float) and not isinstance(number, bool) and number == number // 1:
+        code = int(number)
+    word = str(code) if code is not None else str(raw).strip().lower()[:_MAX_TEXT]
+    if good:
+        if word in good:
+            return GOOD
+    elif word in _GOOD_WORDS or (code is not None and _OPC_GOOD <= code <= _OPC_MOST):
+        return GOOD
+    elif word in _UNCERTAIN_WORDS or (code is not None and _OPC_UNCERTAIN <= code < 2 * _OPC_UNCERTAIN):
+        return ESTIMATED
+    raise PayloadRejected(
+        "bad-quality",
+        f"the gateway says {word!r} of it, so it is no reading; look at the sensor, or write quality: {{good: [...]}} "
+        "if that means good here",
+    )
 
 
 def range_quality(value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -34,6 +34,9 @@ _MAX_LEARNED = 100_000  # topics learned from patterns
 _MAX_HINTS = 1_000  # "did you mean" costs milliseconds: not for a flood of invented topics
 
 
+Taker = tuple[int, Callable[[Any], float]]  # a slot, and how its value comes out of what stands in the payload
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """
@@ -72,7 +75,8 @@ class Plan:
     time_keys : where the time may stand, best first
     branches : objects and lists inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
     route_key, routes : the key that says whose the values are, and the plan for each of its words
-    shapes : layouts seen so far
+    shapes, whole_shapes : layouts of samples seen so far; of whole payloads likewise, none where they hold samples
+    takers : by key, what its value is for; filled in as they are met
     late_by_us, late_since_us : how late its messages come, and since when by about the same; see `decode`
     """
 
@@ -91,8 +95,13 @@ class Plan:
     route_key: str | None = None
     routes: dict[str, Plan] = field(default_factory=dict)
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
+    whole_shapes: dict[tuple[str, ...], Shape] = field(init=False)
+    takers: dict[str, Sequence[Taker]] = field(default_factory=dict)
     late_by_us: int = 0
     late_since_us: int = 0
+
+    def __post_init__(self) -> None:
+        self.whole_shapes = self.shapes if self.layout.samples is None else {}
 
     def ignores(self, key: str) -> bool:
         """Return whether a key that no point is mapped to is left out without a word."""
@@ -338,6 +347,12 @@ class TopicMap:
         """Return the plans of all that reports as Sparkplug, by the topic of its data."""
         plans = {topic: plan for topic, plan in self._known.items() if plan.format == "sparkplug"}
         return {parts: plan for topic, plan in plans.items() if (parts := read_topic(topic)) is not None}
+
+    def points_of(self, plan: Plan) -> tuple[int, ...]:
+        """Return the points that a plan is about, as indices into the site's table."""
+        table = self.slots().point
+        slots = {*plan.keys.values(), *(slot for bits in plan.bits.values() for _, slot in bits)}
+        return tuple(sorted({int(table[slot]) for slot in slots}))
 
     def _sparkplug_filters(self) -> list[str]:
         # The whole group: a node's sequence of messages is only whole with those of devices that nobody has mapped.

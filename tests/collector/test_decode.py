@@ -214,7 +214,7 @@ def test_of_a_key_that_stands_twice_no_value_is_believed(decode):
         (F1, b'{"voltage_a": 230} trailing', "broken-json", "not JSON"),
         (F1, b"\xff\xfe{}", "not-utf8", "byte 0"),
         (F1, b'{"voltage_a": "\xff"}', "not-utf8", "byte 15"),
-        (F1, b"[1, 2]", "not-an-object", "list"),
+        (F1, b"[1, 2]", "not-an-object", "[0]: this is a JSON number"),
         (F1, b"23.5", "not-an-object", "format: plain"),
         (F1, b"null", "not-an-object", "null"),
         (F1, b"{}", "no-values", "empty"),
