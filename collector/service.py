@@ -22,15 +22,21 @@ from collector.decode import Decoder, Draft
 from collector.link import Link, LinkSettings, LinkState
 from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
+from collector.sparkplug.births import Births
+from collector.sparkplug.host import SparkplugHost
+from collector.sparkplug.presence import Presence
+from collector.sparkplug.sequence_file import SequenceFile
 from facility.errors import StoreUnavailable
-from facility.readings import ReadingBatch
+from facility.readings import ReadingBatch, StaleNotice
 from facility.site import Site
 from facility.store import TelemetryStore
 
 log = logging.getLogger(__name__)
 
 Sink = Callable[[ReadingBatch], None]
+OnStale = Callable[[StaleNotice], None]
 _FLUSH_S = 5.0
+_TICK_S = 0.1  # how often waiting messages of Sparkplug are looked at
 _PROMPT_MESSAGES = 20  # mosquitto lets only 20 fly with MQTT 3.1.1: waiting for more would wait for nothing
 
 
@@ -124,6 +130,9 @@ class Collector:
     client_id : the session's name at the broker; each collector needs its own
     data_dir : folder for the notes that bridge a crash; None keeps them in memory
     subscriptions : topic filters in place of those that the site file implies
+    births : where births of Sparkplug outlast a restart; None keeps them in memory
+    on_stale : told which points have no value any more; in the commit thread, after the batches that came before, and
+        in `start` of what was so before
     clock : returns the time now [µs]
     """
 
@@ -138,6 +147,8 @@ class Collector:
         client_id: str | None = None,
         data_dir: Path | None = None,
         subscriptions: Sequence[str] | None = None,
+        births: Births | None = None,
+        on_stale: OnStale = lambda _notice: None,
         settings: CollectorSettings | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -150,7 +161,9 @@ class Collector:
         safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
         self._ledger = ArrivalLedger(data_dir / f"arrivals-{safe}" if data_dir is not None else None)
         self._topics = TopicMap(site)
-        self._decoder = Decoder(self._topics, self._ledger, self._settings.max_payload)
+        self._on_stale = on_stale
+        self._sparkplug = self._make_sparkplug(births, data_dir / f"sparkplug-{safe}" if data_dir is not None else None)
+        self._decoder = Decoder(self._topics, self._ledger, self._settings.max_payload, self._sparkplug)
         self._link = Link(
             broker,
             name,
@@ -158,15 +171,19 @@ class Collector:
             on_message=self._on_message,
             on_pause=self._offer,
             may_read=self._may_read,
+            on_connected=self._on_connected,
+            presence=Presence.of(site.sparkplug),
             settings=self._settings.link,
         )
+        if self._sparkplug is not None:
+            self._sparkplug.send, self._sparkplug.announce = self._link.publish, self._link.announce
         self._turn = threading.Condition()
         self._handed: tuple[Draft, int] | None = None  # draft and number of the connection it came by
         self._committing: Draft | None = None
         self._idle = True
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._began_s = self._flushed_s = 0.0
+        self._began_s = self._flushed_s = self._ticked_s = 0.0
         self._received = self._redelivered = self._stored = self._quarantined = self._batches = 0
         self._sink_failures = 0
         self._last_message_us = self._last_commit_us = self._last_error_us = None  # type: int | None
@@ -175,6 +192,8 @@ class Collector:
 
     def start(self) -> None:
         """Start collecting; returns at once and connects by itself, however long the broker takes to appear."""
+        if self._sparkplug is not None:
+            self._tell_stale(self._sparkplug.offline())
         self._thread = threading.Thread(target=self._commit_forever, name="collector-commit", daemon=True)
         self._thread.start()
         self._link.start()
@@ -192,6 +211,11 @@ class Collector:
             self._thread.join(self._settings.stop_s)
         self._link.request_stop()
         self._link.join(self._settings.stop_s)
+        if self._sparkplug is not None:
+            left = Draft()
+            self._sparkplug.give_up(left, self._clock())
+            if left.messages:
+                self._commit(left, 0)
         self._flushed_s = 0.0
         self._flush_counts()
 
@@ -241,6 +265,10 @@ class Collector:
                 len(payload), now_us,
             )  # fmt: skip
 
+    def _on_connected(self) -> None:
+        if self._sparkplug is not None:
+            self._sparkplug.connected(self._decoder.draft, self._clock())
+
     def _may_read(self) -> bool:
         draft = self._decoder.draft
         return draft.messages < self._settings.max_waiting_messages and draft.bytes < self._settings.max_waiting_bytes
@@ -248,6 +276,9 @@ class Collector:
     def _offer(self) -> None:
         """Hand the draft to the commit thread if that has nothing to do."""
         draft = self._decoder.draft
+        if self._sparkplug is not None and time.monotonic() - self._ticked_s >= _TICK_S:
+            self._ticked_s = time.monotonic()
+            self._sparkplug.tick(draft, self._clock())
         if not draft.messages or not self._idle:
             return
         few = draft.messages < _PROMPT_MESSAGES and not self._stopping.is_set()
@@ -299,7 +330,8 @@ class Collector:
         """Store, record, acknowledge, tell the sinks. False if it was given up, on stopping with the store away."""
         batch = draft.batch(self._topics)
         if not (self._until_done("store", lambda: self._store.write(batch) if len(batch) else None)
-                and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))):  # fmt: skip
+                and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))
+                and self._keep_births(draft)):  # fmt: skip
             return False
         self._stored += len(batch)
         self._quarantined += len(draft.rejections)
@@ -309,7 +341,12 @@ class Collector:
         self._link.acknowledge(connection, draft.mids)
         if len(batch):
             self._tell_sinks(batch)
+        self._tell_stale(draft.sparkplug.notices())
         return True
+
+    def _keep_births(self, draft: Draft) -> bool:
+        sparkplug = self._sparkplug
+        return sparkplug is None or self._until_done("births", lambda: sparkplug.keep(draft))
 
     def _flush_counts(self) -> None:
         """Write what the quarantine holds back, when there is nothing else to do."""
@@ -321,7 +358,7 @@ class Collector:
         except StoreUnavailable as error:
             log.warning("counts of unknown keys were not written yet", extra={"why": str(error)})
 
-    def _until_done(self, what: Literal["store", "quarantine"], write: Callable[[], None]) -> bool:
+    def _until_done(self, what: Literal["store", "quarantine", "births"], write: Callable[[], None]) -> bool:
         wait = self._settings.first_retry_s
         while True:
             try:
@@ -345,6 +382,19 @@ class Collector:
                     log.info("writing succeeds again", extra={"what": what})
                 self._store_available = True
                 return True
+
+    def _make_sparkplug(self, births: Births | None, path: Path | None) -> SparkplugHost | None:
+        if not SparkplugHost.needed(self._topics):
+            return None
+        return SparkplugHost(self._topics, births, SequenceFile(path), max_payload=self._settings.max_payload)
+
+    def _tell_stale(self, notices: Sequence[StaleNotice]) -> None:
+        for notice in notices:
+            try:
+                self._on_stale(notice)
+            except Exception:
+                self._sink_failures += 1
+                log.exception("a notice of stale points was not taken", extra={"gateway": notice.gateway})
 
     def _tell_sinks(self, batch: ReadingBatch) -> None:
         for sink in self._sinks:

@@ -1,0 +1,89 @@
+"""Births and deaths in the relational database, so that they outlast the collector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from collector.mapping import TopicMap
+from collector.sparkplug.changes import BirthRecord, Mark, Owner, notices_of
+from facility.database import Base, Database, Microseconds
+from facility.readings import StaleNotice
+from facility.site import Site
+
+
+class SparkplugBirthRow(Base):
+    """The last birth of one edge node or device."""
+
+    __tablename__ = "sparkplug_births"
+
+    group_id: Mapped[str] = mapped_column(primary_key=True)
+    node_id: Mapped[str] = mapped_column(primary_key=True)
+    device_id: Mapped[str] = mapped_column(primary_key=True)
+    bd_seq: Mapped[Microseconds | None]  # the specification allows 64 bits
+    born_us: Mapped[Microseconds]
+    died_us: Mapped[Microseconds | None]
+    payload: Mapped[bytes]
+
+
+class Births:
+    """The table of births. Safe to use from several threads and processes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self) -> Sequence[BirthRecord]:
+        """Return all that is known; StoreUnavailable if the database cannot be read."""
+        with self._database.reading() as session:
+            return [
+                BirthRecord(
+                    Owner(row.group_id, row.node_id, row.device_id), row.bd_seq, row.born_us, row.died_us, row.payload
+                )
+                for row in session.scalars(select(SparkplugBirthRow))
+            ]
+
+    def save(self, records: Iterable[BirthRecord]) -> None:
+        """Keep records in place of those before; when this returns they are durable. StoreUnavailable: try again."""
+        with self._database.session() as session:
+            for record in records:
+                group, node, device = record.owner
+                session.merge(
+                    SparkplugBirthRow(
+                        group_id=group, node_id=node, device_id=device, bd_seq=record.bd_seq, born_us=record.born_us,
+                        died_us=record.died_us, payload=record.payload,
+                    )
+                )  # fmt: skip
+
+
+def offline_points(site: Site, births: Births) -> Sequence[StaleNotice]:
+    """
+    Return which points are offline by what gateways said last: for processes that serve pages and collect nothing.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the database cannot be read.
+    """
+    topics = TopicMap(site)
+    plans = {Owner(t.group, t.node, t.device): plan for t, plan in topics.sparkplug_plans().items()}
+    if not plans:
+        return ()
+    points = {owner: topics.points_of(plan) for owner, plan in plans.items()}
+    return notices_of(stale_by(births.load(), points))
+
+
+def stale_by(records: Iterable[BirthRecord], points: dict[Owner, Sequence[int]]) -> dict[int, Mark]:
+    """Return the points that the deaths on record make stale; a node's death is that of all its devices."""
+    stale: dict[int, Mark] = {}
+    for record in sorted(records, key=lambda r: bool(r.owner.device)):
+        if record.died_us is None:
+            continue
+        mark = Mark(record.died_us, record.owner)
+        for owner, mine in points.items():
+            if owner == record.owner or (not record.owner.device and owner[:2] == record.owner[:2]):
+                for point in mine:
+                    # The node's death came first in this order, but the device may have died before it.
+                    stale[point] = min(stale.get(point, mark), mark)
+    return stale
