@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from analytics.data_health import HealthState
 from analytics.desk import Desk
 from api.live import LiveBoard, Snapshot
 from api.security.users import Person, list_users
@@ -51,6 +52,11 @@ def _no_collector() -> None:
     return None
 
 
+def no_health() -> None:
+    """Return nothing: no watch over the data runs in this process."""
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """
@@ -67,6 +73,7 @@ class Context:
     clock : the time now [µs UTC]; an argument, so that tests can turn it
     settings : how the application meets the network
     replays : who decodes the quarantine again on order; None where no collector runs in this process
+    health : how the data fare; None where no watch over them runs in this process
     """
 
     site: Site
@@ -78,6 +85,7 @@ class Context:
     collector: Callable[[], CollectorStatus | None] = _no_collector
     clock: Callable[[], int] = now_us
     settings: WebSettings = field(default_factory=WebSettings)
+    health: Callable[[], HealthState | None] = no_health
     replays: Replays | None = None
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).

@@ -7,22 +7,24 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from analytics.data_health import DataHealth, Listening
 from analytics.desk import Desk
 from analytics.live import LiveFeed, LiveRules
 from analytics.schedule import Jobs
 from api.app import create_app
-from api.context import Context, WebSettings
+from api.context import Context, WebSettings, no_health
 from api.live import LiveBoard
 from api.options import Options, broker_address, write_broker_url
 from api.replaying import orders_of
 from api.security.users import Credentials, ensure_first_user
 from api.serving import Server
 from collector.broker import EmbeddedBroker
+from collector.gateways import GatewayTimes
 from collector.quarantine import Quarantine
 from collector.replay import Replays
 from collector.service import Collector, expected_sessions
@@ -76,6 +78,7 @@ class Service:
         self.first_login: Credentials | None = None
         self.broker_url: str | None = None
         self.collector: Collector | None = None
+        self.health: DataHealth | None = None
         self.replays: Replays | None = None
         self._closing = ExitStack()
         self.site: Site
@@ -121,8 +124,11 @@ class Service:
         self.quarantine = Quarantine(self.database)
         sinks: list[Callable[[ReadingBatch], None]] = [self.board]
         if self.roles.judge:
+            self.health = DataHealth(
+                self.site, self.store, self.desk, self.clock, listening=self._listening, gateways=self._gateway_times
+            )
             feed = self._start_judging()
-            sinks.append(lambda batch: feed(batch.as_seen(self.clock())))
+            sinks += [lambda batch: feed(batch.as_seen(self.clock())), self.health]
         if self.roles.collect:
             self._start_collecting(sinks)
         else:
@@ -135,7 +141,7 @@ class Service:
         feed = LiveFeed(rules, self.desk.take_events, (self.store.write, self.board), self.clock, first)
         feed.start()
         self._closing.callback(feed.stop)
-        jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock)
+        jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock, self.health)
         jobs.start()
         self._closing.callback(jobs.stop)
         return feed
@@ -173,6 +179,18 @@ class Service:
         self.replays.start()
         self._closing.callback(self.replays.stop)
 
+    def _listening(self) -> Listening:
+        """Return whether readings can reach us: silence is nobody's fault while they cannot."""
+        status = self.collector.status() if self.collector is not None else None
+        if status is None or (status.connected and status.store_available):
+            return Listening(True)
+        if not status.connected:
+            return Listening(False, status.detail)
+        return Listening(False, status.last_error, "data.not_stored")
+
+    def _gateway_times(self) -> Mapping[str, GatewayTimes]:
+        return self.collector.gateways() if self.collector is not None else {}
+
     def _start_looking(self) -> None:
         """Read the newest values from the store every few seconds: another process collects them."""
         ended = threading.Event()
@@ -202,6 +220,7 @@ class Service:
             clock=self.clock,
             settings=WebSettings(hosts=self.options.hosts, https=self.options.https),
             replays=self.replays,
+            health=self.health.state if self.health is not None else no_health,
         )
 
     def run(self) -> None:

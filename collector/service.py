@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from typing import Literal
 from collector.arrivals import ArrivalLedger
 from collector.broker import BrokerAddress
 from collector.decode import Decoder, Draft
+from collector.gateways import GatewayBook, GatewayTimes
 from collector.link import Link, LinkSettings, LinkState
 from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
@@ -164,6 +165,7 @@ class Collector:
         self._on_stale = on_stale
         self._sparkplug = self._make_sparkplug(births, data_dir / f"sparkplug-{safe}" if data_dir is not None else None)
         self._decoder = Decoder(self._topics, self._ledger, self._settings.max_payload, self._sparkplug)
+        self._gateways = GatewayBook(site)
         self._link = Link(
             broker,
             name,
@@ -179,6 +181,7 @@ class Collector:
             self._sparkplug.send, self._sparkplug.announce = self._link.publish, self._link.announce
         self._turn = threading.Condition()
         self._handed: tuple[Draft, int] | None = None  # draft and number of the connection it came by
+        self._handed_us = 0  # when the last message of that draft arrived
         self._committing: Draft | None = None
         self._idle = True
         self._stopping = threading.Event()
@@ -247,6 +250,10 @@ class Collector:
             connections=link.connections,
         )
 
+    def gateways(self) -> Mapping[str, GatewayTimes]:
+        """Return how late each gateway's messages were by its own clock, lately; from any thread."""
+        return self._gateways.times()
+
     # In the link's thread ----------------------------------------------------------------------------------------
 
     def _on_message(self, topic: str, payload: bytes, mid: int, dup: bool, retained: bool) -> None:
@@ -287,6 +294,7 @@ class Collector:
         with self._turn:
             if self._idle and self._handed is None:
                 self._handed = (self._decoder.take(), self._link.connection)
+                self._handed_us = self._last_message_us or 0
                 self._idle = False
                 self._turn.notify_all()
 
@@ -329,6 +337,7 @@ class Collector:
     def _commit(self, draft: Draft, connection: int) -> bool:
         """Store, record, acknowledge, tell the sinks. False if it was given up, on stopping with the store away."""
         batch = draft.batch(self._topics)
+        self._gateways.learn(draft, self._topics, self._handed_us)
         if not (self._until_done("store", lambda: self._store.write(batch) if len(batch) else None)
                 and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))
                 and self._keep_births(draft)):  # fmt: skip

@@ -477,13 +477,6 @@ def _one_or_many(plan: HealthPlan, m: int, points: Sequence[int]) -> Names:
     return _count(len(points), "个测点", "point", "points")
 
 
-def _one_or_many(plan: HealthPlan, m: int, points: Sequence[int]) -> Names:
-    """Return the name of a single point, or how many there are."""
-    if len(points) == 1:
-        return plan.machines[m].points[plan.site.points.addresses[points[0]].point].name
-    return _count(len(points), "个测点", "point", "points")
-
-
 def _plural(n: int, one: str) -> str:
     return f"{n} {one}" if n == 1 else f"{n} {one}s"
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.names import Names
+from facility.gateways import Gateway, gateway_of
 from facility.site import Equipment, Site
 
 _US: Final = 1_000_000
@@ -18,22 +18,6 @@ _WHOLE: Final = ("running", "breaker_closed", "burner_running", "fan_running", "
 _OFF_WORDS: Final = frozenset({"stopped", "breaker_open"})
 # Without such a state, less than this share of the rated power is a machine that is off.
 _OFF_SHARE: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """
-    What stands between machines and the broker.
-
-    Attributes
-    ----------
-    id : as the site file names it; `room:<room>` for the machines of a room whose gateway it does not name
-    named : False for such a room
-    """
-
-    id: str
-    name: Names
-    named: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +87,7 @@ def make_plan(site: Site) -> HealthPlan:
     machines = tuple(site.equipment.values())
     gateways: dict[str, Gateway] = {}
     for item in machines:
-        found = _gateway_of(site, item)
+        found = gateway_of(site, item)
         gateways.setdefault(found.id, found)
     position = {name: i for i, name in enumerate(gateways)}
     specs = [spec for item in machines for spec in item.points.values()]
@@ -123,7 +107,7 @@ def make_plan(site: Site) -> HealthPlan:
         machines=machines,
         gateways=tuple(gateways.values()),
         machine=np.repeat(np.arange(len(machines)), counts).astype(np.intp),
-        gateway=np.array([position[_gateway_of(site, item).id] for item in machines], dtype=np.intp),
+        gateway=np.array([position[gateway_of(site, item).id] for item in machines], dtype=np.intp),
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.intp),
         every_us=np.array([round(spec.every * _US) for spec in specs], dtype=np.int64),
         measured=np.array([spec.kind != "derived" for spec in specs], dtype=bool),
@@ -133,16 +117,6 @@ def make_plan(site: Site) -> HealthPlan:
         inputs=inputs,
         off=tuple(_off_sign(item, index) for item in machines),
     )
-
-
-def _gateway_of(site: Site, item: Equipment) -> Gateway:
-    if item.telemetry is not None and item.telemetry.gateway:
-        name = item.telemetry.gateway
-        return Gateway(name, Names(zh=name, en=name), named=True)
-    room = site.rooms.get(item.room or "")
-    if room is None:
-        return Gateway("room:", Names(zh="未指明网关", en="Gateway not named"), named=False)
-    return Gateway(f"room:{room.id}", Names(zh=f"{room.name.zh}网关", en=f"Gateway of {room.name.en}"), named=False)
 
 
 def _inputs(item: Equipment, names: Sequence[str], index: Mapping[str, int]) -> tuple[int, ...]:

@@ -1,4 +1,8 @@
-"""The jobs of a service: waste rules every hour, a look at each machine as new data come. Missed runs are caught up."""
+"""
+The jobs of a service: waste rules every hour, a look at each machine as new data come, a watch over the data.
+
+Missed runs are caught up.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from analytics.data_health import DataHealth
 from analytics.desk import Desk
 from analytics.schedule.machines import Progress, judge, pace_us
 from analytics.waste import RULES, RuleContext
@@ -23,6 +28,8 @@ log = logging.getLogger(__name__)
 
 _WASTE_HOURS: Final = 1
 _LOOK_S: Final = 5
+_SILENCE_S: Final = 5
+_EXAMINE_S: Final = 15
 # Looks at machines at one turn, and how long they may take together: many machines may be due at once, and the service
 # has other things to do.
 _LOOKS_A_TURN: Final = 4
@@ -44,12 +51,20 @@ class Jobs:
     desk : takes the findings
     database : keeps how far each machine has been judged
     clock : the time now [µs]
+    health : watches over the data themselves, if that is wanted
     """
 
     def __init__(
-        self, site: Site, store: TelemetryStore, desk: Desk, database: Database, clock: Callable[[], int]
+        self,
+        site: Site,
+        store: TelemetryStore,
+        desk: Desk,
+        database: Database,
+        clock: Callable[[], int],
+        health: DataHealth | None = None,
     ) -> None:
         self._site, self._store, self._desk, self._database, self._clock = site, store, desk, database, clock
+        self._health = health
         self._watched = [(e, e.anomaly) for e in site.equipment.values() if e.anomaly is not None]
         self._seen_us: dict[str, int] = {}  # newest reading at the last look
         self._newest_us: dict[str, tuple[int, int]] = {}  # newest reading, and the time now when it was first seen
@@ -64,6 +79,9 @@ class Jobs:
         together = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None, "next_run_time": now}
         self._scheduler.add_job(self.judge_machines, "interval", seconds=_LOOK_S, id="machines", **together)
         self._scheduler.add_job(self.run_waste_rules, "interval", hours=_WASTE_HOURS, id="waste", **together)
+        if self._health is not None:
+            self._scheduler.add_job(self.look_for_silence, "interval", seconds=_SILENCE_S, id="silence", **together)
+            self._scheduler.add_job(self.examine_data, "interval", seconds=_EXAMINE_S, id="data", **together)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -85,6 +103,25 @@ class Jobs:
                 log.warning("waste rule %s waits for its data: %s", rule.code, error)
             except Exception:
                 log.exception("waste rule %s failed", rule.code)
+
+    def look_for_silence(self) -> None:
+        """Look who is silent and whose clock is wrong."""
+        if self._health is not None:
+            self._try("the look for silence", self._health.look)
+            self._try("the look at clocks", self._health.look_at_clocks)
+
+    def examine_data(self) -> None:
+        """Examine the last day of the machines whose turn it is, for a moment: there are many of them."""
+        if self._health is not None:
+            self._try("the examination of data", self._health.examine)
+
+    def _try(self, what: str, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except StoreUnavailable as error:
+            log.warning("%s waits for its data: %s", what, error)
+        except Exception:
+            log.exception("%s failed", what)
 
     def judge_machines(self, most: int = _LOOKS_A_TURN) -> int:
         """
