@@ -29,6 +29,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collector.broker import BrokerAddress
+from collector.filters import FilterMemory
 from collector.inbound import NOT_UTF8, Inbound, OnMessage
 from collector.sparkplug.presence import Announcement, Presence
 
@@ -41,6 +42,7 @@ _MOST_OUTGOING = 10_000
 _PUBACK = 0x40
 _BRIEF_S, _TOO_OFTEN = 10.0, 3
 _SEND_ONLY_IF_NEW = 1  # retained messages: only with a subscription that the session did not have
+_SEND_NEVER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +69,20 @@ class LinkSettings:
 
 class Link:
     """
-    A lasting connection with a named session.
+    A lasting connection with a named session, or with `watching` one that leaves nothing behind at the broker.
 
     Parameters
     ----------
     address, client_id : which broker, and the session's name there
-    filters : topic filters to subscribe to, QoS 1
+    filters : topic filters to subscribe to, QoS 1; with `watching` QoS 0
     on_message : called in the link's thread with topic, payload, packet id (0: nothing to acknowledge), whether it is
         marked as sent again, whether it was retained; must not raise
     on_pause : called in the link's thread whenever no more is to be read for now; a good moment to hand on
     may_read : asked before each burst; while False nothing is read
     on_connected : called in the link's thread once the broker has greeted us and we have subscribed
     presence : what is said of our being there, in a greeting, a farewell and a will; None: nothing
+    memory : remembers which filters the session has, so that those no longer wanted are given up; None: in memory only
+    watching : begin anew with each connection, and have the broker keep nothing for us
     """
 
     def __init__(
@@ -92,6 +96,8 @@ class Link:
         may_read: Callable[[], bool],
         on_connected: Callable[[], None] = lambda: None,
         presence: Presence | None = None,
+        memory: FilterMemory | None = None,
+        watching: bool = False,
         settings: LinkSettings | None = None,
     ) -> None:
         self._address = address
@@ -102,6 +108,8 @@ class Link:
         self._may_read = may_read
         self._on_connected = on_connected
         self._presence = presence
+        self._memory = memory or FilterMemory(None)
+        self._watching = watching
         self._connected_us = 0
         self._settings = settings or LinkSettings()
         self._stopping = threading.Event()
@@ -231,11 +239,11 @@ class Link:
         try:
             if tried == mqtt.MQTTv5:
                 properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-                properties.SessionExpiryInterval = self._settings.session_expiry_s
+                properties.SessionExpiryInterval = 0 if self._watching else self._settings.session_expiry_s
                 properties.ReceiveMaximum = self._settings.receive_maximum
                 client.connect(
                     self._address.host, self._address.port, self._settings.keepalive_s,
-                    clean_start=False, properties=properties,
+                    clean_start=self._watching, properties=properties,
                 )  # fmt: skip
             else:
                 client.connect(self._address.host, self._address.port, self._settings.keepalive_s)
@@ -259,7 +267,7 @@ class Link:
             self._on_message,
             CallbackAPIVersion.VERSION2,
             client_id=self._client_id,
-            clean_session=None if protocol == mqtt.MQTTv5 else False,
+            clean_session=None if protocol == mqtt.MQTTv5 else self._watching,
             protocol=protocol,
             reconnect_on_failure=False,
             manual_ack=True,
@@ -276,6 +284,7 @@ class Link:
         client.on_connect = self._connected
         client.on_publish = self._published
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_disconnect = self._disconnected
         client.on_message = self._message
         return client
@@ -298,11 +307,7 @@ class Link:
         if self.connections == 1:
             # Which protocol the broker speaks had to be tried; that is no trouble to tell of.
             self.last_error, self.last_error_us = "", None
-        if self._protocol == mqtt.MQTTv5:
-            options = SubscribeOptions(qos=1, retainHandling=_SEND_ONLY_IF_NEW)
-            client.subscribe([(f, options) for f in self._filters])
-        else:
-            client.subscribe([(f, 1) for f in self._filters])
+        self._subscribe(client)
         self.state = "connected"
         self.detail = f"connected to {self._address} by {self.protocol}"
         self.announce()
@@ -311,6 +316,23 @@ class Link:
             "broker connected",
             extra={"broker": str(self._address), "protocol": self.protocol, "session_present": self.session_present},
         )
+
+    def _subscribe(self, client: mqtt.Client) -> None:
+        qos = 0 if self._watching else 1
+        # What the session was asked for before, and is not wanted any more, would go on coming for ever.
+        unwanted = sorted(self._memory.filters - set(self._filters)) if self.session_present else []
+        self._memory.keep({*self._filters, *unwanted})
+        if self._protocol == mqtt.MQTTv5:
+            options = SubscribeOptions(qos=qos, retainHandling=_SEND_NEVER if self._watching else _SEND_ONLY_IF_NEW)
+            client.subscribe([(f, options) for f in self._filters])
+        else:
+            client.subscribe([(f, qos) for f in self._filters])
+        if unwanted:
+            log.info("topics that are no longer wanted are given up", extra={"filters": unwanted})
+            client.unsubscribe(unwanted)
+
+    def _unsubscribed(self, _client: mqtt.Client, *_: Any) -> None:
+        self._memory.keep(set(self._filters))
 
     def _subscribed(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         refused = [f for f, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
