@@ -30,7 +30,7 @@ class SessionSettings:
     ----------
     window_us, window_messages : messages that came early wait so long, and so many, for the missing one
     hold_us, hold_messages, hold_bytes : what cannot be understood waits so long, and so much, for the rebirth
-    device_us : after a node's birth its devices' births are waited for so long
+    device_us : so long a node's devices may take to be born after it, and a node to answer that it is not dead
     first_pause_us, longest_pause_us : between two requests for a rebirth, doubling while they go unanswered
     """
 
@@ -141,6 +141,7 @@ class NodeSession:
     _held_bytes: int = 0
     _awaited: dict[str, int] = field(default_factory=dict)
     _born_us: int = 0
+    _doubted_death_us: int | None = None
     _wanted: bool = False
     _pause_us: int = 0
     _next_us: int = 0
@@ -167,6 +168,7 @@ class NodeSession:
     def take(self, heard: Heard, now_us: int) -> list[Step]:
         """Take a message and return what follows."""
         steps: list[Step] = []
+        self._doubted_death_us = None  # whoever speaks lives
         if heard.kind == "NBIRTH":
             self._node_born(heard, now_us, steps)
         elif heard.kind == "NDEATH":
@@ -186,6 +188,9 @@ class NodeSession:
             # Its node was born anew without it: it died unheard.
             del self._awaited[device]
             steps.append(Died((device,), self._born_us))
+        doubted_us = self._doubted_death_us
+        if doubted_us is not None and now_us - doubted_us >= self.settings.device_us:
+            self._die(doubted_us, steps)
         if self._wanted and now_us >= self._next_us:
             self._ask(now_us, steps)
         return steps
@@ -193,7 +198,8 @@ class NodeSession:
     @property
     def waits(self) -> bool:
         """Return whether anything would come of time that passes."""
-        return bool(self._early or self._held or self._awaited or self._wanted)
+        doubted = self._doubted_death_us is not None
+        return bool(self._early or self._held or self._awaited or self._wanted or doubted)
 
     def give_up(self) -> list[Step]:
         """Hand back all that waits: we stop."""
@@ -236,9 +242,14 @@ class NodeSession:
     def _node_died(self, heard: Heard, now_us: int, steps: list[Step]) -> None:
         other = None not in (self.bd_seq, heard.bd_seq) and self.bd_seq != heard.bd_seq
         if self.alive and self.sure and other:
-            # The death of an earlier connection, told late. Should it be that of a later one, the answer will tell.
+            # Mostly the death of an earlier connection, told late. But it may be that of a later one, or of a node that
+            # counts wrongly: the node's answer will tell, and its silence too.
+            self._doubted_death_us = heard.arrival_us
             self._ask(now_us, steps)
             return
+        self._die(heard.arrival_us, steps)
+
+    def _die(self, at_us: int, steps: list[Step]) -> None:
         for one in sorted(self._early.values(), key=self._distance):
             if one.kind in _DATA and self._is_understood(one):
                 steps.append(Values(one))
@@ -248,8 +259,8 @@ class NodeSession:
         while self._held:
             steps.append(GivenUp(self._pop_held(), "the node went offline before a birth came"))
         if self.alive is not False:
-            steps.append(Died((NODE,), heard.arrival_us))
-        self.alive, self.seq, self.sure, self._wanted = False, None, True, False
+            steps.append(Died((NODE,), at_us))
+        self.alive, self.seq, self.sure, self._wanted, self._doubted_death_us = False, None, True, False, None
         self.aliases.clear()
         self._awaited.clear()
         self._recent.clear()
