@@ -1,9 +1,10 @@
 """The collector: what the broker sends is decoded, stored, and only then acknowledged.
 
-Two threads. The link's thread reads and decodes into a draft. The commit thread takes the draft, writes it, and gives
-its packet ids back for acknowledgement; what has arrived meanwhile is the next draft (group commit). While the store
-is away the draft stays in hand and unacknowledged, and the link stops reading once enough is waiting: the broker
-keeps the rest.
+Two threads. The link's thread reads and decodes into a draft. The commit thread takes the draft, writes it, tells the
+live sinks, and gives its packet ids back for acknowledgement; what has arrived meanwhile is the next draft (group
+commit). While it can be written nowhere the drafts stay in hand and unacknowledged, and the link stops reading once
+enough is waiting: the broker keeps the rest. What is in hand is judged all the same, once, and a `Watch` judges what
+the broker keeps back.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from collector.arrivals import ArrivalLedger
 from collector.broker import BrokerAddress
-from collector.decode import Decoder, Draft
+from collector.decode import SPARKPLUG_TOPICS, Decoder, Draft
+from collector.filters import FilterMemory, shared_filters
 from collector.gateways import GatewayBook, GatewayTimes
 from collector.link import Link, LinkSettings, LinkState
 from collector.mapping import TopicMap
@@ -27,8 +33,9 @@ from collector.sparkplug.births import Births
 from collector.sparkplug.host import SparkplugHost
 from collector.sparkplug.presence import Presence
 from collector.sparkplug.sequence_file import SequenceFile
+from collector.watch import Watch
 from facility.errors import StoreUnavailable
-from facility.readings import ReadingBatch, StaleNotice
+from facility.readings import CLOCK_SUSPECT, HISTORICAL, ReadingBatch, StaleNotice
 from facility.site import Site
 from facility.store import TelemetryStore
 
@@ -38,6 +45,7 @@ Sink = Callable[[ReadingBatch], None]
 OnStale = Callable[[StaleNotice], None]
 _FLUSH_S = 5.0
 _TICK_S = 0.1  # how often waiting messages of Sparkplug are looked at
+_LOOK_S = 2.0  # how often it is asked whether the watch is still needed
 _PROMPT_MESSAGES = 20  # mosquitto lets only 20 fly with MQTT 3.1.1: waiting for more would wait for nothing
 
 
@@ -87,6 +95,7 @@ class CollectorStatus:
     last_error, last_error_us : the newest trouble in words, and when; "" and None: there was none
     sink_failures : how often a live sink raised
     connections : times that the broker greeted us
+    watching : readings cannot be committed, and are judged by the watch meanwhile
     """
 
     connected: bool
@@ -107,6 +116,35 @@ class CollectorStatus:
     last_error_us: int | None
     sink_failures: int
     connections: int
+    watching: bool = False
+
+
+@dataclass(slots=True)
+class _Job:
+    """A draft on its way to the store."""
+
+    draft: Draft
+    batch: ReadingBatch
+    connection: int  # number of the connection that it came by
+    began_us: int  # when its first message arrived
+    told: bool = False  # the sinks have it
+
+
+class _Yardstick:
+    """Tells when the collector has caught up with what the watch hears: by how much each has received."""
+
+    def __init__(self, received: int) -> None:
+        self._first = self._received = received
+        self._heard = 0
+        self._looked_s = time.monotonic()
+
+    def caught_up(self, received: int, heard: int) -> bool:
+        """Return True if all that the watch has heard has come, and no backlog comes any more. Answers seldom."""
+        if time.monotonic() - self._looked_s < _LOOK_S:
+            return False
+        here, there = received - self._received, heard - self._heard
+        self._received, self._heard, self._looked_s = received, heard, time.monotonic()
+        return here <= 1.2 * there + 20 and received - self._first >= 0.98 * heard - 20
 
 
 def session_name(site: Site) -> str:
@@ -126,11 +164,13 @@ class Collector:
     Parameters
     ----------
     site, store, broker : what to collect, where to keep it, where it comes from
-    sinks : called with each batch once it is stored, in the commit thread; one that raises is counted, nothing more
+    sinks : called with each batch once it is stored; if it can be stored nowhere, before that. One that raises is
+        counted, nothing more. Without sinks nothing is judged.
     quarantine : where rejected messages go
     client_id : the session's name at the broker; each collector needs its own
     data_dir : folder for the notes that bridge a crash; None keeps them in memory
     subscriptions : topic filters in place of those that the site file implies
+    share : name of the group of collectors that share the messages; None: all of them come here
     births : where births of Sparkplug outlast a restart; None keeps them in memory
     on_stale : told which points have no value any more; in the commit thread, after the batches that came before, and
         in `start` of what was so before
@@ -148,6 +188,7 @@ class Collector:
         client_id: str | None = None,
         data_dir: Path | None = None,
         subscriptions: Sequence[str] | None = None,
+        share: str | None = None,
         births: Births | None = None,
         on_stale: OnStale = lambda _notice: None,
         settings: CollectorSettings | None = None,
@@ -166,23 +207,34 @@ class Collector:
         self._sparkplug = self._make_sparkplug(births, data_dir / f"sparkplug-{safe}" if data_dir is not None else None)
         self._decoder = Decoder(self._topics, self._ledger, self._settings.max_payload, self._sparkplug)
         self._gateways = GatewayBook(site)
+        filters = tuple(subscriptions) if subscriptions is not None else self._topics.filters()
+        self._telling = threading.Lock()
+        self._make_watch: Callable[[], Watch] = lambda: Watch(
+            site, broker, f"{name}-watch", filters, self._tell, births=births, clock=clock,
+            max_payload=self._settings.max_payload, settings=self._settings.link,
+        )  # fmt: skip
+        self._watch: Watch | None = None
+        self._yardstick = _Yardstick(0)
         self._link = Link(
             broker,
             name,
-            tuple(subscriptions) if subscriptions is not None else self._topics.filters(),
+            shared_filters(filters, share) if share is not None else filters,
             on_message=self._on_message,
             on_pause=self._offer,
             may_read=self._may_read,
             on_connected=self._on_connected,
             presence=Presence.of(site.sparkplug),
+            memory=FilterMemory(data_dir / f"topics-{safe}.json" if data_dir is not None else None),
             settings=self._settings.link,
         )
         if self._sparkplug is not None:
             self._sparkplug.send, self._sparkplug.announce = self._link.publish, self._link.announce
         self._turn = threading.Condition()
-        self._handed: tuple[Draft, int] | None = None  # draft and number of the connection it came by
+        self._handed: tuple[Draft, int, int] | None = None  # draft, number of its connection, arrival of its first
         self._handed_us = 0  # when the last message of that draft arrived
-        self._committing: Draft | None = None
+        self._draft_began_us = 0
+        self._jobs: deque[_Job] = deque()
+        self._jobs_messages = self._jobs_bytes = 0
         self._idle = True
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -214,11 +266,12 @@ class Collector:
             self._thread.join(self._settings.stop_s)
         self._link.request_stop()
         self._link.join(self._settings.stop_s)
+        self._end_watch()
         if self._sparkplug is not None:
             left = Draft()
             self._sparkplug.give_up(left, self._clock())
             if left.messages:
-                self._commit(left, 0)
+                self._commit([_Job(left, left.batch(self._topics), 0, self._clock())])
         self._flushed_s = 0.0
         self._flush_counts()
 
@@ -228,7 +281,8 @@ class Collector:
         troubles = [(self._last_error_us, self._last_error), (link.last_error_us, link.last_error)]
         error_us, error = max(((at, words) for at, words in troubles if at is not None), default=(None, ""))
         drafts = [self._decoder.draft]
-        drafts += [d for d in (self._handed[0] if self._handed else None, self._committing) if d is not None]
+        handed, watch = self._handed, self._watch
+        drafts += [handed[0]] if handed is not None else []
         return CollectorStatus(
             connected=link.state == "connected",
             state=link.state,
@@ -239,8 +293,8 @@ class Collector:
             stored=self._stored,
             quarantined=self._quarantined,
             batches=self._batches,
-            waiting=sum(d.messages for d in drafts),
-            waiting_bytes=sum(d.bytes for d in drafts),
+            waiting=sum(d.messages for d in drafts) + self._jobs_messages,
+            waiting_bytes=sum(d.bytes for d in drafts) + self._jobs_bytes,
             last_message_us=self._last_message_us,
             last_commit_us=self._last_commit_us,
             store_available=self._store_available,
@@ -248,6 +302,7 @@ class Collector:
             last_error_us=error_us,
             sink_failures=self._sink_failures,
             connections=link.connections,
+            watching=watch is not None and watch.state == "connected",
         )
 
     def gateways(self) -> Mapping[str, GatewayTimes]:
@@ -262,6 +317,12 @@ class Collector:
         self._last_message_us = now_us
         if dup:
             self._redelivered += 1
+        if not self._decoder.draft.messages:
+            self._draft_began_us = now_us
+        watch = self._watch
+        if watch is not None and watch.covers(now_us) and not topic.startswith(SPARKPLUG_TOPICS):
+            # The broker held back what comes now, nobody knows for how long: its arrival says nothing.
+            retained = True
         try:
             self._decoder.add(topic, payload, now_us, mid, dup, retained)
         except Exception as error:
@@ -277,8 +338,11 @@ class Collector:
             self._sparkplug.connected(self._decoder.draft, self._clock())
 
     def _may_read(self) -> bool:
-        draft = self._decoder.draft
-        return draft.messages < self._settings.max_waiting_messages and draft.bytes < self._settings.max_waiting_bytes
+        draft, most = self._decoder.draft, self._settings
+        return (
+            draft.messages + self._jobs_messages < most.max_waiting_messages
+            and draft.bytes + self._jobs_bytes < most.max_waiting_bytes
+        )
 
     def _offer(self) -> None:
         """Hand the draft to the commit thread if that has nothing to do."""
@@ -293,7 +357,7 @@ class Collector:
             return
         with self._turn:
             if self._idle and self._handed is None:
-                self._handed = (self._decoder.take(), self._link.connection)
+                self._handed = (self._decoder.take(), self._link.connection, self._draft_began_us)
                 self._handed_us = self._last_message_us or 0
                 self._idle = False
                 self._turn.notify_all()
@@ -301,56 +365,71 @@ class Collector:
     # In the commit thread ----------------------------------------------------------------------------------------
 
     def _commit_forever(self) -> None:
-        linger = self._settings.linger_s
         while True:
-            with self._turn:
-                if self._handed is None:
-                    self._idle = True
-                    # The link may hold a few messages back for company: it is asked to look again.
-                    self._turn.wait(linger if self._decoder.draft.messages else 0.25)
-                if self._handed is not None:
-                    draft, connection = self._handed
-                    self._committing = draft
-                    self._handed = None
-                else:
-                    draft = None
-            if draft is None:
-                if self._decoder.draft.messages:
+            jobs: tuple[_Job, ...] = ()
+            try:
+                # The link may hold a few messages back for company: it is asked to look again.
+                linger_s = self._settings.linger_s if self._decoder.draft.messages else 0.25
+                self._take_over(0.0 if self._jobs else linger_s)
+                jobs = tuple(self._jobs)
+                if jobs:
+                    self._began_s = time.monotonic()
+                    if not self._commit(jobs):
+                        return
+                elif self._decoder.draft.messages:
                     self._link.wake()
                 elif self._stopping.is_set():
                     return
                 else:
                     self._flush_counts()
-                continue
-            self._began_s = time.monotonic()
-            try:
-                if not self._commit(draft, connection):
-                    return
+                self._look_after_watch()
             except Exception as error:
                 # A fault of ours. Not acknowledged: the broker sends these messages again on the next connection.
-                log.exception("a batch could not be committed", extra={"messages": draft.messages})
-                self._last_error = f"internal fault, {draft.messages} messages stay at the broker: {error}"
+                messages = sum(job.draft.messages for job in jobs)
+                log.exception("a batch could not be committed", extra={"messages": messages})
+                self._last_error = f"internal fault, {messages} messages stay at the broker: {error}"
                 self._last_error_us = self._clock()
-                self._idle = True
-            self._committing = None
+            for job in jobs:
+                self._jobs.popleft()
+                self._jobs_messages -= job.draft.messages
+                self._jobs_bytes -= job.draft.bytes
 
-    def _commit(self, draft: Draft, connection: int) -> bool:
-        """Store, record, acknowledge, tell the sinks. False if it was given up, on stopping with the store away."""
-        batch = draft.batch(self._topics)
+    def _take_over(self, wait_s: float) -> bool:
+        """Take the next draft from the link, if it has one within so long."""
+        with self._turn:
+            if self._handed is None:
+                self._idle = True
+                self._turn.wait(wait_s)
+            handed, self._handed = self._handed, None
+        if handed is None:
+            return False
+        draft, connection, began_us = handed
         self._gateways.learn(draft, self._topics, self._handed_us)
-        if not (self._until_done("store", lambda: self._store.write(batch) if len(batch) else None)
-                and self._until_done("quarantine", lambda: self._quarantine.record(draft.rejections))
-                and self._keep_births(draft)):  # fmt: skip
+        self._jobs.append(_Job(draft, draft.batch(self._topics), connection, began_us))
+        self._jobs_messages += draft.messages
+        self._jobs_bytes += draft.bytes
+        return True
+
+    def _commit(self, jobs: Sequence[_Job]) -> bool:
+        """Store, tell the sinks, record, acknowledge. False if it was given up, on stopping with the store away."""
+        batch = jobs[0].batch if len(jobs) == 1 else ReadingBatch.concat([job.batch for job in jobs])
+        if not self._until_done("store", lambda: self._store.write(batch) if len(batch) else None):
+            return False
+        for job in jobs:
+            self._tell_once(job, as_history=self._is_watched(job))
+        rejected = [job.draft.rejections for job in jobs]
+        if not (self._until_done("quarantine", lambda: self._quarantine.record(chain.from_iterable(rejected)))
+                and all(self._keep_births(job.draft) for job in jobs)):  # fmt: skip
             return False
         self._stored += len(batch)
-        self._quarantined += len(draft.rejections)
+        self._quarantined += sum(map(len, rejected))
         self._batches += 1
         self._last_commit_us = self._clock()
-        self._idle = True  # the next draft may be handed over while the sinks work
-        self._link.acknowledge(connection, draft.mids)
-        if len(batch):
-            self._tell_sinks(batch)
-        self._tell_stale(draft.sparkplug.notices())
+        if len(jobs) == len(self._jobs):
+            # The next draft may be handed over now; what came during a failure is still to be committed.
+            self._idle = True
+        for job in jobs:
+            self._link.acknowledge(job.connection, job.draft.mids)
         return True
 
     def _keep_births(self, draft: Draft) -> bool:
@@ -383,7 +462,8 @@ class Collector:
                     self._last_error = f"the {what} {words}: {error}"
                     self._last_error_us = self._clock()
                 self._store_available = False
-                if self._stopping.wait(wait):
+                self._judge_what_waits(wait)
+                if self._stopping.is_set():
                     return False
                 wait = min(wait * 2, self._settings.longest_retry_s)
             else:
@@ -396,6 +476,59 @@ class Collector:
         if not SparkplugHost.needed(self._topics):
             return None
         return SparkplugHost(self._topics, births, SequenceFile(path), max_payload=self._settings.max_payload)
+
+    # Judging ------------------------------------------------------------------------------------------------------
+
+    def _judge_what_waits(self, seconds: float) -> None:
+        """Let the sinks have what cannot be committed, and what comes in the next seconds too."""
+        if self._sinks and self._watch is None:
+            log.warning("readings cannot be committed: what comes is judged without being stored")
+            self._yardstick = _Yardstick(self._received)
+            self._watch = self._make_watch()
+            self._watch.start()
+        until = time.monotonic() + seconds
+        while True:
+            for job in self._jobs:
+                if not self._is_watched(job):
+                    self._tell_once(job)
+            left = until - time.monotonic()
+            if left <= 0 or self._stopping.is_set():
+                return
+            if not self._take_over(min(left, self._settings.linger_s if self._decoder.draft.messages else 0.25)):
+                self._link.wake()
+
+    def _is_watched(self, job: _Job) -> bool:
+        """Return whether the watch has judged what this draft holds."""
+        return self._watch is not None and self._watch.covers(job.began_us)
+
+    def _tell_once(self, job: _Job, *, as_history: bool = False) -> None:
+        if job.told:
+            return
+        job.told = True
+        batch = job.batch
+        if as_history:
+            # Judged already. What is told now serves derived points; of what has no sure time not even that.
+            batch = batch.take((batch.quality & CLOCK_SUSPECT) == 0)
+            batch = replace(batch, quality=batch.quality | np.uint8(HISTORICAL))
+        self._tell(batch, job.draft.sparkplug.notices())
+
+    def _tell(self, batch: ReadingBatch, notices: Sequence[StaleNotice]) -> None:
+        with self._telling:
+            if len(batch):
+                self._tell_sinks(batch)
+            self._tell_stale(notices)
+
+    def _look_after_watch(self) -> None:
+        """End the watch once readings are committed again and the broker holds none back."""
+        watch = self._watch
+        if watch is not None and self._yardstick.caught_up(self._received, watch.received):
+            log.info("readings are committed as they come again: the watch ends")
+            self._end_watch()
+
+    def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.stop()
 
     def _tell_stale(self, notices: Sequence[StaleNotice]) -> None:
         for notice in notices:
