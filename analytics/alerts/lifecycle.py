@@ -9,6 +9,7 @@ all end       -> resolved; a P1 that nobody has seen stays on the open list unti
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -26,7 +27,6 @@ from facility.names import Names
 from facility.site import Equipment, Site
 
 _TIER_RANK: Final = {"trip": 0, "low_trip": 0, "alarm": 1, "low_alarm": 1, "warn": 2, "low_warn": 2}
-_NOWHERE: Final[dict[str, Any]] = {"building": None, "room": None, "departments": [], "beds": None}
 # Advice for the work list interrupts nobody (domain facts §0.3): it is a finding, not an alert.
 _NO_ALERT: Final = "P4"
 # What a finding says differently once its alert has risen; when and where it began stays.
@@ -100,7 +100,7 @@ def _alert_of(site: Site, finding: Finding, row: FindingRow) -> AlertRow:
         finding_id=row.id, cause=finding.cause, equipment=finding.equipment, limit_id=finding.code,
         priority=finding.priority, life_safety=finding.life_safety, state="firing", title_zh=finding.title.zh,
         title_en=finding.title.en,
-        place=_place(site, machine, finding.since_us) if machine is not None else dict(_NOWHERE),
+        place=_place(site, machine, finding.since_us) if machine is not None else _places(site, finding),
         tiers=[], value=None, unit="", threshold=None, peak=None, started_us=finding.since_us,
         fired_us=finding.found_us, unknown_us=None, acknowledged_us=None, acknowledged_by=None, acknowledged_name=None,
         resolved_us=None, resolved_value=None,
@@ -425,6 +425,26 @@ def _place(site: Site, machine: Equipment, at_us: int) -> dict[str, Any]:
         "departments": [d.id for d in departments],
         "beds": sum(beds) if beds else None,
     }
+
+
+def _places(site: Site, finding: Finding) -> dict[str, Any]:
+    """Return where the machines are that a finding names, if it is about something above them, such as a gateway."""
+    named = [m for name in finding.evidence.get("machines", ()) if (m := site.equipment.get(name)) is not None]
+    places = [_place(site, machine, finding.since_us) for machine in named]
+    day = day_of(finding.since_us, site.time_zone)
+    departments = list(dict.fromkeys(d for place in places for d in place["departments"]))
+    beds = [b for d in departments if (b := site.departments[d].beds.on(day)) is not None]
+    return {
+        "building": _only(place["building"] for place in places),
+        "room": _only(place["room"] for place in places),
+        "departments": departments,
+        "beds": sum(beds) if beds else None,
+    }
+
+
+def _only(names: Iterable[str | None]) -> str | None:
+    found = set(names)
+    return found.pop() if len(found) == 1 else None
 
 
 def _plain(value: float) -> float | None:

@@ -42,6 +42,7 @@ _LIVELY_US: Final = 600 * _US
 _LIVELY_STUCK_US: Final = HOUR_US
 _STUCK_US: Final = 6 * HOUR_US
 _STUCK_TIMES: Final = 5
+_STUCK_READINGS: Final = 20
 _NOISE_LOST: Final = 0.05
 
 
@@ -146,7 +147,7 @@ def _examine_point(
         longest_us, learnt_us = _rests_before(before)
         rest = Rests(running_us, max(whole.longest_us, longest_us))
         learnt_us += int(time_us[-1] - time_us[0]) - whole.now_us
-        stuck_after_us = stuck_after(rest.longest_us, learnt_us, float(value[-1]))
+        stuck_after_us = stuck_after(rest.longest_us, learnt_us, usual_us, float(value[-1]))
         if on_since_us <= time_us[0]:
             noise = noise_left(value)
     return PointExam(
@@ -155,7 +156,7 @@ def _examine_point(
     )  # fmt: skip
 
 
-def stuck_after(longest_us: int, learnt_us: int, value: float) -> int | None:
+def stuck_after(longest_us: int, learnt_us: int, usual_us: int, value: float) -> int | None:
     """
     Return for how long a gauge may stand still before it is stuck; None if it may for good or nobody can tell.
 
@@ -163,11 +164,13 @@ def stuck_after(longest_us: int, learnt_us: int, value: float) -> int | None:
     ----------
     longest_us : the longest rest that it was seen to take [µs]
     learnt_us : how much of its past is known; less than a day tells nothing [µs]
+    usual_us : between two readings [µs]
     value : at which it stands; zero is where flows and currents rest
     """
     if learnt_us < DAY_US or value == 0.0 or 2 * longest_us > learnt_us:
         return None
-    return max(_STUCK_TIMES * longest_us, _LIVELY_STUCK_US if longest_us < _LIVELY_US else _STUCK_US)
+    least_us = _LIVELY_STUCK_US if longest_us < _LIVELY_US else _STUCK_US
+    return max(least_us, _STUCK_TIMES * longest_us, _STUCK_READINGS * usual_us)
 
 
 def _rests_before(before: Aggregates | None) -> tuple[int, int]:

@@ -23,6 +23,7 @@ _REGULAR: Final = 2.0
 RATE_SPAN_US: Final = 60_000_000
 _NEWEST: Final = 500
 _LEAST_NOISE: Final = 60
+_PIECES: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +189,12 @@ def noise_of(value: Floats) -> float:
 
 def noise_left(value: Floats, share: float = 0.25) -> float:
     """
-    Return the noise of the newest `share` of the values as a part of what it was before.
+    Return the noise of the newest `share` of the values as a part of the least that it was before.
 
-    NaN where it cannot be told; near 0 where a sensor went dead though its value may still creep.
+    Before is looked at in six pieces, since a quiet night is no dead sensor. NaN where it cannot be told; near 0 where
+    a sensor went dead though its value may still creep.
     """
     cut = value.size - round(value.size * share)
-    before, now = noise_of(value[:cut]), noise_of(value[cut:])
+    before = min(noise_of(piece) for piece in np.array_split(value[:cut], _PIECES))
+    now = noise_of(value[cut:])
     return now / before if np.isfinite(now) and before > 0 else float("nan")

@@ -9,7 +9,7 @@ from typing import Final
 
 from analytics.live.rules import LimitEvent, LiveRules
 from facility.errors import StoreUnavailable
-from facility.readings import ReadingBatch
+from facility.readings import ReadingBatch, StaleNotice
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class LiveFeed:
     ) -> None:
         self._rules, self._on_events, self._on_derived, self._clock = rules, on_events, tuple(on_derived), clock
         self._undelivered: list[LimitEvent] = list(first)
-        self._waiting: list[ReadingBatch] = []
+        self._waiting: list[ReadingBatch | StaleNotice] = []
         self._count = 0
         self._changed = threading.Condition()
         self._stopping = False
@@ -76,33 +76,40 @@ class LiveFeed:
             self._count += len(batch)
             self._changed.notify_all()
 
+    def mark_stale(self, notice: StaleNotice) -> None:
+        """Take a device's word that points have no value any more, in its turn among the batches."""
+        with self._changed:
+            self._waiting.append(notice)
+            self._changed.notify_all()
+
     def _run(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping, _PACE_S)
                 self._changed.wait_for(lambda: self._stopping or self._waiting, _TICK_S)
-                batches, self._waiting, self._count = self._waiting, [], 0
+                come, self._waiting, self._count = self._waiting, [], 0
                 stopping = self._stopping
                 self._changed.notify_all()
             try:
-                self._judge(batches)
+                self._judge(come)
             except Exception:
                 # One bad batch must not end the watch over all others.
-                log.exception("live rules failed on a batch", extra={"batches": len(batches)})
-            if stopping and not batches:
+                log.exception("live rules failed on a batch", extra={"batches": len(come)})
+            if stopping and not come:
                 return
 
-    def _judge(self, batches: Sequence[ReadingBatch]) -> None:
+    def _judge(self, come: Sequence[ReadingBatch | StaleNotice]) -> None:
         now_us = self._clock()
-        if batches:
-            step = self._rules.step(ReadingBatch.concat(batches), now_us)
-            self._undelivered += step.events
-            if len(step.derived):
-                for take in self._on_derived:
-                    try:
-                        take(step.derived)
-                    except Exception:
-                        log.exception("derived readings were not taken", extra={"readings": len(step.derived)})
+        batches: list[ReadingBatch] = []
+        for one in come:
+            if isinstance(one, ReadingBatch):
+                batches.append(one)
+                continue
+            # A notice is about what came before it, and nothing that came after.
+            self._step(batches, now_us)
+            batches = []
+            self._undelivered += self._rules.mark_stale(one, now_us)
+        self._step(batches, now_us)
         self._undelivered += self._rules.tick(now_us)
         if self._undelivered:
             try:
@@ -111,3 +118,15 @@ class LiveFeed:
                 log.warning("alerts wait for the database: %s", error, extra={"events": len(self._undelivered)})
             else:
                 self._undelivered.clear()
+
+    def _step(self, batches: Sequence[ReadingBatch], now_us: int) -> None:
+        if not batches:
+            return
+        step = self._rules.step(ReadingBatch.concat(batches), now_us)
+        self._undelivered += step.events
+        if len(step.derived):
+            for take in self._on_derived:
+                try:
+                    take(step.derived)
+                except Exception:
+                    log.exception("derived readings were not taken", extra={"readings": len(step.derived)})

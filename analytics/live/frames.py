@@ -149,6 +149,10 @@ class Lane:
             np.arange(machines.shape[0] + 1),
         )  # fmt: skip
 
+    def forget(self, machine: NDArray[np.intp], slot: NDArray[np.intp]) -> None:
+        """The devices say that these points have no value any more: nothing is known of them until the next reading."""
+        self.value[machine, slot] = np.nan
+
     def _remember(
         self, fresh: NDArray[np.bool_], value: Floats, when: Times, quality: NDArray[np.uint8],
         row_machine: NDArray[np.intp], row_time: Times, starts: NDArray[np.intp], block: NDArray[np.intp], now_us: int,

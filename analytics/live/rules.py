@@ -173,6 +173,25 @@ class LiveRules:
                 derived += self._derived(lane.frame(part, self._machine_of[part.point], self._slot_of[part.point], 0))
             return ReadingBatch.concat(derived) if derived else ReadingBatch.empty(self._table)
 
+    def mark_stale(self, notice: StaleNotice, now_us: int) -> list[LimitEvent]:
+        """
+        Take a device's word that points have no value any more: they are unknown from now on, without the wait that a point
+        gets which merely stays silent.
+        """
+        with self._lock:
+            events: list[LimitEvent] = []
+            for c in np.unique(self._class_of[notice.point]):
+                if c < 0:
+                    continue
+                rules, points = self._classes[c], notice.point[self._class_of[notice.point] == c]
+                rules.live.forget(self._machine_of[points], self._slot_of[points])
+                touched = np.unique(self._machine_of[points])
+                busy = touched[np.isin(touched, rules.busy_machines())]
+                if busy.size:
+                    events += self._judge(rules, rules.live.now(busy, now_us), quiet_too=False)
+            events.sort(key=lambda e: e.at_us)
+            return events
+
     def tick(self, now_us: int) -> list[LimitEvent]:
         """
         Let time pass without a reading: hold times run out while readings are fresh, and firing limits whose readings
