@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from collector.decode import Draft
 from collector.mapping import TopicMap
-from facility.gateways import gateway_of
+from facility.site_gateways import gateway_of
 from facility.readings import HISTORICAL
 from facility.site import Site
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.gateways import Gateway, gateway_of
+from facility.site_gateways import Gateway, gateway_of
 from facility.site import Equipment, Site
 
 _US: Final = 1_000_000
