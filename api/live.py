@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.times import now_us
-from facility.readings import Latest, PointTable, ReadingBatch
+from facility.readings import HISTORICAL, Latest, PointTable, ReadingBatch, StaleNotice
 
 
 class Wake:
@@ -100,12 +100,15 @@ class Snapshot:
     value : (points,) float64
         In the point's unit; NaN where nothing has ever been read.
     quality : (points,) uint8
+    offline_us : (points,) int64
+        Since when the point's device has told that it has no value; 0 where it has told nothing of the kind. [µs]
     """
 
     revision: int
     time_us: NDArray[np.int64]
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
+    offline_us: NDArray[np.int64]
 
 
 class LiveBoard:
@@ -120,6 +123,7 @@ class LiveBoard:
         self._time_us = np.zeros(len(table), dtype=np.int64)
         self._value = np.full(len(table), np.nan)
         self._quality = np.zeros(len(table), dtype=np.uint8)
+        self._offline_us = np.zeros(len(table), dtype=np.int64)
         self._changed_at = np.zeros(len(table), dtype=np.int64)  # revision of each point's last change
 
     def __call__(self, batch: ReadingBatch) -> None:
@@ -128,6 +132,7 @@ class LiveBoard:
             raise ValueError("the batch names points of another table; make the board from the same site")
         if len(batch) == 0:
             return
+        self._back_again(batch)
         batch = batch.as_seen(self._clock())
         # Within a point by time, then by arrival: the last of each group is what the board wants.
         order = np.lexsort((batch.time_us, batch.point))
@@ -146,6 +151,39 @@ class LiveBoard:
                 np.array([r.value for _, r in known], dtype=np.float64),
                 np.array([r.quality for _, r in known], dtype=np.uint8),
             )
+
+    def mark_stale(self, notice: StaleNotice) -> None:
+        """Take a device's word that points have no value any more; the next reading of each ends it."""
+        self._set_offline(notice.point.astype(np.intp), notice.at_us)
+
+    def replace_stale(self, notices: Iterable[StaleNotice]) -> None:
+        """Take all that devices have told, in place of what was known; for a process that is not told of each."""
+        offline_us = np.zeros(len(self.table), dtype=np.int64)
+        for notice in notices:
+            offline_us[notice.point] = notice.at_us
+        with self._lock:
+            changed = np.flatnonzero(offline_us != self._offline_us)
+        for at_us in np.unique(offline_us[changed]):
+            self._set_offline(changed[offline_us[changed] == at_us], int(at_us))
+
+    def _back_again(self, batch: ReadingBatch) -> None:
+        # By arrival and not by time: the gateway that is back may have a slower clock than ours.
+        with self._lock:
+            if not self._offline_us.any():
+                return
+            point = np.unique(batch.point[(batch.quality & HISTORICAL) == 0]).astype(np.intp)
+            point = point[self._offline_us[point] != 0]
+        self._set_offline(point, 0)
+
+    def _set_offline(self, point: NDArray[np.intp], at_us: int) -> None:
+        if point.size == 0:
+            return
+        with self._lock:
+            self._revision += 1
+            self._offline_us[point] = at_us
+            read = point[self._time_us[point] > 0]
+            self._changed_at[read] = self._revision
+        self.bell.ring()
 
     def _take(
         self,
@@ -174,7 +212,9 @@ class LiveBoard:
     def snapshot(self) -> Snapshot:
         """Return a copy of everything, taken at one instant."""
         with self._lock:
-            return Snapshot(self._revision, self._time_us.copy(), self._value.copy(), self._quality.copy())
+            return Snapshot(
+                self._revision, self._time_us.copy(), self._value.copy(), self._quality.copy(), self._offline_us.copy()
+            )
 
     def latest(self, key: str) -> Latest | None:
         """Return the newest reading of `equipment/point`; None if there is no such point or nothing was read yet."""
@@ -184,7 +224,10 @@ class LiveBoard:
         with self._lock:
             if self._changed_at[index] == 0:
                 return None
-            return Latest(int(self._time_us[index]), float(self._value[index]), int(self._quality[index]))
+            return Latest(
+                int(self._time_us[index]), float(self._value[index]), int(self._quality[index]),
+                int(self._offline_us[index]) or None,
+            )  # fmt: skip
 
     def changed_since(self, revision: int) -> NDArray[np.intp]:
         """Return the indices of the points that have changed after `revision`; 0 gives all that were ever read."""

@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
 
 from analytics.data_health import DataHealth, Listening
 from analytics.desk import Desk
@@ -28,9 +30,10 @@ from collector.gateways import GatewayTimes
 from collector.quarantine import Quarantine
 from collector.replay import Replays
 from collector.service import Collector, expected_sessions
+from collector.sparkplug.births import Births, offline_points
 from facility.database import Database
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
-from facility.readings import ReadingBatch
+from facility.readings import ReadingBatch, StaleNotice
 from facility.site import Site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
@@ -123,14 +126,16 @@ class Service:
         self.board.seed(self.store.latest())
         self.quarantine = Quarantine(self.database)
         sinks: list[Callable[[ReadingBatch], None]] = [self.board]
+        stale: list[Callable[[StaleNotice], None]] = [self.board.mark_stale]
         if self.roles.judge:
             self.health = DataHealth(
                 self.site, self.store, self.desk, self.clock, listening=self._listening, gateways=self._gateway_times
             )
             feed = self._start_judging()
             sinks += [lambda batch: feed(batch.as_seen(self.clock())), self.health]
+            stale.append(feed.mark_stale)
         if self.roles.collect:
-            self._start_collecting(sinks)
+            self._start_collecting(sinks, lambda notice: [take(notice) for take in stale])
         else:
             self._start_looking()
 
@@ -138,7 +143,9 @@ class Service:
         rules = LiveRules(self.site)
         # State is right after a restart: what was firing stays firing, what held goes on holding.
         first = rules.resume(self.store, self.desk.open_tiers(), self.clock())
-        feed = LiveFeed(rules, self.desk.take_events, (self.store.write, self.board), self.clock, first)
+        feed = LiveFeed(
+            rules, self.desk.take_events, (self.store.write, self.board), self.clock, first, self.board.mark_stale
+        )
         feed.start()
         self._closing.callback(feed.stop)
         jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock, self.health)
@@ -146,7 +153,9 @@ class Service:
         self._closing.callback(jobs.stop)
         return feed
 
-    def _start_collecting(self, sinks: list[Callable[[ReadingBatch], None]]) -> None:
+    def _start_collecting(
+        self, sinks: list[Callable[[ReadingBatch], None]], on_stale: Callable[[StaleNotice], object]
+    ) -> None:
         client_id = f"wardwatt-{self.site.id}"
         if self.options.broker is None:
             broker = EmbeddedBroker(
@@ -170,6 +179,8 @@ class Service:
             sinks=sinks,
             client_id=client_id,
             data_dir=self.options.data,
+            births=Births(self.database),
+            on_stale=on_stale,
             clock=self.clock,
         )
         self.collector.start()
@@ -199,6 +210,7 @@ class Service:
             while not ended.wait(_LOOK_S):
                 try:
                     self.board.seed(self.store.latest())
+                    self.board.replace_stale(self._offline())
                 except StoreUnavailable as error:
                     log.warning("the newest values cannot be read", extra={"why": str(error)})
 
@@ -206,6 +218,12 @@ class Service:
         thread.start()
         self._closing.callback(thread.join)
         self._closing.callback(ended.set)
+
+    def _offline(self) -> Iterable[StaleNotice]:
+        """Return what gateways have told of points that are offline, derived points included."""
+        for notice in offline_points(self.site, Births(self.database)):
+            points = notice.point.tolist()
+            yield replace(notice, point=np.array([*points, *self.site.derived_from(points)], dtype=np.int32))
 
     def context(self) -> Context:
         """Return what the web application works with."""

@@ -76,6 +76,7 @@ class Plan:
     branches : objects and lists inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
     route_key, routes : the key that says whose the values are, and the plan for each of its words
     shapes, whole_shapes : layouts of samples seen so far; of whole payloads likewise, none where they hold samples
+    row_shapes : by the names of all rows, which of them have a point
     takers : by key, what its value is for; filled in as they are met
     late_by_us, late_since_us : how late its messages come, and since when by about the same; see `decode`
     """
@@ -96,6 +97,7 @@ class Plan:
     routes: dict[str, Plan] = field(default_factory=dict)
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
     whole_shapes: dict[tuple[str, ...], Shape] = field(init=False)
+    row_shapes: dict[tuple[Any, ...], Shape] = field(default_factory=dict)
     takers: dict[str, Sequence[Taker]] = field(default_factory=dict)
     late_by_us: int = 0
     late_since_us: int = 0
@@ -123,6 +125,21 @@ class Plan:
             unknown=tuple(
                 k for k in keys if k not in self.keys and k not in (time_key, self.route_key) and not self.ignores(k)
             ),
+        )
+
+    def learn_rows(self, names: tuple[str, ...]) -> None:
+        """Remember the names of a list of rows, under the same conditions."""
+        if len(self.row_shapes) >= _MAX_SHAPES or len(names) > _MAX_SHAPE_KEYS:
+            return
+        at = [i for i, name in enumerate(names) if name in self.keys]
+        if not at or any(name in self.bits or self.keys.get(name) in self.coded for name in names):
+            return
+        self.row_shapes[names] = Shape(
+            pick=_picker(at),
+            slots=[self.keys[names[i]] for i in at],
+            time_at=-1,
+            colons=0,
+            unknown=tuple(n for n in names if n not in self.keys and not self.ignores(n)),
         )
 
     def _simple(self, keys: Iterable[str]) -> bool:
@@ -263,7 +280,7 @@ class TopicMap:
                 words = {"true": 1.0, "false": 0.0} | words
             if words:
                 plan.words[slot] = words
-            if any(number_of(word) is not None for word in mapping.states):
+            if any(number_of(word) is not None or word.lower() in ("true", "false") for word in mapping.states):
                 plan.coded.add(slot)
         mapped = (*plan.keys, *plan.bits)
         # A key that carries a value is not the time, though it may be called `t`.

@@ -42,7 +42,7 @@ from facility.store import TelemetryStore
 log = logging.getLogger(__name__)
 
 Sink = Callable[[ReadingBatch], None]
-OnStale = Callable[[StaleNotice], None]
+OnStale = Callable[[StaleNotice], object]
 _FLUSH_S = 5.0
 _TICK_S = 0.1  # how often waiting messages of Sparkplug are looked at
 _LOOK_S = 2.0  # how often it is asked whether the watch is still needed

@@ -7,7 +7,7 @@ dates: `Dated` holds each value from a day until the next one begins.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -388,6 +388,21 @@ class Site:
     def in_room(self, room: str) -> Sequence[Equipment]:
         """Return the equipment that stands in a room, in the order of the file."""
         return [e for e in self.equipment.values() if e.room == room]
+
+    @cached_property
+    def _derived(self) -> Mapping[int, tuple[int, ...]]:
+        index = self.points.index
+        derived: dict[int, list[int]] = {}
+        for item in self.equipment.values():
+            for name, formula in item.cls.formulas.items():
+                for source in formula.points if name in item.points else ():
+                    if source in item.points:
+                        derived.setdefault(index[f"{item.id}/{source}"], []).append(index[f"{item.id}/{name}"])
+        return {source: tuple(points) for source, points in derived.items()}
+
+    def derived_from(self, points: Iterable[int]) -> tuple[int, ...]:
+        """Return the derived points that are computed from any of some points, all as indices into `points`."""
+        return tuple(sorted({p for source in points for p in self._derived.get(source, ())}))
 
     @cached_property
     def _below(self) -> Mapping[str, tuple[str, ...]]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
+
+import numpy as np
 
 from analytics.live.rules import LimitEvent, LiveRules
 from facility.errors import StoreUnavailable
@@ -31,6 +34,7 @@ class LiveFeed:
     on_derived : each takes the readings of derived points; one that raises is logged and does not stop the others
     clock : the time now [µs]
     first : events that a restart left over
+    on_stale : told which derived points have no value any more, in their turn among the derived readings
     """
 
     def __init__(
@@ -40,7 +44,9 @@ class LiveFeed:
         on_derived: Sequence[Callable[[ReadingBatch], None]],
         clock: Callable[[], int],
         first: Sequence[LimitEvent] = (),
+        on_stale: Callable[[StaleNotice], None] = lambda _notice: None,
     ) -> None:
+        self._on_stale = on_stale
         self._rules, self._on_events, self._on_derived, self._clock = rules, on_events, tuple(on_derived), clock
         self._undelivered: list[LimitEvent] = list(first)
         self._waiting: list[ReadingBatch | StaleNotice] = []
@@ -109,6 +115,8 @@ class LiveFeed:
             self._step(batches, now_us)
             batches = []
             self._undelivered += self._rules.mark_stale(one, now_us)
+            derived = np.array(self._rules.site.derived_from(one.point.tolist()), dtype=np.int32)
+            self._on_stale(replace(one, point=derived))
         self._step(batches, now_us)
         self._undelivered += self._rules.tick(now_us)
         if self._undelivered:

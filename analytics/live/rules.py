@@ -18,7 +18,7 @@ from analytics.live.frames import NEVER, Frame, Lane
 from analytics.live.plans import ClassPlan, LimitPlan, make_plans
 from analytics.live.states import Change, Hold, Rows, Watch, advance
 from facility.equipment_classes import Limit
-from facility.readings import HISTORICAL, OUT_OF_RANGE, ReadingBatch
+from facility.readings import HISTORICAL, OUT_OF_RANGE, ReadingBatch, StaleNotice
 from facility.site import Site
 from facility.store import TelemetryStore
 
@@ -109,7 +109,7 @@ class LiveRules:
     """
 
     def __init__(self, site: Site) -> None:
-        self._site = site
+        self.site = site
         self._table = site.points
         self._classes = [_ClassRules(plan) for plan in make_plans(site)]
         n = len(self._table)
@@ -175,8 +175,8 @@ class LiveRules:
 
     def mark_stale(self, notice: StaleNotice, now_us: int) -> list[LimitEvent]:
         """
-        Take a device's word that points have no value any more: they are unknown from now on, without the wait that a point
-        gets which merely stays silent.
+        Take a device's word that points have no value any more: they are unknown from now on, without the wait that a
+        point gets which merely stays silent.
         """
         with self._lock:
             events: list[LimitEvent] = []

@@ -350,6 +350,6 @@ def _point_line(site: Site, item: Equipment, name: str, view: ValueView, live: L
         seen=times.when(reading.time_us, live.now_us, site.time_zone, seconds=True) if reading is not None else "",
         age=times.age(reading.time_us, live.now_us, words) if reading is not None else words("never"),
         every=duration(round(spec.every * 1e6), words.language),
-        quality=quality_words(reading.quality, words) if reading is not None else "",
+        quality=view.offline or (quality_words(reading.quality, words) if reading is not None else ""),
         late=reading is None or is_stale(spec, reading, live.now_us),
     )

@@ -198,14 +198,15 @@ class Live:
         if index is None or self.snapshot.time_us[index] <= 0:
             return None
         s = self.snapshot
-        return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]))
+        offline_us = int(s.offline_us[index]) or None
+        return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]), offline_us)
 
     @cached_property
     def fresh(self) -> NDArray[np.bool_]:
         """Return for each point of the table whether its last reading still speaks for now."""
         time_us = self.snapshot.time_us
         fresh: NDArray[np.bool_] = (time_us > 0) & (self.now_us - time_us <= layout_of(self.site).stale_after_us)
-        return fresh
+        return fresh & (self.snapshot.offline_us == 0)
 
 
 def is_system(who: str | None) -> bool:

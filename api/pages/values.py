@@ -64,6 +64,7 @@ class ValueView:
     hint: str  # band and limits in words, for the tooltip and for screen readers
     when: str  # time of the last reading where it is stale, else empty
     href: str
+    offline: str = ""  # where its device has told that it has no value: since when, in words
 
     @property
     def dom_id(self) -> str:
@@ -129,8 +130,10 @@ def scale_of(item: Equipment, point: str) -> tuple[float, float] | None:
 
 
 def is_stale(spec: PointSpec, reading: Latest, now_us: int) -> bool:
-    """Return True if a point has missed so many of its readings that the last one no longer speaks for now."""
-    return now_us - reading.time_us > stale_after_us(spec)
+    """
+    Return True if the last reading no longer speaks for now: its device says so, or too many have been missed since.
+    """
+    return reading.offline_us is not None or now_us - reading.time_us > stale_after_us(spec)
 
 
 def _pointer(value: float, scale: tuple[float, float]) -> float:
@@ -263,7 +266,7 @@ def value_view(
     decimals = decimals_of(spec.unit, spec.decimals)
     limits = limits_of(item, point)
     state: ValueState = "normal"
-    text, when = MISSING, ""
+    text, when, offline = MISSING, "", ""
     value: float | None = None
     if reading is None:
         state = "missing"
@@ -275,7 +278,11 @@ def value_view(
             else number(value, decimals, limits=[p.threshold for p in limits])
         )
         priority = alerts[point].priority if point in alerts else breached(item, point, value)
-        if is_stale(spec, reading, live.now_us):
+        offline = offline_words(site, reading, live, words)
+        if offline:
+            # No old number: whoever glances at it would take it for the present one.
+            state, text, value = "stale", MISSING, None
+        elif is_stale(spec, reading, live.now_us):
             state, when = "stale", times.when(reading.time_us, live.now_us, site.time_zone)
         elif reading.quality & OUT_OF_RANGE:
             # The reading is kept and shown, but it is no answer: what cannot be is not a fault of the plant.
@@ -292,4 +299,13 @@ def value_view(
         hint=hint_of(item, point, words),
         when=when,
         href=f"/plant/{item.id}?point={point}",
+        offline=offline,
     )
+
+
+def offline_words(site: Site, reading: Latest, live: Live, words: Words) -> str:
+    """Return since when a point's device says that it has no value; empty if it says nothing of the kind."""
+    if reading.offline_us is None:
+        return ""
+    time = times.when(reading.offline_us, live.now_us, site.time_zone)
+    return words("no value since %(time)s, its device reports", time=time)

@@ -39,9 +39,11 @@ def latest(
     """
     Give the newest reading of each point that has one: `[time in µs, value, quality]` by `equipment/point`.
 
-    Quality is a set of bits, 0 for good.
+    Quality is a set of bits, 0 for good. `offline` holds the points whose device has told that it has no value any
+    more, and since when: what was read last does not speak for now.
     """
-    return Json({"now_us": here.clock(), "readings": readings_of(here, chosen_points(here, point, equipment, room))})
+    chosen = chosen_points(here, point, equipment, room)
+    return Json({"now_us": here.clock(), "readings": readings_of(here, chosen), "offline": offline_of(here, chosen)})
 
 
 @router.get("/range", response_class=Json)
@@ -85,6 +87,12 @@ def readings_of(here: Context, chosen: NDArray[np.intp]) -> dict[str, list[float
         here.live.table.key(i): [time_us, value, quality]
         for i, time_us, value, quality in zip(known.tolist(), *columns, strict=True)
     }
+
+
+def offline_of(here: Context, chosen: NDArray[np.intp]) -> dict[str, int]:
+    """Return since when [µs] those of the chosen points are offline whose device has told so, by key."""
+    offline_us = here.live.snapshot().offline_us
+    return {here.live.table.key(i): int(offline_us[i]) for i in chosen.tolist() if offline_us[i]}
 
 
 def chosen_points(

@@ -55,7 +55,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture(scope="session")
 def publisher_python() -> Path:
-    """The Python of an environment with the publisher's library, made once and kept in the machine's temporary folder."""
+    """The Python of an environment with the publisher's library, made once and kept in a temporary folder."""
     name = hashlib.blake2b(f"{PUBLISHER} {sys.version}".encode(), digest_size=8).hexdigest()
     folder = Path(tempfile.gettempdir()) / f"wardwatt-sparkplug-{name}"
     python = folder / "bin" / "python"

@@ -1,8 +1,8 @@
 """
 An edge node made with pysparkplug, a library that is not ours, driven by JSON lines on its standard input.
 
-It runs in an environment of its own, since pysparkplug wants an older paho-mqtt than we do. Each command is answered with
-one line; a rebirth that is asked for is answered by the node itself, unless it was told to be deaf.
+It runs in an environment of its own, since pysparkplug wants an older paho-mqtt than we do. Each command is answered
+with one line; a rebirth that is asked for is answered by the node itself, unless it was told to be deaf.
 """
 
 import itertools
@@ -14,10 +14,10 @@ import time
 
 from pysparkplug import (
     Client,
+    DataType,
     DBirth,
     DData,
     DDeath,
-    DataType,
     Device,
     EdgeNode,
     Message,
