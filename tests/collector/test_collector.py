@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,19 @@ from collector.link import LinkSettings
 from collector.quarantine import Quarantine
 from collector.service import Collector, CollectorSettings
 from facility.errors import StoreUnavailable
-from facility.readings import ReadingBatch
+from facility.readings import HISTORICAL, ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
+from facility.store.spool import SpoolSettings
+from facility.store.spooled import SpooledSettings, SpooledStore
 
 F1 = "demo/power-1/f1/telemetry"
 PLAIN = "demo/power-1/f2/voltage_a"
 ROOT = Path(__file__).parents[2]
 QUICK = CollectorSettings(first_retry_s=0.05, longest_retry_s=0.2, stop_s=5.0,
                           link=LinkSettings(first_wait_s=0.1, longest_wait_s=0.5))  # fmt: skip
+QUICK_SPOOL = SpooledSettings(first_retry_s=0.05, longest_retry_s=0.2, spool=SpoolSettings(reserved_bytes=0))
 
 
 def now_ms() -> int:
@@ -63,6 +67,9 @@ class Unsteady:
             self.refused += 1
             raise StoreUnavailable("the disk is full; make room on /data")
         self.inner.write(batch)
+
+    def close(self) -> None:
+        """Leave the store open: others look into it."""
 
 
 def stored(store: TelemetryStore, key: str) -> list[tuple[int, float]]:
@@ -381,3 +388,118 @@ def test_a_collector_killed_again_and_again_loses_no_reading_and_doubles_none(
         assert stored(store, "f1/voltage_a") == [((start + i) * 1000, float(i % 300)) for i in range(count)]
         assert sorted(value for _, value in stored(store, "f2/voltage_a")) == [float(i) for i in range(count)]
     assert quarantine.total() == 0
+
+
+def judged_live(seen: list[ReadingBatch], key: str) -> list[float]:
+    """Return the values of a point that sinks were given to judge now, in the order in which they came."""
+    return [
+        float(value)
+        for batch in seen
+        for point, value, quality in zip(batch.point, batch.value, batch.quality, strict=True)
+        if batch.table.key(int(point)) == key and not quality & HISTORICAL
+    ]
+
+
+def test_while_nothing_can_be_stored_everything_is_judged_once_and_afterwards_nothing_is_lost_or_judged_anew(
+    collecting, store, mosquitto, publisher, eventually
+):
+    door = Unsteady(store)
+    seen: list[ReadingBatch] = []
+    # Few may fly, so that the broker soon keeps back what is not acknowledged.
+    settings = replace(QUICK, link=replace(QUICK.link, receive_maximum=20))
+    collector = collecting(door, mosquitto.address, settings=settings, sinks=[seen.append])
+    eventually(lambda: collector.status().connected)
+    gateway = publisher(mosquitto.address)
+    gateway.send(PLAIN, "1")
+    eventually(lambda: judged_live(seen, "f2/voltage_a") == [1.0])
+    door.away = True
+    gateway.send(PLAIN, "2")
+    eventually(lambda: 2.0 in judged_live(seen, "f2/voltage_a"))
+    eventually(lambda: collector.status().watching)
+    time.sleep(1.1)  # the grace that the watch gives itself
+    for i in range(3, 200):
+        gateway.send(PLAIN, str(i))
+    gateway.send(F1, {"ts": now_ms(), "voltage_a": 231})
+    gateway.flush()
+    eventually(lambda: judged_live(seen, "f1/voltage_a"))
+    assert judged_live(seen, "f2/voltage_a") == [float(i) for i in range(1, 200)]
+    assert collector.status().stored == 1
+    door.away = False
+    eventually(lambda: collector.status().stored == 200)
+    eventually(lambda: not collector.status().watching)
+    # What was judged while it could not be stored is history by now.
+    assert judged_live(seen, "f2/voltage_a") == [float(i) for i in range(1, 200)]
+    assert judged_live(seen, "f1/voltage_a") == [231.0]
+    assert [value for _, value in stored(store, "f2/voltage_a")] == [float(i) for i in range(1, 200)]
+    gateway.send(PLAIN, "200")
+    eventually(lambda: judged_live(seen, "f2/voltage_a")[-1] == 200.0)
+
+
+def test_sound_readings_are_judged_while_the_quarantine_cannot_be_written(
+    collecting, store, mosquitto, publisher, eventually, database, monkeypatch, quarantine
+):
+    def away() -> None:
+        raise StoreUnavailable("the disk is full")
+
+    seen: list[ReadingBatch] = []
+    collector = collecting(store, mosquitto.address, sinks=[seen.append])
+    eventually(lambda: collector.status().connected)
+    gateway = publisher(mosquitto.address)
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "session", away)
+        gateway.send(F1, "{broken")
+        eventually(lambda: not collector.status().store_available)
+        gateway.send(F1, {"ts": now_ms(), "voltage_a": 231})
+        eventually(lambda: 231.0 in judged_live(seen, "f1/voltage_a"))
+        assert collector.status().stored == 0
+    eventually(lambda: collector.status().stored == 1)
+    assert quarantine.by_reason() == {"broken-json": 1}
+    assert stored(store, "f1/voltage_a")
+
+
+def test_with_the_store_away_the_spool_takes_readings_and_live_sinks_get_them(
+    collecting, store, mosquitto, publisher, eventually, tmp_path, site
+):
+    door = Unsteady(store)
+    seen: list[ReadingBatch] = []
+    with SpooledStore(door, tmp_path / "spool", QUICK_SPOOL, table=site.points) as spooled:
+        collector = collecting(spooled, mosquitto.address, sinks=[seen.append])
+        eventually(lambda: collector.status().connected)
+        door.away = True
+        gateway = publisher(mosquitto.address)
+        start = now_ms()
+        for i in range(500):
+            gateway.send(F1, {"ts": start + i, "voltage_a": i})
+        eventually(lambda: collector.status().stored == 500)
+        assert collector.status().store_available
+        assert not collector.status().watching
+        assert judged_live(seen, "f1/voltage_a") == [float(i) for i in range(500)]
+        assert spooled.spool_status().readings == 500
+        assert stored(store, "f1/voltage_a") == []
+        collector.stop()
+    with SpooledStore(store, tmp_path / "spool", QUICK_SPOOL, table=site.points) as spooled:
+        eventually(lambda: spooled.spool_status().readings == 0)
+        assert stored(store, "f1/voltage_a") == [((start + i) * 1000, float(i)) for i in range(500)]
+
+
+def test_topics_that_have_left_the_list_are_given_up(collecting, store, mosquitto, publisher, eventually, quarantine):
+    first = collecting(store, mosquitto.address, subscriptions=["demo/#", "old/#"])
+    eventually(lambda: first.status().connected)
+    gateway = publisher(mosquitto.address)
+    gateway.send("old/topic", "1")
+    eventually(lambda: first.status().quarantined == 1)
+    first.stop()
+    second = collecting(store, mosquitto.address, subscriptions=["demo/#", "field/#"])
+    eventually(lambda: second.status().connected)
+    gateway.send(F1, {"ts": now_ms(), "voltage_a": 1})
+    eventually(lambda: second.status().stored == 1)  # the broker has dealt with what we asked for before
+    gateway.send("old/topic", "2")
+    gateway.send("field/dtu-7/up", "{}")
+    eventually(lambda: "field/dtu-7/up" in {e.topic for e in quarantine.entries()})
+    assert {e.topic: e.count for e in quarantine.entries()}["old/topic"] == 1
+    second.stop()
+    # And nothing is left of it with the third, which wants what the second wanted.
+    third = collecting(store, mosquitto.address, subscriptions=["demo/#", "field/#"])
+    eventually(lambda: third.status().connected)
+    gateway.send(F1, {"ts": now_ms(), "voltage_a": 2})
+    eventually(lambda: third.status().stored == 1)
