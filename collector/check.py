@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Protocol
 
@@ -27,6 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _US_PER: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # By magnitude, today is 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: these bounds lie centuries away from each.
 _MS_FROM, _US_FROM, _NS_FROM = 1e11, 1e14, 1e17
+_MOST: Final = int(9e18)  # about what a 64-bit number holds [µs]
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_TEXT = 64
 
@@ -72,6 +74,27 @@ def time_us(raw: Any, unit: TimeUnit, zone: tzinfo) -> int:
     if abs(raw) > 1e18:
         return _far(raw)
     return round(raw * _US_PER[unit])
+
+
+def times_us(raw: Sequence[int], unit: TimeUnit) -> NDArray[np.int64]:
+    """
+    Read many whole numbers as times, (n,), in one go; `time_us` says how.
+
+    Raises
+    ------
+    OverflowError
+        If one of them is beyond all calendars.
+    """
+    value = np.array(raw, dtype=np.int64)
+    if unit in ("auto", "iso"):
+        size = np.abs(value)
+        return np.select(
+            [size >= _NS_FROM, size >= _US_FROM, size >= _MS_FROM], [value // 1_000, value, value * 1_000],
+            np.minimum(value, int(_MS_FROM)) * 1_000_000,
+        )  # fmt: skip
+    if len(value) and max(int(value.max()), -int(value.min())) > _MOST // _US_PER[unit]:
+        raise OverflowError
+    return value * _US_PER[unit]
 
 
 def _far(raw: float) -> int:
@@ -139,7 +162,7 @@ def judged_time(source: Clocked, at_us: int, arrival_us: int) -> tuple[int, int]
 
 
 def judged_times(
-    source: Clocked, at_us: NDArray[np.int64], newest: NDArray[np.bool_], arrival_us: int
+    source: Clocked, at_us: NDArray[np.int64], newest: Callable[[], NDArray[np.bool_]], arrival_us: int
 ) -> NDArray[np.uint8]:
     """
     Return what is known against the times of one payload's samples.
@@ -148,7 +171,8 @@ def judged_times(
     ----------
     source : remembers how late its payloads come
     at_us : (n,) times of the samples, all plausible [µs]
-    newest : (n,) whether the sample is the newest of a point in this payload
+    newest : tells which samples, (n,), are the newest of a point in this payload; asked where it matters
+    arrival_us : when the payload came [µs]
 
     Returns
     -------
@@ -159,7 +183,7 @@ def judged_times(
     late_by_us = arrival_us - int(at_us.max())
     slow = late_by_us > LATE_US and always_late(source, late_by_us, arrival_us)
     if slow or late_by_us < -AHEAD_US:
-        return np.where(newest, np.uint8(CLOCK_SUSPECT), np.uint8(CLOCK_SUSPECT | HISTORICAL))
+        return np.where(newest(), np.uint8(CLOCK_SUSPECT), np.uint8(CLOCK_SUSPECT | HISTORICAL))
     return np.where(arrival_us - at_us > LATE_US, np.uint8(HISTORICAL), np.uint8(GOOD))
 
 

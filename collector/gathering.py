@@ -8,20 +8,23 @@ whose layout was seen before cost one look-up each, and none a value.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
+from math import isfinite
 from operator import itemgetter
 from typing import Any, Final
 
-from collector.check import quality_of
-from collector.mapping import Plan, Taker
+from collector.check import number_of, quality_of
+from collector.mapping import Plan, Shape, Taker
 from collector.payload import Repeats, bit, find, flatten, json_word, number
 from facility.errors import PayloadRejected
 from facility.readings import GOOD
+from facility.site import Rows
 
 NUMERIC: Final = frozenset((float, int, bool))
+_TIMES: Final = frozenset((int, float, str))
 MAX_PARTS: Final = 100_000  # samples, rows and values in one payload; a mebibyte of sensible ones is a third of that
 MAX_LISTED: Final = 20
 _MAX_NAME: Final = 128
@@ -147,6 +150,8 @@ class _Payload:
         plan, out = self._plan, self._out
         time, _ = self._time(plan, None, outer)
         known = plan.shapes if not plan.routes and not self._repeats else {}
+        if known and self._alike(samples, known, time):
+            return
         for i, sample in enumerate(samples):
             shape = known.get(tuple(sample)) if sample.__class__ is dict else None
             if shape is not None:
@@ -164,6 +169,33 @@ class _Payload:
             self._sample(sample, outer, i, time)
         if not samples:
             out.refuse("", "no-values", f"the list {out.sections[-1][1]!r} is empty; correct what the gateway sends")
+
+    def _alike(self, samples: list[Any], known: Mapping[tuple[str, ...], Shape], beside: Any) -> bool:
+        """Take samples of one known layout all at once; False, and nothing is taken, if they are not that."""
+        if set(map(type, samples)) != {dict}:
+            return False
+        keys = list(map(tuple, samples))
+        shape, n = known.get(keys[0]), len(samples)
+        if shape is None or keys.count(keys[0]) != n:
+            return False
+        rows = [tuple(sample.values()) for sample in samples]
+        values = list(chain.from_iterable(map(shape.pick, rows)))
+        if not NUMERIC.issuperset(map(type, values)):
+            return False
+        own = shape.time_at >= 0
+        times = list(map(itemgetter(shape.time_at), rows)) if own else [beside] * n
+        if own and not _TIMES.issuperset(map(type, times)):
+            return False
+        out = self._out
+        out.slot += shape.slots * n
+        out.value += values
+        out.count += [len(shape.slots)] * n
+        out.time += times
+        out.own += [own] * n
+        out.quality += [GOOD] * n
+        out.place += range(n)
+        out.unknown.update(dict.fromkeys(shape.unknown))
+        return True
 
     def _sample(self, node: Any, outer: tuple[Any, ...], at: Place, time: Any) -> None:
         """Take one sample, or the whole payload: rows, columns, or values under keys."""
@@ -382,49 +414,45 @@ class _Payload:
 
     def _rows(self, rows: list[Any], outer: tuple[Any, ...], place: str) -> None:
         """Take rows, each of which names its point; rows of one time, one after the other, are one entry."""
-        plan, out, repeats = self._plan, self._out, self._repeats
-        spec, layout = plan.layout.rows, plan.layout
+        spec, layout = self._plan.layout.rows, self._plan.layout
         assert spec is not None
-        name_of, value_of = _column_of(spec.name), _column_of(spec.value)
-        time_of = _column_of(spec.time) if spec.time is not None else _nothing
+        beside, _ = self._time(self._plan, None, outer)
         said = spec.quality or layout.quality
-        said_of = _column_of(said) if said is not None else _nothing
-        beside, _ = self._time(plan, None, outer)
+        if self._rows_alike(rows, spec, said, outer, beside, place):
+            return
+        out, own_plan, before = self._out, self._plan, len(self._out.refusals)
         for i, row in enumerate(rows):
             try:
                 if row.__class__ is not dict:
                     raise PayloadRejected(
                         "not-an-object", f"this is a JSON {json_word(row)}, not a row with {spec.name!r}"
                     )
-                if repeats and id(row) in repeats:
-                    twice = sorted(repeats[id(row)][1])[0]
+                if self._repeats and id(row) in self._repeats:
+                    twice = min(self._repeats[id(row)][1])
                     raise PayloadRejected("duplicate-key", f"{twice[:_MAX_NAME]!r} stands twice in the row")
-                name = name_of(row)
+                name = find(row, spec.name)
                 if name is None:
                     raise PayloadRejected("no-name", f"the row has no {spec.name!r}, which names the point")
                 name = name if name.__class__ is str else route_word(name)
-                own_plan = plan if plan.route_key is None else self._route((row, *outer))
-                slot = own_plan.keys.get(name)
-                raw = value_of(row)
-                if slot is None and name not in own_plan.bits:
+                own_plan = self._route((row, *outer))
+                takers = _takers(own_plan, name)
+                if not takers:
                     if not own_plan.ignores(name):
                         out.unknown.setdefault(name)
                     continue
-                word = said_of(row)
+                word = None if said is None else find(row, said)
                 quality = GOOD if word is None else quality_of(word, layout.good)
+                raw = find(row, spec.value)
                 if raw is None:
-                    if _lacks(row, spec.value):
+                    if spec.value not in row and "." not in spec.value:
                         raise PayloadRejected("no-values", f"{name[:_MAX_NAME]!r} has no {spec.value!r}")
                     continue
-                if raw.__class__ is float and slot is not None and slot not in own_plan.coded:
-                    slots, values = [slot], [raw]
-                else:
-                    takers = _takers(own_plan, name)
-                    slots, values = [s for s, _ in takers], [take(raw) for _, take in takers]
+                values = [take(raw) for _, take in takers]
             except PayloadRejected as error:
                 out.refuse(f"{place}[{i}]", error.reason, error.detail)
                 continue
-            time = time_of(row)
+            slots = [slot for slot, _ in takers]
+            time = None if spec.time is None else find(row, spec.time)
             own = time is not None
             time = time if own else beside
             if out.count and out.own[-1] is own and out.quality[-1] == quality and out.time[-1] == time:
@@ -433,6 +461,56 @@ class _Payload:
                 out.count[-1] += len(slots)
             else:
                 out.add(slots, values, time, own, quality, f"{place}[{i}]")
+        if len(out.refusals) == before and all(isinstance(row.get(spec.name), str) for row in rows):
+            own_plan.learn_rows(tuple(row[spec.name] for row in rows))
+
+    def _rows_alike(
+        self, rows: list[Any], spec: Rows, said: str | None, outer: tuple[Any, ...], beside: Any, place: str
+    ) -> bool:
+        """Take rows whose names came in this order before all at once; False, and nothing is taken, otherwise."""
+        if self._repeats or set(map(type, rows)) != {dict}:
+            return False
+        root = self._plan
+        try:
+            plan = root if root.route_key is None or root.route_key in rows[0] else self._route(outer)
+            shape = plan.row_shapes.get(tuple(map(itemgetter(spec.name), rows)))
+            if shape is None:
+                return False
+            words = {row.get(said) for row in rows} - {None} if said is not None else ()
+            qualities = {quality_of(word, root.layout.good) for word in words}
+            values = numbers_of(shape.pick(tuple(map(itemgetter(spec.value), rows))), plan, shape.slots)
+            times = [row.get(spec.time) for row in rows] if spec.time is not None else [None]
+            one = len(set(times)) == 1
+        except (KeyError, TypeError, PayloadRejected):
+            return False  # the slow way says what is wrong
+        if values is None or len(qualities) > 1 or (qualities and None in {row.get(said) for row in rows}):
+            return False
+        out, quality = self._out, qualities.pop() if qualities else GOOD
+        own = times[0] is not None
+        if one:
+            out.add(shape.slots, values, times[0] if own else beside, own, quality, f"{place}[0]")
+        else:
+            places = shape.pick(tuple(range(len(rows))))
+            for slot, value, time, i in zip(shape.slots, values, shape.pick(tuple(times)), places, strict=True):
+                own = time is not None
+                out.add((slot,), (value,), time if own else beside, own, quality, f"{place}[{i}]")
+        if shape.unknown:
+            out.unknown.update(dict.fromkeys(shape.unknown))
+        return True
+
+
+def numbers_of(raw: Sequence[Any], plan: Plan, slots: Sequence[int]) -> Sequence[float] | None:
+    """Return the numbers that values are, of which some may be text; None if any of them needs a closer look."""
+    if NUMERIC.issuperset(map(type, raw)):
+        return raw
+    values: list[float] = []
+    for one, slot in zip(raw, slots, strict=True):
+        if one.__class__ is str and slot not in plan.words:
+            one = number_of(one)
+        if one.__class__ not in NUMERIC or not isfinite(one):
+            return None
+        values.append(one)
+    return values
 
 
 def _takers(plan: Plan, path: str) -> Sequence[Taker]:
@@ -464,19 +542,6 @@ def route_word(word: Any) -> str:
     if word is True or word is False:
         return "true" if word else "false"
     return str(int(word)) if isinstance(word, float) and word.is_integer() else str(word)
-
-
-def _column_of(name: str) -> Callable[[dict[str, Any]], Any]:
-    return (lambda row: row.get(name)) if "." not in name else (lambda row: find(row, name))
-
-
-def _nothing(row: dict[str, Any]) -> None:
-    return None
-
-
-def _lacks(row: dict[str, Any], name: str) -> bool:
-    # Not there at all, rather than null.
-    return name not in row and "." not in name
 
 
 def _part(piece: Any, key: str | int | None) -> Any:

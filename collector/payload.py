@@ -13,6 +13,7 @@ from facility.errors import PayloadRejected
 
 _KEY_END = re.compile(rb'"[ \t\r\n]*:')
 _HEX = re.compile(r"0x[0-9a-f]{1,16}", re.ASCII)
+_BARE: Final = frozenset((str, int, float, bool, type(None)))
 _WIDEST_BITS: Final = 64
 _MAX_KEY: Final = 128
 _MAX_ITEMS: Final = 1024  # of a list that keys reach into by number
@@ -23,6 +24,8 @@ NO_REPEATS: Final[Repeats] = {}
 
 def doubtful(data: Any, payload: bytes) -> bool:
     """Return True if a key may stand twice: more ends of keys in the text than keys that came out of it."""
+    if not isinstance(data, dict | list):
+        return False
     keys = _count_keys(data)
     return payload.count(b":") != keys and len(_KEY_END.findall(payload)) != keys
 
@@ -33,8 +36,9 @@ def _count_keys(data: Any) -> int:
         node = stack.pop()
         if isinstance(node, dict):
             count += len(node)
-            stack += [v for v in node.values() if isinstance(v, dict | list)]
-        elif isinstance(node, list):
+            node = node.values()
+        # Most objects and lists hold no others: that much is told without a step of Python for each value.
+        if not _BARE.issuperset(map(type, node)):
             stack += [v for v in node if isinstance(v, dict | list)]
     return count
 
@@ -138,7 +142,7 @@ def number(key: str, raw: Any, words: Mapping[str, float] | None, coded: bool = 
     ----------
     key : for the message; "": a plain payload
     words : in lower case, with their numbers
-    coded : numbers are codes too, and looked up among the words
+    coded : numbers, true and false are codes too, and looked up among the words
 
     Raises
     ------
@@ -159,9 +163,11 @@ def number(key: str, raw: Any, words: Mapping[str, float] | None, coded: bool = 
     if value is not None and math.isfinite(value):
         if not coded or words is None:
             return value
+        truth = ("true" if raw else "false") if isinstance(raw, bool) else ""
         word = str(int(value)) if value.is_integer() else str(value)
-        if word in words:
-            return words[word]
+        for code in (truth, word):
+            if code in words:
+                return words[code]
     known = f"; the words known here are {', '.join(sorted(words))}" if words else ""
     raise PayloadRejected(
         "not-a-number",

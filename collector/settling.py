@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collector.check import EARLIEST_US, FUTURE_US, implausible, judged_time, judged_times, time_us
+from collector.check import EARLIEST_US, FUTURE_US, implausible, judged_time, judged_times, time_us, times_us
 from collector.gathering import Gathered
 from collector.mapping import Plan
 from facility.errors import PayloadRejected
@@ -41,19 +41,20 @@ def settle(
     if len(found.count) == 1:
         return _single(plan, found, arrival_us, arrived)
     _refuse_what_collides(found)
-    times, keep = _read(plan, found, arrival_us, arrived)
-    if not all(keep):
-        _take_out(found, keep)
-        times = [at for at, kept in zip(times, keep, strict=True) if kept]
-    if not times:
+    at = _read_whole(plan, found, arrival_us)
+    if at is None:
+        times, keep = _read(plan, found, arrival_us, arrived)
+        if not all(keep):
+            _take_out(found, keep)
+            times = [one for one, kept in zip(times, keep, strict=True) if kept]
+        at = np.array(times, dtype=np.int64)
+    if not len(at):
         return [], []
-    at = np.array(times, dtype=np.int64)
     timed = np.array([time is not None for time in found.time], dtype=np.bool_)
-    quality = np.full(len(times), arrived[1] if arrived is not None else 0, dtype=np.uint8)
+    quality = np.full(len(at), arrived[1] if arrived is not None else 0, dtype=np.uint8)
     if timed.any():
-        newest = _newest(found, at)
-        quality[timed] = judged_times(plan, at[timed], newest[timed], arrival_us)
-    return times, (quality | np.array(found.quality, dtype=np.uint8)).tolist()
+        quality[timed] = judged_times(plan, at[timed], lambda: _newest(found, at)[timed], arrival_us)
+    return at.tolist(), (quality | np.array(found.quality, dtype=np.uint8)).tolist()
 
 
 def _single(
@@ -73,6 +74,18 @@ def _single(
         _take_out(found, [False])
         return [], []
     return [at], [quality | found.quality[0]]
+
+
+def _read_whole(plan: Plan, found: Gathered, arrival_us: int) -> NDArray[np.int64] | None:
+    """Return the times if all are whole numbers and believed, which is the common case; else None."""
+    if set(map(type, found.time)) != {int}:
+        return None
+    try:
+        at = times_us(found.time, plan.layout.time_unit)
+    except OverflowError:
+        return None
+    believed = at.min() >= EARLIEST_US and at.max() <= arrival_us + FUTURE_US
+    return at if believed else None
 
 
 def _read(
