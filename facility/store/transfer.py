@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from typing import Final, Protocol, TypeVar
 
 import numpy as np
@@ -202,7 +203,7 @@ def _cut(source: ReadingSource, part: Slice) -> Iterator[Slice]:
         return
     parts = min(-(-part.readings // _SLICE_READINGS) + 1, _MOST_PARTS, span)
     edges = [part.start_us + span * i // parts for i in range(parts + 1)]
-    for start_us, end_us in zip(edges, edges[1:], strict=False):
+    for start_us, end_us in pairwise(edges):
         readings = sum(source.count(part.keys, start_us, end_us).values())
         yield from _cut(source, Slice(part.keys, start_us, end_us, readings))
 

@@ -1,0 +1,1 @@
+"""Files that readings are exchanged by: CSV, Parquet and line protocol."""
