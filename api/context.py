@@ -73,6 +73,7 @@ class Context:
     clock : the time now [µs UTC]; an argument, so that tests can turn it
     settings : how the application meets the network
     replays : who decodes the quarantine again on order; None where no collector runs in this process
+    site_read_us : when the site's files were read [µs UTC]; None: not known
     health : how the data fare; None where no watch over them runs in this process
     """
 
@@ -87,6 +88,7 @@ class Context:
     settings: WebSettings = field(default_factory=WebSettings)
     health: Callable[[], HealthState | None] = no_health
     replays: Replays | None = None
+    site_read_us: int | None = None
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).
 

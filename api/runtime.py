@@ -83,6 +83,7 @@ class Service:
         self.collector: Collector | None = None
         self.health: DataHealth | None = None
         self.replays: Replays | None = None
+        self.site_read_us: int | None = None
         self._closing = ExitStack()
         self.site: Site
         self.store: TelemetryStore
@@ -99,6 +100,7 @@ class Service:
             If something must be mended first; what was opened is closed again.
         """
         try:
+            self.site_read_us = now_us()
             self.site = self.options.load_site()
             _make_folder(self.options)
             self.database = Database(self.options.database_url)
@@ -238,6 +240,7 @@ class Service:
             clock=self.clock,
             settings=WebSettings(hosts=self.options.hosts, https=self.options.https),
             replays=self.replays,
+            site_read_us=self.site_read_us,
             health=self.health.state if self.health is not None else no_health,
         )
 

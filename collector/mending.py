@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,17 +41,20 @@ class Mend:
 
 
 class Mender:
-    """Proposes mends for one site. One thread only."""
+    """Proposes mends for one site; from any thread."""
 
     def __init__(self, site: Site, library: ClassLibrary | None = None) -> None:
         self._site = site
         self._library = library or site.library
         self._topics = TopicMap(site)
+        self._lock = threading.Lock()  # a table of topics learns while it is asked
 
     def mend(self, reason: str, messages: Sequence[RawMessage]) -> Mend | None:
         """Return what would mend messages of one topic, the newest first; None if no change of the site file would."""
-        if not messages:
-            return None
+        with self._lock:
+            return self._mend(reason, messages) if messages else None
+
+    def _mend(self, reason: str, messages: Sequence[RawMessage]) -> Mend | None:
         devices = gathered((m.topic, m.payload, m.arrival_us) for m in reversed(messages)).devices()
         if reason == "unknown-topic":
             return self._unknown_topic(devices)

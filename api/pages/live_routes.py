@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from api.errors import ApiError, shown
-from api.pages import alerts, data_health, reading, tickets
+from api.pages import alerts, data_health, quarantine, reading, tickets
 from api.pages.alert import alert_page
 from api.pages.caches import Caches, From, PageCaches
 from api.pages.frame import Place, build_frame, may_act
@@ -136,6 +136,11 @@ def _data(ask: Ask) -> dict[str, str]:
     }
 
 
+def _quarantine(ask: Ask) -> dict[str, str]:
+    orders = quarantine.order_views(ask.sources, ask.live, ask.words)
+    return {"quarantine-orders": ask.fill("quarantine_orders", page={"orders": orders})}
+
+
 def _frame_only(_ask: Ask) -> dict[str, str]:
     return {}
 
@@ -154,6 +159,7 @@ PAGES: Final[dict[str, tuple[Place, int, bool, Draw]]] = {
     "alert": ("alerts", 1, True, _alert),
     "tickets": ("tickets", 1, True, _tickets),
     "data": ("data", 0, False, _data),
+    "quarantine": ("data", 0, False, _quarantine),
     "frame": ("none", 0, False, _frame_only),
 }
 

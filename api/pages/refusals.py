@@ -1,0 +1,126 @@
+"""What is wrong with a message, and what to do about it, in the reader's language: from codes, not from sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.pages.words import Words
+from api.printable import printable
+from collector.mending import Mend
+from facility.formats import number
+
+
+def reason_words(reason: str, words: Words) -> tuple[str, str]:
+    """Return what a reason is called and what to do about it; an unknown one stands as it is."""
+    return {
+        "broken-json": (
+            words("Broken JSON"),
+            words("Look where the text breaks off; correct what the gateway sends, or its message size."),
+        ),
+        "unknown-topic": (
+            words("Unknown topic"),
+            words("Add the equipment or a topic pattern to the site file, or stop the gateway from sending it."),
+        ),
+        "unknown-key": (
+            words("Unknown value"),
+            words("Name the key under telemetry.points of the equipment, or leave it out at the gateway."),
+        ),
+        "duplicate-key": (words("A value twice"), words("Let the gateway send each value once a message.")),
+        "not-a-number": (
+            words("Text where a number belongs"),
+            words("Correct the gateway, or give the point states: words for what it sends."),
+        ),
+        "not-an-object": (
+            words("Not an object"),
+            words("Let the gateway send an object of keys and values, or set format: plain for this topic."),
+        ),
+        "no-values": (words("No values"), words("Look why the gateway sends messages without values.")),
+        "empty-payload": (words("Empty message"), words("Look why the gateway sends empty messages.")),
+        "time-implausible": (
+            words("Implausible time"),
+            words("Set the gateway's clock and time zone, or correct time.unit in the site file."),
+        ),
+        "time-unreadable": (
+            words("Unreadable time"),
+            words("Correct the gateway, or name the right key as time.key in the site file."),
+        ),
+        "payload-too-large": (
+            words("Message too large"),
+            words("Let the gateway send smaller messages, or find out who sends files here."),
+        ),
+        "not-utf8": (words("Not UTF-8 text"), words("Let the gateway send JSON or plain text in UTF-8.")),
+        "too-deep": (words("Nested too deep"), words("Let the gateway send flat JSON.")),
+        "internal-fault": (
+            words("Wardwatt could not process it"),
+            words("Keep the payload and report it with the service's log: this is a fault of ours."),
+        ),
+    }.get(reason, (reason, ""))  # fmt: skip
+
+
+def what_is_wrong(facts: Mapping[str, Any] | None, words: Words) -> str | None:
+    """Return what is wrong with a message in one sentence; None for a row that was written without its facts."""
+    if not facts:
+        return None
+    p = {name: _shown(value) for name, value in facts.items()}
+    near = words(" Did you mean %(near)s?", near=p["near"]) if p.get("near") else ""
+    match p.get("case"):
+        case "no-pattern":
+            return words("No machine and no pattern in the site file has this topic.")
+        case "no-equipment":
+            return words("The site file has no equipment %(equipment)s.", equipment=p["equipment"]) + near
+        case "other-place":
+            return words(
+                "%(equipment)s stands in %(right)s, not in %(wrong)s: the topic or the site file is wrong.",
+                equipment=p["equipment"], right=p["right"], wrong=p["wrong"],
+            )  # fmt: skip
+        case "no-point":
+            return words("%(equipment)s has no point %(point)s.", equipment=p["equipment"], point=p["point"]) + near
+        case "unmapped":
+            return words("No point is mapped to %(keys)s. All other values of the message are stored.", keys=p["keys"])
+        case "no-number":
+            known = words(" Known words are %(words)s.", words=p["words"]) if p.get("words") else ""
+            if not p.get("key"):
+                return words("The message is %(value)s, where a number belongs.", value=p["value"]) + known
+            return words("%(key)s is %(value)s, where a number belongs.", key=p["key"], value=p["value"]) + known
+        case "twice":
+            return words("%(key)s stands twice in the message; neither is believed.", key=p["key"])
+        case "broken":
+            return words("The text breaks off or is no JSON at byte %(at)s.", at=p["at"])
+        case "no-object":
+            return words("The message is bare %(kind)s, not an object of keys and values.", kind=p["kind"])
+        case "early":
+            return words("The time %(time)s lies before 2000: the clock was never set.", time=p["time"])
+        case "ahead":
+            return words(
+                "The time %(time)s lies %(minutes)s min ahead of our clock.", time=p["time"], minutes=p["minutes"]
+            )
+        case "no-time":
+            return words("%(value)s cannot be read as a time.", value=p["value"])
+        case "too-large":
+            return words("The message has %(size)s bytes; %(limit)s are allowed.", size=p["size"], limit=p["limit"])
+        case "not-utf8":
+            return words("Byte %(at)s of the message is not UTF-8.", at=p["at"])
+    return None
+
+
+def mend_words(mend: Mend, words: Words) -> str:
+    """Return what a proposed mend does, in one sentence."""
+    name = mend.equipment
+    return {
+        "add-machine": words("If this is a machine of yours, add it to the site file. The class is a guess."),
+        "move-topic": words(
+            "This looks like %(name)s. Give it this topic, or let the gateway publish on its own.", name=name
+        ),
+        "map-keys": words("Name these keys in the entry of %(name)s, or say that they are left out.", name=name),
+        "name-states": words("Say in the entry of %(name)s what these words stand for.", name=name),
+        "set-time": words("Say in the entry of %(name)s where the time stands and in which unit.", name=name),
+        "set-zone": words("The clock of %(name)s says UTC without naming it. Say so.", name=name),
+        "plain-value": words("%(name)s sends one bare value a message. Say so.", name=name),
+    }[mend.kind]  # fmt: skip
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return printable(str(value))[:200]
+    return number(float(value), 0)
