@@ -135,7 +135,7 @@ def open_to_write(part: Path, name: str) -> IO[str]:
     """Open a text file; it is compressed if its final name ends in .gz."""
     if name.endswith(".gz"):
         # Level 6 is the tool's own; 9 takes thrice the time for a hundredth of the room.
-        return io.TextIOWrapper(gzip.open(part, "wb", 6), encoding="utf-8", newline="")  # type: ignore[arg-type]
+        return io.TextIOWrapper(gzip.open(part, "wb", 6), encoding="utf-8", newline="")
     return part.open("w", encoding="utf-8", newline="")
 
 
@@ -151,7 +151,7 @@ class CountedText:
         packed = self.path.name.endswith(".gz")
         plain = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
         # What is no UTF-8 must reach the check of its row, which names the line.
-        self._text = io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape", newline="")  # type: ignore[arg-type]
+        self._text = io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape", newline="")
         return self._text
 
     def __exit__(self, *_: object) -> None:
