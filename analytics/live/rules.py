@@ -20,7 +20,7 @@ from analytics.live.states import Change, Hold, Rows, Watch, advance
 from facility.equipment_classes import Limit
 from facility.readings import HISTORICAL, OUT_OF_RANGE, ReadingBatch, StaleNotice
 from facility.site import Site
-from facility.store import TelemetryStore
+from facility.store.waiting import Remembered
 
 EventKind = Literal["firing", "cleared", "unknown", "known", "worse"]
 
@@ -206,7 +206,7 @@ class LiveRules:
             events.sort(key=lambda e: e.at_us)
             return events
 
-    def resume(self, store: TelemetryStore, open_tiers: Iterable[OpenTier], now_us: int) -> list[LimitEvent]:
+    def resume(self, store: Remembered, open_tiers: Iterable[OpenTier], now_us: int) -> list[LimitEvent]:
         """
         Take up where a stopped service stood, before the first batch: alerts that are open stay firing, and what was
         stored lately is read again, so that hold times go on.
@@ -297,7 +297,7 @@ class LiveRules:
                     if watch.phase == "firing" and limit is not None:
                         yield (cause_of(rules.plan.machines[m].id, limit), limit.id), watch
 
-    def _reopen(self, tier: OpenTier, store: TelemetryStore, now_us: int) -> None:
+    def _reopen(self, tier: OpenTier, store: Remembered, now_us: int) -> None:
         found = self._instances.get((tier.cause, tier.limit_id))
         if found is None:
             return  # the limit is no longer in the site file; the desk closes its alert and says why
@@ -314,7 +314,7 @@ class LiveRules:
             relied_on=np.array([key in latest and latest[key].time_us >= alive_from for key in keys], dtype=bool),
         )  # fmt: skip
 
-    def _recent(self, store: TelemetryStore, now_us: int) -> ReadingBatch:
+    def _recent(self, store: Remembered, now_us: int) -> ReadingBatch:
         longest = max((int(g.hold_us.max()) for r in self._classes for g in r.plan.limits), default=0)
         start_us = now_us - min(longest + _RESUME_MARGIN_US, _RESUME_MOST_US)
         held = [r.plan.point[r.plan.point >= 0] for r in self._classes if r.plan.limits]

@@ -14,7 +14,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -216,20 +216,21 @@ class Spool:
         """Return when the oldest waiting readings were spooled; None if nothing waits. [µs]"""
         return self._oldest_us if self.readings else None
 
-    def newest(self) -> Mapping[str, Latest]:
-        """Return the newest reading of each point that the last segment knows of; reads up to one whole segment."""
+    def tail(self) -> list[ReadingBatch]:
+        """Return what waits in the last segment, in the order of writing; up to some millions of readings."""
         with self._lock:
-            if not self._segments or self.readings == 0:
-                return {}
-            last = self._segments[-1]
+            if not self._segments or self.empty:
+                return []
+            last, head = self._segments[-1], self._head
             fd, number, end = os.dup(last.fd), last.number, last.end
         try:
-            found: dict[str, Latest] = {}
+            found: list[ReadingBatch] = []
             reader = SegmentReader(fd, number)
+            reader.skip_to(head.offset if head.segment == number else HEAD_BYTES, end)
             while (item := reader.next(end)) is not None:
                 if isinstance(item, Record) and item.kind == READINGS:
-                    for batch in self._batches(reader, item):
-                        newest_of(batch, found)
+                    with contextlib.suppress(ValueError, IndexError, zlib.error):  # told when it is drained
+                        found += self._batches(reader, item)
             return found
         finally:
             os.close(fd)

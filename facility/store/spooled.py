@@ -20,6 +20,7 @@ from facility.store.checks import check_batch
 from facility.store.contract import Expired, LevelSize, PointsRefused, StoreSize, TelemetryStore
 from facility.store.levels import Level, Retention
 from facility.store.spool import Spool, SpoolSettings, newest_of
+from facility.store.waiting import WaitingReadings
 
 log = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class SpooledStore:
         self._spool = Spool(folder, self.settings.spool, table, clock)
         self._newest: dict[str, Latest] = {}
         try:
-            self._newest.update(self._spool.newest())
+            self._newest.update(self.waiting().latest())
             self._store = self._open()
         except StoreHeld:
             self._spool.close()
@@ -374,6 +375,10 @@ class SpooledStore:
             refused=self._refused,
             damaged=spool.damaged,
         )
+
+    def waiting(self) -> WaitingReadings:
+        """Return what waits, as far as the last segment of the spool holds it."""
+        return WaitingReadings(self._spool.tail())
 
     def newest_spooled(self) -> Mapping[str, Latest]:
         """Return the newest waiting reading of each point; after a restart, of the spool's last part only."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.readings import OUT_OF_RANGE, PointAddress, PointTable, ReadingBatch
 from facility.store.spool import Spool, SpoolFull, SpoolSettings
+from facility.store.waiting import WaitingReadings
 
 T0 = 1_735_689_600_000_000
 KIB = 1024
@@ -263,14 +264,19 @@ def test_a_point_may_be_in_tables_of_several_shapes(opened):
     assert {("pump/flow", 7.0), ("tx1/load_kw", 8.0), ("tx1/load_kw", 0.0)} <= found
 
 
-def test_the_newest_reading_of_each_point_is_known(opened):
+def test_what_waits_can_be_asked_for_the_newest_readings_and_for_the_last_minutes(opened):
     spool = opened()
     spool.append(batch(0, 6))
-    spool.append(ReadingBatch.of(TABLE, [0], [T0 - 5], [99.0]))
-    newest = opened().newest()
-    assert {key: (n.time_us - T0, n.value) for key, n in newest.items()} == {
-        "tx1/load_kw": (3, 3.0), "tx1/hot_spot_c": (4, 4.0), "ahu-3/supply_temp_c": (5, 5.0),
+    spool.append(ReadingBatch.of(TABLE, [0, 0], [T0 - 5, T0 + 3], [99.0, 77.0]))
+    waiting = WaitingReadings(opened().tail())
+    assert {key: (n.time_us - T0, n.value) for key, n in waiting.latest().items()} == {
+        "tx1/load_kw": (3, 77.0), "tx1/hot_spot_c": (4, 4.0), "ahu-3/supply_temp_c": (5, 5.0),
     }  # fmt: skip
+    assert list(waiting.latest(["tx1/load_kw", "no/such"])) == ["tx1/load_kw"]
+    found = waiting.series(["tx1/load_kw", "no/such"], T0 - 5, T0 + 4)
+    assert (found["tx1/load_kw"].time_us - T0).tolist() == [-5, 0, 3]
+    assert found["tx1/load_kw"].value.tolist() == [99.0, 0.0, 77.0]
+    assert len(found["no/such"]) == 0
 
 
 def test_a_reading_that_is_none_is_refused(opened):
