@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -74,7 +74,7 @@ def offline_points(site: Site, births: Births) -> Sequence[StaleNotice]:
     return notices_of(stale_by(births.load(), points))
 
 
-def stale_by(records: Iterable[BirthRecord], points: dict[Owner, Sequence[int]]) -> dict[int, Mark]:
+def stale_by(records: Iterable[BirthRecord], points: Mapping[Owner, Sequence[int]]) -> dict[int, Mark]:
     """Return the points that the deaths on record make stale; a node's death is that of all its devices."""
     stale: dict[int, Mark] = {}
     for record in sorted(records, key=lambda r: bool(r.owner.device)):

@@ -9,21 +9,17 @@ crash loses none that the broker can send again. With QoS 0, which Sparkplug ask
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-import numpy as np
-
-from collector.check import EARLIEST_US, FUTURE_US, implausible, judged_time, number_of
 from collector.mapping import Plan, TopicMap
 from collector.sparkplug.births import Births, stale_by
 from collector.sparkplug.changes import BirthRecord, Mark, Owner, notices_of
-from collector.sparkplug.metrics import is_believed, property_of, type_name, value_of
-from collector.sparkplug.payload import BD_SEQ, bd_seq_of, broken, read_payload, rebirth_command
+from collector.sparkplug.message import Message, aliases_defined, heard_of
+from collector.sparkplug.payload import read_payload, rebirth_command
 from collector.sparkplug.presence import Presence
+from collector.sparkplug.reader import Book, MetricReader, nobody
 from collector.sparkplug.sequence_file import SequenceFile
 from collector.sparkplug.session import (
     NODE,
@@ -32,58 +28,19 @@ from collector.sparkplug.session import (
     Died,
     GivenUp,
     Heard,
-    Kind,
     NodeSession,
     SessionSettings,
     Step,
     Values,
 )
 from facility.errors import PayloadRejected
-from facility.readings import GOOD, HISTORICAL, StaleNotice
-from facility.sparkplug_names import SparkplugTopic, read_topic, topic_of
-from facility.units import conversion
+from facility.readings import StaleNotice
+from facility.sparkplug_names import read_topic, topic_of
 
 if TYPE_CHECKING:
     from collector.decode import Draft
 
-log = logging.getLogger(__name__)
-
 _COMMANDS: Final = frozenset({"NCMD", "DCMD"})
-_MAX_LISTED: Final = 20
-_MAX_NAME: Final = 128
-_NOBODY: Final = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """
-    A metric as its birth made it known.
-
-    `slot` is -1 where no point is mapped to it; `quiet`: it is the node's own business, and nobody misses a mapping.
-    """
-
-    name: str
-    datatype: int
-    slot: int
-    quiet: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Book:
-    """The metrics of one birth."""
-
-    by_name: dict[str, Metric]
-    by_alias: dict[int, Metric]
-
-
-@dataclass(slots=True, eq=False)
-class Message:
-    """A message on its way: what it said, and what is owed for it. `mid` is 0 once it needs no acknowledgement."""
-
-    topic: str
-    raw: bytes
-    payload: Any
-    mid: int
 
 
 @dataclass(slots=True, eq=False)
@@ -99,16 +56,6 @@ class Node:
     def owner(self, device: str) -> Owner:
         """Return the name of a device of this node, or of the node itself."""
         return Owner(self.group, self.name, device)
-
-
-@dataclass(slots=True)
-class Findings:
-    """What one message holds beside readings: names of metrics, by what is the matter with them."""
-
-    unknown: list[str] = field(default_factory=list)
-    unborn: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
 
 
 class SparkplugHost:
@@ -143,6 +90,7 @@ class SparkplugHost:
         self._births = births
         self._sequence = sequence or SequenceFile(None)
         self._max_payload = max_payload
+        self._reader = MetricReader(topics)
         self._presence = Presence.of(topics.site.sparkplug)
         self._records: dict[Owner, BirthRecord] = {}
         self._points: dict[Owner, Sequence[int]] = {}
@@ -179,8 +127,8 @@ class SparkplugHost:
                     payload = read_payload(record.payload, self._max_payload)
                 except PayloadRejected:
                     continue
-                aliases[device] = _aliases_defined(payload)
-                node.books[device] = self._book(node, device, payload)
+                aliases[device] = aliases_defined(payload)
+                node.books[device] = self._reader.book(node.plans.get(device), payload)
             if own is not None:
                 seq = self._sequence.read((node.group, node.name))
                 node.session.restore(own.bd_seq, seq, alive and NODE in aliases, aliases)
@@ -229,14 +177,14 @@ class SparkplugHost:
         node = self._nodes.get((parts.group, parts.node))
         message.payload = read_payload(message.raw, self._max_payload)
         if node is None:
-            raise PayloadRejected("unknown-topic", _nobody(parts))
+            raise PayloadRejected("unknown-topic", nobody(Owner(parts.group, parts.node, parts.device)))
         if retained:
             self._carry_out(draft, node, node.session.ask(arrival_us), arrival_us)
             raise PayloadRejected(
                 "sparkplug-retained",
                 "the broker had kept this message, nobody knows for how long; let the gateway publish without retain",
             )
-        heard = self._heard(node, parts, message, arrival_us)
+        heard = heard_of(parts, message, arrival_us)
         self._carry_out(draft, node, node.session.take(heard, arrival_us), arrival_us)
         return any(heard is other for other in node.session.waiting())
 
@@ -264,28 +212,6 @@ class SparkplugHost:
         if self._births is not None and draft.sparkplug.births:
             self._births.save(draft.sparkplug.births.values())
         self._sequence.write(draft.sparkplug.seqs)
-
-    def _heard(self, node: Node, parts: SparkplugTopic, message: Message, arrival_us: int) -> Heard:
-        payload, kind = message.payload, cast(Kind, parts.kind)
-        seq = int(payload.seq) if payload.HasField("seq") else None
-        if seq is not None and seq > 255:
-            raise broken(f"the sequence number is {seq}, where 0 to 255 belongs")
-        if kind in ("NBIRTH", "DBIRTH"):
-            aliases = _aliases_defined(payload)
-        elif kind in ("NDATA", "DDATA"):
-            try:
-                aliases = frozenset(m.alias for m in payload.metrics if not m.name)
-            except UnicodeDecodeError:
-                raise broken("a metric's name is not UTF-8") from None
-        else:
-            aliases = frozenset()
-        at_us = int(payload.timestamp) * 1000 if payload.timestamp else arrival_us
-        if not EARLIEST_US <= at_us <= arrival_us:
-            at_us = arrival_us
-        bd_seq = bd_seq_of(payload) if kind in ("NBIRTH", "NDEATH") else None
-        return Heard(
-            kind, parts.device, seq, bd_seq, at_us, arrival_us, aliases, hash(message.raw), len(message.raw), message
-        )
 
     # What is to be done -------------------------------------------------------------------------------------------
 
@@ -323,17 +249,22 @@ class SparkplugHost:
 
     def _born(self, draft: Draft, node: Node, heard: Heard) -> None:
         message = cast(Message, heard.body)
+        plan, owner = node.plans.get(heard.device), node.owner(heard.device)
         if heard.device == NODE:
             node.books.clear()
-        elif heard.device not in node.plans:
-            self._tell(draft, message, heard, "unknown-topic", _nobody(cast(SparkplugTopic, read_topic(message.topic))))
-            return
-        node.books[heard.device] = self._book(node, heard.device, message.payload)
-        owner = node.owner(heard.device)
-        record = BirthRecord(owner, heard.bd_seq, heard.arrival_us, None, message.raw)
-        self._records[owner] = draft.sparkplug.births[owner] = record
-        self._check_units(draft, node, heard)
+        if heard.device == NODE or plan is not None:
+            node.books[heard.device] = self._reader.book(plan, message.payload)
+            record = BirthRecord(owner, heard.bd_seq, heard.arrival_us, None, message.raw)
+            self._records[owner] = draft.sparkplug.births[owner] = record
+        if plan is not None:
+            self._reader.check_units(draft, owner, plan, heard)
         self._read(draft, node, heard)
+
+    def _read(self, draft: Draft, node: Node, heard: Heard, why: str = "") -> None:
+        device = heard.device
+        book = None if why else node.books.get(device)
+        if self._reader.read(draft, node.owner(device), node.plans.get(device), book, heard, why):
+            self._carry_out(draft, node, node.session.ask(heard.arrival_us), heard.arrival_us)
 
     def _died(self, draft: Draft, node: Node, device: str, at_us: int) -> None:
         for mine in node.plans if device == NODE else [device]:
@@ -351,231 +282,3 @@ class SparkplugHost:
         )  # fmt: skip
         self._records[owner] = draft.sparkplug.births[owner] = record
         draft.messages = max(draft.messages, 1)  # a draft without a message would not be committed
-
-    # Metrics ------------------------------------------------------------------------------------------------------
-
-    def _book(self, node: Node, device: str, payload: Any) -> Book:
-        plan = node.plans.get(device)
-        by_name: dict[str, Metric] = {}
-        by_alias: dict[int, Metric] = {}
-        for metric in payload.metrics:
-            name = metric.name
-            known = self._known(plan, name, metric.datatype)
-            by_name[name] = known
-            if metric.HasField("alias"):
-                by_alias[metric.alias] = known
-        return Book(by_name, by_alias)
-
-    @staticmethod
-    def _known(plan: Plan | None, name: str, datatype: int) -> Metric:
-        mapped = plan is not None and (name in plan.keys or name in plan.bits)
-        quiet = name == BD_SEQ or name.startswith("Node Control/") or (plan is not None and plan.ignores(name))
-        slot = plan.keys.get(name, _NOBODY) if plan is not None and mapped else _NOBODY
-        return Metric(name, datatype, slot, quiet or (mapped and slot == _NOBODY))
-
-    def _read(self, draft: Draft, node: Node, heard: Heard, why: str = "") -> None:
-        """
-        Turn a message's metrics into readings.
-
-        With `why` no birth explains the message: only metrics that name themselves and their type are read.
-        """
-        message = cast(Message, heard.body)
-        plan = node.plans.get(heard.device)
-        if plan is None and heard.device:
-            detail = _nobody(cast(SparkplugTopic, read_topic(message.topic)))
-            self._tell(draft, message, heard, "unknown-topic", detail)
-            return
-        book = None if why else node.books.get(heard.device)
-        found = Findings()
-        groups: dict[tuple[int, bool], tuple[list[int], list[float]]] = {}
-        birth = heard.kind in ("NBIRTH", "DBIRTH")
-        sent_ms = int(message.payload.timestamp)
-        for metric in message.payload.metrics:
-            name = metric.name
-            known = (book.by_name.get(name) if name else book.by_alias.get(metric.alias)) if book is not None else None
-            if known is None:
-                if not name or not metric.datatype:
-                    found.unborn.append(name or f"alias {metric.alias}")
-                    continue
-                known = self._known(plan, name, metric.datatype)
-                if book is not None and not known.quiet:
-                    # A metric that the birth did not name: there must have been another birth.
-                    self._carry_out(draft, node, node.session.ask(heard.arrival_us), heard.arrival_us)
-            if known.slot == _NOBODY and (plan is None or known.name not in plan.bits):
-                if not known.quiet:
-                    found.unknown.append(known.name)
-                continue
-            metric_ms = int(metric.timestamp) or sent_ms
-            # A birth tells what holds when it is sent, however long ago it was measured.
-            at_ms = max(metric_ms, sent_ms) if birth and not metric.is_historical else metric_ms
-            slots, values = groups.setdefault((at_ms, metric.is_historical), ([], []))
-            self._one(draft, node, heard, cast(Plan, plan), known, metric, found, slots, values)
-        for (at_ms, historical), (slots, values) in groups.items():
-            if slots:
-                self._put(draft, heard, cast(Plan, plan), at_ms * 1000, historical, slots, values)
-        self._report(draft, node, heard, plan, found, why)
-
-    def _one(
-        self, draft: Draft, node: Node, heard: Heard, plan: Plan, known: Metric, metric: Any, found: Findings,
-        slots: list[int], values: list[float],
-    ) -> None:  # fmt: skip
-        """Add one mapped metric's readings, or say why it has none."""
-        name = known.name
-        if metric.is_null or not is_believed(metric):
-            if not metric.is_null:
-                found.bad.append(name)
-            if not metric.is_historical:
-                self._lose(draft, node, heard, plan, name)
-            return
-        value = value_of(metric, known.datatype)
-        if value is None:
-            found.unreadable.append(f"{name[:_MAX_NAME]!r} is a {type_name(metric.datatype or known.datatype)}")
-            return
-        for bit, slot in plan.bits.get(name, ()):
-            if isinstance(value, float) and value.is_integer():
-                slots.append(slot)
-                values.append(float(int(value) >> bit & 1))
-            else:
-                found.unreadable.append(f"{name[:_MAX_NAME]!r} is {value!r:.80} and has no bits")
-        if known.slot == _NOBODY:
-            return
-        number = _number(value, plan, known.slot)
-        if number is None:
-            found.unreadable.append(f"{name[:_MAX_NAME]!r} is {value!r:.80}")
-            return
-        slots.append(known.slot)
-        values.append(number)
-
-    def _lose(self, draft: Draft, node: Node, heard: Heard, plan: Plan, name: str) -> None:
-        """The device has no value for a metric: what was read last does not speak for now."""
-        mark = Mark(heard.at_us, node.owner(heard.device))
-        table = self._topics.slots().point
-        for slot in (plan.keys.get(name), *(slot for _, slot in plan.bits.get(name, ()))):
-            if slot is not None:
-                draft.sparkplug.stale[int(table[slot])] = mark
-
-    def _put(
-        self, draft: Draft, heard: Heard, plan: Plan, at_us: int, historical: bool, slots: list[int],
-        values: list[float],
-    ) -> None:  # fmt: skip
-        """Add readings of one time to the draft."""
-        message = cast(Message, heard.body)
-        try:
-            if not at_us:
-                at_us, quality = heard.arrival_us, GOOD
-            elif historical:
-                if not EARLIEST_US <= at_us <= heard.arrival_us + FUTURE_US:
-                    raise implausible(at_us, heard.arrival_us)
-                quality = HISTORICAL
-            else:
-                at_us, quality = judged_time(plan, at_us, heard.arrival_us)
-        except PayloadRejected as error:
-            self._tell(draft, message, heard, error.reason, error.detail, plan)
-            return
-        draft.slot += slots
-        draft.value += values
-        draft.count.append(len(slots))
-        draft.time_us.append(at_us)
-        draft.quality.append(quality)
-        draft.plan.append(plan)
-        if draft.sparkplug.stale and not quality & HISTORICAL:
-            for point in self._topics.slots().point[np.array(slots)].tolist():
-                draft.sparkplug.stale.pop(point, None)
-
-    # What a person is told ----------------------------------------------------------------------------------------
-
-    def _report(self, draft: Draft, node: Node, heard: Heard, plan: Plan | None, found: Findings, why: str) -> None:
-        message, owner = cast(Message, heard.body), node.owner(heard.device)
-        if found.unborn:
-            self._tell(
-                draft, message, heard, "sparkplug-no-birth",
-                f"{why or 'its birth does not name them'}: {_listed(found.unborn)} of {owner} cannot be told without "
-                f"its birth; {node.group}/{node.name} was asked for a rebirth: see that it takes commands, and that "
-                f"the broker lets us publish to spBv1.0/{node.group}/NCMD/#", plan,
-            )  # fmt: skip
-        if found.unknown and plan is not None:
-            self._tell(
-                draft, message, heard, "unknown-key",
-                f"no point is mapped to {_listed(found.unknown)}; map it under telemetry.points, or leave it: "
-                "the rest is stored", plan,
-            )  # fmt: skip
-        if found.bad:
-            self._tell(
-                draft, message, heard, "sparkplug-bad-quality",
-                f"the device itself says that {_listed(found.bad)} is bad or stale; look at its sensor or bus", plan,
-            )  # fmt: skip
-        if found.unreadable:
-            self._tell(
-                draft, message, heard, "not-a-number",
-                f"{'; '.join(found.unreadable[:_MAX_LISTED])} where a number belongs; map another metric, or give the "
-                "point states: words", plan,
-            )  # fmt: skip
-
-    def _check_units(self, draft: Draft, node: Node, heard: Heard) -> None:
-        """Say so if a birth names a unit, and the mapping takes it for another."""
-        message, plan = cast(Message, heard.body), node.plans.get(heard.device)
-        if plan is None:
-            return
-        slots = self._topics.slots()
-        wrong: list[str] = []
-        for metric in message.payload.metrics:
-            slot = plan.keys.get(metric.name)
-            told = property_of(metric, "engUnit") if slot is not None else None
-            if slot is None or not isinstance(told, str) or slots.scale[slot] != 1.0 or slots.offset[slot] != 0.0:
-                continue
-            address = self._topics.site.points.addresses[int(slots.point[slot])]
-            try:
-                differs = conversion(told, address.unit) != (1.0, 0.0)
-            except ValueError:
-                continue  # units that are only written otherwise are no mistake
-            if differs:
-                wrong.append(f"{metric.name[:_MAX_NAME]!r} comes in {told}, {address.key} is kept in {address.unit}")
-        if wrong:
-            self._tell(
-                draft, message, heard, "sparkplug-unit",
-                f"{'; '.join(wrong[:_MAX_LISTED])}: write its unit: at the point's mapping; the values are stored as "
-                "if they were right", plan,
-            )  # fmt: skip
-
-    @staticmethod
-    def _tell(draft: Draft, message: Message, heard: Heard, reason: str, detail: str, plan: Plan | None = None) -> None:
-        draft.rejections.add(
-            message.topic, reason, detail, message.raw, len(message.raw), heard.arrival_us,
-            plan.gateway if plan is not None else None,
-        )  # fmt: skip
-
-
-def _aliases_defined(payload: Any) -> frozenset[int]:
-    try:
-        if not all(metric.name for metric in payload.metrics):
-            raise broken("a metric of the birth has no name")
-    except UnicodeDecodeError:
-        raise broken("a metric's name is not UTF-8") from None
-    return frozenset(metric.alias for metric in payload.metrics if metric.HasField("alias"))
-
-
-def _number(value: float | str, plan: Plan, slot: int) -> float | None:
-    words = plan.words.get(slot)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if words and word in words:
-            return words[word]
-        return number_of(value)
-    if not math.isfinite(value):
-        return None
-    if slot in plan.coded and words:
-        return words.get(f"{value:g}")
-    return value
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name[:_MAX_NAME]) for name in names[:_MAX_LISTED])
-    return f"{shown} and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else shown
-
-
-def _nobody(parts: SparkplugTopic) -> str:
-    device = f", device: {parts.device}" if parts.device else ""
-    return (
-        f"no machine reports there; give one telemetry: {{format: sparkplug, group: {parts.group}, node: {parts.node}"
-        f"{device}}}"
-    )

@@ -15,15 +15,16 @@ TYPES: Final = (
 )  # fmt: skip
 # Signed integers travel in unsigned fields as two's complement; some publishers fill 32 bits, some the type's own.
 _SIGNED_BITS: Final = {1: 8, 2: 16, 3: 32, 4: 64}
+_BOOLEAN: Final = 11
 _NUMERIC: Final = frozenset({"float_value", "double_value"})
 
 
-def value_of(metric: Any, datatype: int) -> float | str | None:
+def value_of(metric: Any, datatype: int) -> float | str | bool | None:
     """
-    Return a metric's value: a number, a text, or None if it is of a kind that holds neither.
+    Return a metric's value: a number, a boolean, a text, or None if it is of a kind that holds none of these.
 
-    `datatype` is the birth's, for a metric that does not say its own. Booleans are 1 and 0; a date and time is a number
-    of milliseconds. Integers beyond 2**53 lose their last digits.
+    `datatype` is the birth's, for a metric that does not say its own. A date and time is a number of milliseconds.
+    Integers beyond 2**53 lose their last digits.
     """
     field = metric.WhichOneof("value")
     if field is None:
@@ -32,7 +33,7 @@ def value_of(metric: Any, datatype: int) -> float | str | None:
     if field in _NUMERIC:
         return float(raw)
     if field == "boolean_value":
-        return 1.0 if raw else 0.0
+        return bool(raw)
     if field == "string_value":
         return str(raw)
     if field not in ("int_value", "long_value"):
@@ -43,9 +44,7 @@ def value_of(metric: Any, datatype: int) -> float | str | None:
         raw &= (1 << bits) - 1
         if raw >> (bits - 1):
             raw -= 1 << bits
-    elif kind == 11:  # a boolean in an integer's field
-        raw = int(raw != 0)
-    return float(raw)
+    return bool(raw) if kind == _BOOLEAN else float(raw)
 
 
 def property_of(metric: Any, key: str) -> int | float | str | None:
@@ -61,6 +60,8 @@ def property_of(metric: Any, key: str) -> int | float | str | None:
 
 def is_believed(metric: Any) -> bool:
     """Return False if the device itself says that the value is bad or stale."""
+    if not metric.HasField("properties"):
+        return True
     quality = property_of(metric, "Quality")
     if quality is None or isinstance(quality, str):
         return True

@@ -1,0 +1,64 @@
+"""One Sparkplug message: its bytes read, and what the node's session needs to know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from collector.check import EARLIEST_US
+from collector.sparkplug.payload import bd_seq_of, broken
+from collector.sparkplug.session import Heard, Kind
+from facility.sparkplug_names import SparkplugTopic
+
+_LAST_SEQ = 255
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """
+    A message on its way, as the body of a `Heard`.
+
+    Attributes
+    ----------
+    topic, raw : as it came
+    payload : as read
+    mid : packet id that is to be acknowledged; 0 once there is none
+    """
+
+    topic: str
+    raw: bytes
+    payload: Any
+    mid: int
+
+
+def heard_of(parts: SparkplugTopic, message: Message, arrival_us: int) -> Heard:
+    """Return what a session needs of a message; PayloadRejected (`broken-sparkplug`) if it breaks the rules."""
+    payload, kind = message.payload, cast(Kind, parts.kind)
+    seq = int(payload.seq) if payload.HasField("seq") else None
+    if seq is not None and seq > _LAST_SEQ:
+        raise broken(f"the sequence number is {seq}, where 0 to 255 belongs")
+    aliases: frozenset[int] = frozenset()
+    if kind in ("NBIRTH", "DBIRTH"):
+        aliases = aliases_defined(payload)
+    elif kind in ("NDATA", "DDATA"):
+        try:
+            aliases = frozenset(metric.alias for metric in payload.metrics if not metric.name)
+        except UnicodeDecodeError:
+            raise broken("a metric's name is not UTF-8") from None
+    at_us = int(payload.timestamp) * 1000
+    if not EARLIEST_US <= at_us <= arrival_us:
+        at_us = arrival_us
+    bd_seq = bd_seq_of(payload) if kind in ("NBIRTH", "NDEATH") else None
+    return Heard(
+        kind, parts.device, seq, bd_seq, at_us, arrival_us, aliases, hash(message.raw), len(message.raw), message
+    )
+
+
+def aliases_defined(payload: Any) -> frozenset[int]:
+    """Return the aliases that a birth defines; PayloadRejected (`broken-sparkplug`) if a metric has no name."""
+    try:
+        if not all(metric.name for metric in payload.metrics):
+            raise broken("a metric of the birth has no name")
+    except UnicodeDecodeError:
+        raise broken("a metric's name is not UTF-8") from None
+    return frozenset(metric.alias for metric in payload.metrics if metric.HasField("alias"))
