@@ -25,6 +25,7 @@ from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
 from api.security.logins import Logins
+from api.storage import newest
 from api.streams import Streams
 from facility.errors import StoreUnavailable
 
@@ -54,7 +55,7 @@ def create_app(context: Context) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         # What the store holds stands on the board before the first message arrives.
-        await run_in_threadpool(lambda: context.live.seed(context.store.latest()))
+        await run_in_threadpool(lambda: context.live.seed(newest(context.store)))
         stop = context.desk.subscribe(lambda change: streams.events.add(change.kind, _told(context, change)))
         yield
         stop()

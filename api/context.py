@@ -18,6 +18,7 @@ from collector.service import CollectorStatus
 from facility.database import Database
 from facility.site import Site
 from facility.store import TelemetryStore
+from facility.store.spooled import SpoolStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,11 @@ def _no_collector() -> None:
     return None
 
 
+def no_spool() -> None:
+    """Return nothing: this process writes no readings."""
+    return
+
+
 def no_health() -> None:
     """Return nothing: no watch over the data runs in this process."""
     return
@@ -70,11 +76,13 @@ class Context:
     quarantine : messages that could not be understood
     live : the newest value of each point
     collector : how the collector fares; None where none runs in this process
+    spool : how the spool and the store behind it stand; None where this process writes no readings
     clock : the time now [µs UTC]; an argument, so that tests can turn it
     settings : how the application meets the network
     replays : who decodes the quarantine again on order; None where no collector runs in this process
     site_read_us : when the site's files were read [µs UTC]; None: not known
     health : how the data fare; None where no watch over them runs in this process
+    local_key : what commands on this machine bring to the store's routes; empty: none may
     """
 
     site: Site
@@ -84,11 +92,13 @@ class Context:
     quarantine: Quarantine
     live: LiveBoard
     collector: Callable[[], CollectorStatus | None] = _no_collector
+    spool: Callable[[], SpoolStatus | None] = no_spool
     clock: Callable[[], int] = now_us
     settings: WebSettings = field(default_factory=WebSettings)
     health: Callable[[], HealthState | None] = no_health
     replays: Replays | None = None
     site_read_us: int | None = None
+    local_key: str = field(default="", repr=False)
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).
 

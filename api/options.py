@@ -12,6 +12,7 @@ from facility.equipment_classes import CLASSES_FOLDER, ClassLibrary, load_classe
 from facility.errors import ConfigurationError, Problem
 from facility.site import Site
 from facility.site_file import load_site
+from facility.store.spool import SpoolSettings
 
 ROOT: Final = Path(__file__).parent.parent
 DEMO_SITE: Final = ROOT / "examples" / "demo"
@@ -32,6 +33,7 @@ class Options:
     classes : folders with equipment classes of the hospital's own
     hosts : names by which browsers reach the pages, besides this machine's own
     https : browsers come through https (a proxy in front)
+    spool : how much disk readings may take while their store is away
     """
 
     site: Path
@@ -44,11 +46,18 @@ class Options:
     classes: tuple[Path, ...] = field(default=())
     hosts: tuple[str, ...] = field(default=())
     https: bool = False
+    spool: SpoolSettings = field(default_factory=SpoolSettings)
 
     @property
     def store_url(self) -> str | Path:
         """Return the store as named, or the embedded one in the data folder."""
         return self.store or self.data / "telemetry.duckdb"
+
+    @property
+    def store_file(self) -> str:
+        """Return the DuckDB file that is the store, from the root; empty where the store is a server."""
+        text = str(self.store_url)
+        return "" if text.startswith("influx") else str(Path(text.removeprefix("duckdb:///")).absolute())
 
     @property
     def database_url(self) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,25 +18,32 @@ from analytics.data_health import DataHealth, Listening
 from analytics.desk import Desk
 from analytics.live import LiveFeed, LiveRules
 from analytics.schedule import Jobs
-from api.app import create_app
-from api.context import Context, WebSettings, no_health
 from api.live import LiveBoard
 from api.options import Options, broker_address, write_broker_url
 from api.replaying import orders_of
+from api.security.local_key import announced
 from api.security.users import Credentials, ensure_first_user
-from api.serving import Server
+from api.storage import newest, open_storage, remembered
 from collector.broker import EmbeddedBroker
 from collector.gateways import GatewayTimes
+from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.replay import Replays
-from collector.service import Collector, expected_sessions
+from collector.service import Collector, expected_sessions, session_name
 from collector.sparkplug.births import Births, offline_points
+from collector.sparkplug.host import SparkplugHost
+from collector.watch import Watch
 from facility.database import Database
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
 from facility.readings import ReadingBatch, StaleNotice
+from facility.reserve import Reserve
 from facility.site import Site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
+from facility.store.spooled import SpooledStore, SpoolStatus
+
+if TYPE_CHECKING:
+    from api.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +53,18 @@ _LOOK_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """What a process does: collect readings, judge them (live rules and jobs), serve pages."""
+    """
+    What a process does: collect readings, judge them (live rules and jobs), serve pages.
+
+    One that judges and does not collect watches everything that comes and stores none of it. `share` and `member` name
+    the group of collectors that share the messages, and this one in it; None: it gets all of them.
+    """
 
     collect: bool = True
     judge: bool = True
     serve: bool = True
+    share: str | None = None
+    member: str | None = None
 
 
 def now_us() -> int:
@@ -103,10 +117,18 @@ class Service:
             self.site_read_us = now_us()
             self.site = self.options.load_site()
             _make_folder(self.options)
+            if self._writes:
+                reserve = Reserve(self.options.data / "reserve")
+                reserve.start()
+                self._closing.callback(reserve.stop)
             self.database = Database(self.options.database_url)
             self._closing.callback(self.database.close)
             self.database.upgrade()
-            self.store = open_store(self.options.store_url)
+            self.quarantine = Quarantine(self.database)
+            if self._writes:
+                self.store = open_storage(self.options, self.site, self.quarantine, reserve, self.clock)
+            else:
+                self.store = open_store(self.options.store_url, zone=self.site.time_zone.key)
             self._closing.callback(self.store.close)
             if self.roles.serve:
                 self.first_login = ensure_first_user(self.database)
@@ -114,6 +136,10 @@ class Service:
         except BaseException:
             self._closing.close()
             raise
+
+    @property
+    def _writes(self) -> bool:
+        return self.roles.collect or self.roles.judge
 
     def start(self) -> None:
         """Start broker, collector, live rules and jobs; the pages are served by `run`."""
@@ -125,9 +151,9 @@ class Service:
 
     def _start(self) -> None:
         self.board = LiveBoard(self.site.points, self.clock)
-        self.board.seed(self.store.latest())
-        self.quarantine = Quarantine(self.database)
-        sinks: list[Callable[[ReadingBatch], None]] = [self.board]
+        self.board.seed(newest(self.store))
+        # A collector that neither judges nor shows has nobody to tell.
+        sinks: list[Callable[[ReadingBatch], None]] = [self.board] if self.roles.judge or self.roles.serve else []
         stale: list[Callable[[StaleNotice], None]] = [self.board.mark_stale]
         if self.roles.judge:
             self.health = DataHealth(
@@ -138,13 +164,15 @@ class Service:
             stale.append(feed.mark_stale)
         if self.roles.collect:
             self._start_collecting(sinks, lambda notice: [take(notice) for take in stale])
+        elif self.roles.judge:
+            self._start_watching(sinks, stale)
         else:
             self._start_looking()
 
     def _start_judging(self) -> LiveFeed:
         rules = LiveRules(self.site)
         # State is right after a restart: what was firing stays firing, what held goes on holding.
-        first = rules.resume(self.store, self.desk.open_tiers(), self.clock())
+        first = rules.resume(remembered(self.store), self.desk.open_tiers(), self.clock())
         feed = LiveFeed(
             rules, self.desk.take_events, (self.store.write, self.board), self.clock, first, self.board.mark_stale
         )
@@ -158,7 +186,9 @@ class Service:
     def _start_collecting(
         self, sinks: list[Callable[[ReadingBatch], None]], on_stale: Callable[[StaleNotice], object]
     ) -> None:
-        client_id = f"wardwatt-{self.site.id}"
+        client_id = session_name(self.site) + (f"-{self.roles.member}" if self.roles.member else "")
+        if self.roles.share is not None:
+            self._check_share()
         if self.options.broker is None:
             broker = EmbeddedBroker(
                 "127.0.0.1",
@@ -181,6 +211,7 @@ class Service:
             sinks=sinks,
             client_id=client_id,
             data_dir=self.options.data,
+            share=self.roles.share,
             births=Births(self.database),
             on_stale=on_stale,
             clock=self.clock,
@@ -191,6 +222,46 @@ class Service:
         self.replays = Replays(self.quarantine, orders, self.site, self.store, self.clock, [self.board])
         self.replays.start()
         self._closing.callback(self.replays.stop)
+
+    def _check_share(self) -> None:
+        wrong = ""
+        if self.options.broker is None:
+            wrong = "the broker inside is this process's alone; name the broker that the members share with --broker"
+        elif SparkplugHost.needed(TopicMap(self.site)):
+            wrong = "Sparkplug numbers the messages of a node, so that one process must get them all; leave --share out"
+        if wrong:
+            raise ConfigurationError([Problem("", 0, "--share", wrong)])
+
+    def _start_watching(
+        self, sinks: list[Callable[[ReadingBatch], None]], stale: list[Callable[[StaleNotice], None]]
+    ) -> None:
+        """Judge everything that comes; other processes store it."""
+        if self.options.broker is None:
+            wrong = "others collect from a broker of their own; name it with --broker"
+            raise ConfigurationError([Problem("", 0, "--judge-only", wrong)])
+
+        def tell(batch: ReadingBatch, notices: Iterable[StaleNotice]) -> None:
+            for sink in sinks if len(batch) else ():
+                sink(batch)
+            for notice in notices:
+                for take in stale:
+                    take(notice)
+
+        watch = Watch(
+            self.site,
+            broker_address(self.options.broker),
+            f"{session_name(self.site)}-judge",
+            TopicMap(self.site).filters(),
+            tell,
+            births=Births(self.database),
+            clock=self.clock,
+        )
+        watch.start()
+        self._closing.callback(watch.stop)
+
+    def spool_status(self) -> SpoolStatus | None:
+        """Return how the spool and the store behind it stand; None where this process writes nothing."""
+        return self.store.spool_status() if isinstance(self.store, SpooledStore) else None
 
     def _listening(self) -> Listening:
         """Return whether readings can reach us: silence is nobody's fault while they cannot."""
@@ -229,6 +300,9 @@ class Service:
 
     def context(self) -> Context:
         """Return what the web application works with."""
+        # FastAPI takes a second and 40 MB, which a process without pages does without.
+        from api.context import Context, WebSettings, no_health
+
         return Context(
             site=self.site,
             store=self.store,
@@ -238,6 +312,7 @@ class Service:
             live=self.board,
             collector=lambda: self.collector.status() if self.collector else None,
             clock=self.clock,
+            spool=self.spool_status,
             settings=WebSettings(hosts=self.options.hosts, https=self.options.https),
             replays=self.replays,
             site_read_us=self.site_read_us,
@@ -246,9 +321,14 @@ class Service:
 
     def run(self) -> None:
         """Serve the pages until the process is told to stop (Ctrl-C or SIGTERM)."""
+        from api.app import create_app
+        from api.serving import Server
+
         # The server ends in order first and then raises Ctrl-C again, for programs that do not know of it.
-        with suppress(KeyboardInterrupt):
-            Server(create_app(self.context()), self.options.host, self.options.port).run()
+        options = self.options
+        with announced(options.data, options.host, options.port, options.store_file) as key, suppress(KeyboardInterrupt):
+            context = replace(self.context(), local_key=key)
+            Server(create_app(context), options.host, options.port).run()
 
     def stop(self) -> None:
         """Stop what runs, newest first: the last readings are committed before the store closes."""

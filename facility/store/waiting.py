@@ -1,4 +1,4 @@
-"""What was read lately, for a service that starts again: from the store, or, that being away, from what waits for it."""
+"""What was read lately, for a service that starts: from the store or, that being away, from what waits for it."""
 
 from __future__ import annotations
 
