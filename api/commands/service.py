@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import threading
 from contextlib import ExitStack
@@ -28,6 +29,10 @@ from api.commands.options import (
 )
 from api.logs import set_up_logs
 from api.options import DEMO_SITE, Options, broker_address
+from facility.errors import ConfigurationError, Problem
+from facility.store import TelemetryStore
+from facility.store.spool import MIB, SpoolSettings
+from facility.store.spooled import SpooledStore
 
 if TYPE_CHECKING:
     # The service's parts take a second to import; `wardwatt --help` and `check` do without.
@@ -50,6 +55,20 @@ HttpsOption = Annotated[
 HistoryOption = Annotated[
     float, typer.Option("--history", help="With --simulate: days of history to write first.", min=0.0, max=400.0)
 ]
+SpoolOption = Annotated[
+    int,
+    typer.Option(
+        "--spool", envvar="WARDWATT_SPOOL", min=32,
+        help="Most disk that readings may take while their store is away. [MiB]",
+    ),
+]  # fmt: skip
+SpoolReserveOption = Annotated[
+    int,
+    typer.Option(
+        "--spool-reserve", envvar="WARDWATT_SPOOL_RESERVE", min=0,
+        help="So much of it is taken beforehand, and is there however full the disk is. [MiB]",
+    ),
+]  # fmt: skip
 SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")]
 
 
@@ -64,13 +83,18 @@ def run(
     names: HostsOption = None,
     https: HttpsOption = False,
     classes: ClassesOption = None,
+    spool: SpoolOption = 1024,
+    spool_reserve: SpoolReserveOption = 64,
     simulate: Annotated[bool, typer.Option("--simulate", help="Let a simulator publish the site's telemetry.")] = False,
     history: HistoryOption = 30.0,
     seed: SeedOption = 1,
 ) -> None:
     """Run everything in one process: collector, store, live rules, jobs, pages; a broker too, if none is named."""
-    options = Options(site, data, broker, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
     with told():
+        options = Options(
+            site, data, broker, store, database, host, port, tuple(classes or ()), tuple(names or ()), https,
+            _spool(spool, spool_reserve),
+        )  # fmt: skip
         _serve(options, _roles(), simulate=simulate, history_days=history, storyline=False, seed=seed)
 
 
@@ -81,21 +105,78 @@ def collect(
     store: StoreOption = None,
     database: DatabaseOption = None,
     classes: ClassesOption = None,
-) -> None:
-    """Collect and judge readings without serving pages."""
-    options = Options(site, data, broker, store, database, classes=tuple(classes or ()))
-    from api.runtime import Roles, Service
+    spool: SpoolOption = 1024,
+    spool_reserve: SpoolReserveOption = 64,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            "--share", metavar="GROUP",
+            help="Share the messages with the other collectors of this group (MQTT shared subscription). They store "
+            "and do not judge; one process must run with --judge-only.",
+        ),
+    ] = None,
+    member: Annotated[
+        str | None,
+        typer.Option("--member", metavar="NAME", help="With --share: this collector's own name in the group."),
+    ] = None,
+    judge_only: Annotated[
+        bool, typer.Option("--judge-only", help="Judge all that comes and run the jobs; leave storing to others.")
+    ] = False,
+) -> None:  # fmt: skip
+    """
+    Collect readings without serving pages: store them, and judge them within a second.
+
+    With --share, store only this member's share of the messages. With --judge-only, judge all of them and store none.
+    """
+    from api.runtime import Service
 
     with told(), ExitStack() as closing:
+        options = Options(
+            site, data, broker, store, database, classes=tuple(classes or ()), spool=_spool(spool, spool_reserve)
+        )
+        roles = _collecting_roles(share, member, judge_only=judge_only)
         set_up_logs()
-        service = Service(options, Roles(serve=False))
+        service = Service(options, roles)
         service.open()
         closing.callback(service.stop)
         service.start()
-        stdout.print(
-            f"Collecting for {service.site.name.en} from {_broker_words(service)}. Ctrl-C stops.", markup=False
-        )
+        stdout.print(f"{_collecting_words(service)} Ctrl-C stops.", markup=False)
         _wait_for_the_end()
+
+
+def _spool(bound: int, reserve: int) -> SpoolSettings:
+    """Return the spool's settings; both in MiB."""
+    return SpoolSettings(bound_bytes=bound * MIB, reserved_bytes=reserve * MIB)
+
+
+def _collecting_roles(share: str | None, member: str | None, *, judge_only: bool) -> Roles:
+    """Return what a process of `wardwatt collect` does; ConfigurationError if its options contradict each other."""
+    from api.runtime import Roles
+
+    wrong = ""
+    if share is not None and judge_only:
+        wrong = "a member of a group stores its share and judges nothing; leave out one of --share and --judge-only"
+    elif (share is None) != (member is None):
+        wrong = "a group and a name in it belong together: --share plant --member a"
+    elif member is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", member):
+        wrong = f"{member!r} is no name for a member; use up to 32 letters, digits, - and _"
+    if wrong:
+        raise ConfigurationError([Problem("", 0, "--share", wrong)])
+    return Roles(collect=not judge_only, judge=share is None, serve=False, share=share, member=member)
+
+
+def _collecting_words(service: Service) -> str:
+    name, roles, broker = service.site.name.en, service.roles, _broker_words(service)
+    if roles.share is not None:
+        return (
+            f"Storing a share of what comes from {broker} for {name}, as {roles.member} of group {roles.share}. "
+            "Nothing is judged here: one process with --judge-only has to."
+        )
+    if not roles.collect:
+        return (
+            f"Judging everything that comes from {broker} for {name}. No readings are stored here: collectors do that."
+        )
+    return f"Collecting and judging for {name} from {broker}."
 
 
 def serve(
@@ -145,7 +226,7 @@ def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: floa
         first_time = False
         if simulate:
             truth = options.data / "truth.jsonl"
-            simulation = Simulation(service.site, service.store, service.database, truth, seed)
+            simulation = Simulation(service.site, _bulk(service.store), service.database, truth, seed)
             first_time = not simulation.begun
             _make_past(simulation, history_days if first_time else None)
         service.start()
@@ -157,6 +238,11 @@ def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: floa
         service.run()
         stdout.print("Stopping: the last readings are being stored ...")
     stdout.print("Stopped.")
+
+
+def _bulk(store: TelemetryStore) -> TelemetryStore:
+    """Return the store itself: a past that is written again at the next start needs no spool."""
+    return store.keeper if isinstance(store, SpooledStore) else store
 
 
 def _roles(*, collect: bool = True, judge: bool = True) -> Roles:
