@@ -99,8 +99,10 @@ def times_us(raw: Sequence[int], unit: TimeUnit) -> NDArray[np.int64]:
 
 def _far(raw: float) -> int:
     raise PayloadRejected(
-        "time-implausible", f"time {raw:.6g} lies outside all calendars; correct time.key or time.unit in the site file"
-    )
+        "time-implausible",
+        f"time {raw:.6g} lies outside all calendars; correct time.key or time.unit in the site file",
+        case="no-time", value=f"{raw:.6g}",
+    )  # fmt: skip
 
 
 def _iso_us(text: str, zone: tzinfo) -> int:
@@ -120,7 +122,8 @@ def _unreadable(raw: Any) -> PayloadRejected:
         "time-unreadable",
         f"time {shown} is neither a number nor ISO 8601 such as 2026-03-02T10:20:00+08:00; "
         "correct the gateway, or name the right key as time.key in the site file",
-    )
+        case="no-time", value=shown,
+    )  # fmt: skip
 
 
 def implausible(at_us: int, arrival_us: int) -> PayloadRejected:
@@ -131,10 +134,10 @@ def implausible(at_us: int, arrival_us: int) -> PayloadRejected:
         shown = f"{at_us} µs since 1970"
     if at_us < EARLIEST_US:
         why = "lies before 2000; set the gateway's clock (NTP), or correct time.unit in the site file"
-    else:
-        ahead = (at_us - arrival_us) / 60e6
-        why = f"lies {ahead:,.0f} min ahead; set the gateway's clock and time zone, or correct time.unit"
-    return PayloadRejected("time-implausible", f"time {shown} {why}")
+        return PayloadRejected("time-implausible", f"time {shown} {why}", case="early", time=shown)
+    ahead = (at_us - arrival_us) / 60e6
+    why = f"lies {ahead:,.0f} min ahead; set the gateway's clock and time zone, or correct time.unit"
+    return PayloadRejected("time-implausible", f"time {shown} {why}", case="ahead", time=shown, minutes=round(ahead))
 
 
 class Clocked(Protocol):
@@ -238,7 +241,8 @@ def quality_of(raw: Any, good: frozenset[str]) -> int:
         "bad-quality",
         f"the gateway says {word!r} of it, so it is no reading; look at the sensor, or write quality: {{good: [...]}} "
         "if that means good here",
-    )
+        case="bad-quality", value=word,
+    )  # fmt: skip
 
 
 def range_quality(value: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -133,7 +133,13 @@ class Decoder:
                 self._plain(plan, payload, arrival_us, mid, dup, retained)
         except PayloadRejected as error:
             gateway = plan.gateway if isinstance(plan, Plan) else None
-            draft.rejections.add(topic, error.reason, error.detail, payload, len(payload), arrival_us, gateway)
+            if mid:
+                # It may be decoded again one day: then its time is when it first arrived.
+                arrival_us = self._ledger.arrival(mid, topic, payload, arrival_us, dup)
+            draft.rejections.add(
+                topic, error.reason, error.detail, payload, len(payload), arrival_us, gateway, facts=error.facts,
+                retained=retained,
+            )  # fmt: skip
 
     def _json(self, plan: Plan, payload: bytes, arrival_us: int, mid: int, dup: bool, retained: bool) -> None:
         draft = self.draft
@@ -173,7 +179,8 @@ class Decoder:
                     draft.quality.append(quality)
                     draft.plan.append(own)
                     if shape.unknown:
-                        self._tell_unknown(plan, shape.unknown, payload, arrival_us)
+                        came_us = at if raw is None else arrival_us
+                        self._tell_unknown(plan, shape.unknown, payload, came_us, retained, True)
                     return
         self._exact(plan, data, payload, arrival_us, mid, dup, retained)
 
@@ -194,8 +201,8 @@ class Decoder:
         if data is None or doubtful(data, payload):
             data, repeats = careful(payload)
         found = gather(plan, data, repeats)
+        arrived = None
         if found.count:
-            arrived = None
             if not all(found.own):
                 arrived = self._arrived(plan.topic, payload, arrival_us, mid, dup, retained)
             times, qualities = settle(plan, found, arrival_us, arrived)
@@ -206,14 +213,24 @@ class Decoder:
             draft.time_us += times
             draft.quality += qualities
             draft.plan += [plan] * len(times)
+        stored = bool(found.count)
+        if arrived is not None:
+            arrival_us = arrived[0]
+        elif mid and not stored:
+            arrival_us = self._ledger.arrival(mid, plan.topic, payload, arrival_us, dup)
         if found.unknown:
-            self._tell_unknown(plan, tuple(found.unknown), payload, arrival_us)
+            self._tell_unknown(plan, tuple(found.unknown), payload, arrival_us, retained, stored)
         for reason, details in found.refused.items():
             more = found.refusals[reason] - len(details)
             detail = "; ".join(details) + (f" (and {more:,} more)" if more else "")
-            self.draft.rejections.add(plan.topic, reason, detail, payload, len(payload), arrival_us, plan.gateway)
+            self.draft.rejections.add(
+                plan.topic, reason, detail, payload, len(payload), arrival_us, plan.gateway,
+                facts=found.facts.get(reason), retained=retained, stored=stored,
+            )  # fmt: skip
 
-    def _tell_unknown(self, plan: Plan, unknown: tuple[str, ...], payload: bytes, arrival_us: int) -> None:
+    def _tell_unknown(
+        self, plan: Plan, unknown: tuple[str, ...], payload: bytes, arrival_us: int, retained: bool, stored: bool
+    ) -> None:
         def detail() -> str:
             names = ", ".join(repr(k[:_MAX_KEY]) for k in unknown[:MAX_LISTED])
             more = f" and {len(unknown) - MAX_LISTED} more" if len(unknown) > MAX_LISTED else ""
@@ -222,7 +239,9 @@ class Decoder:
             )
 
         self.draft.rejections.add(
-            plan.topic, "unknown-key", detail, payload, len(payload), arrival_us, plan.gateway
+            plan.topic, "unknown-key", detail, payload, len(payload), arrival_us, plan.gateway,
+            facts={"case": "unmapped", "keys": ", ".join(k[:_MAX_KEY] for k in unknown[:MAX_LISTED])},
+            retained=retained, stored=stored,
         )  # fmt: skip
 
     def _plain(self, plan: Plan, payload: bytes, arrival_us: int, mid: int, dup: bool, retained: bool) -> None:
@@ -250,4 +269,5 @@ def _too_large(size: int, limit: int) -> PayloadRejected:
     return PayloadRejected(
         "payload-too-large",
         f"the payload has {size:,} bytes, more than the {limit:,} allowed; let the gateway send smaller messages",
-    )
+        case="too-large", size=size, limit=limit,
+    )  # fmt: skip

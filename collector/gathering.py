@@ -51,6 +51,7 @@ class Gathered:
     unknown: dict[str, None] = field(default_factory=dict)
     refused: dict[str, list[str]] = field(default_factory=dict)  # reason -> the first details
     refusals: dict[str, int] = field(default_factory=dict)
+    facts: dict[str, Mapping[str, str | int | float]] = field(default_factory=dict)  # of the first of each reason
     sections: list[tuple[int, str]] = field(
         default_factory=lambda: [(0, "")]
     )  # first entry, key of its list of samples
@@ -66,9 +67,11 @@ class Gathered:
         self.quality.append(quality)
         self.place.append(at)
 
-    def refuse(self, at: Place, reason: str, detail: str) -> None:
-        """Note a part of the payload that cannot be understood."""
+    def refuse(self, at: Place, reason: str, detail: str, facts: Mapping[str, str | int | float] | None = None) -> None:
+        """Note a part of the payload that cannot be understood; the facts of the first stand for all."""
         count = self.refusals.get(reason, 0)
+        if facts and not count:
+            self.facts[reason] = facts
         self.refusals[reason] = count + 1
         if count < MAX_LISTED:
             where = self.label(at)
@@ -218,7 +221,7 @@ class _Payload:
         except PayloadRejected as error:
             if error.reason == "too-many":
                 raise
-            self._out.refuse(at, error.reason, error.detail)
+            self._out.refuse(at, error.reason, error.detail, error.facts)
 
     def _time(self, plan: Plan, found: dict[str, Any] | None, outer: Sequence[Any]) -> tuple[Any, str | None]:
         """Return the time of a sample, or that beside the samples, as it stands there, and its key in the sample."""
@@ -242,14 +245,16 @@ class _Payload:
             raise PayloadRejected(
                 "no-device",
                 f"{root.route_key!r} is missing, which tells the machines on this topic apart; correct the gateway",
-            )
+                case="no-device", key=root.route_key,
+            )  # fmt: skip
         plan = root.routes.get(route_word(word))
         if plan is None:
             known = ", ".join(list(root.routes)[:8])
             raise PayloadRejected(
                 "unknown-device",
                 f"{root.route_key!r} is {str(word)[:64]!r}, no machine's word; where: in the site file knows {known}",
-            )
+                case="unknown-device", key=root.route_key, value=str(word)[:64], words=known,
+            )  # fmt: skip
         return plan
 
     def _object(self, node: Any, outer: tuple[Any, ...], at: Place, time: Any) -> None:
@@ -258,7 +263,8 @@ class _Payload:
                 "not-an-object",
                 f"{'the payload' if at == '' else 'this'} is a JSON {json_word(node)}, not an object of keys and values"
                 + ("; for one bare value a message, give the topic format: plain" if at == "" else ""),
-            )
+                case="no-object", kind=json_word(node),
+            )  # fmt: skip
         if not node:
             raise PayloadRejected("no-values", "the object is empty; correct what the gateway sends")
         plan, out = self._route((node, *outer)), self._out
@@ -288,7 +294,10 @@ class _Payload:
             if not takers:
                 self._left_over(plan, path, raw, (time_key, quality_key))
             elif twice:
-                out.refuse(at, "duplicate-key", f"{path!r} stands twice in the payload; correct what the gateway sends")
+                out.refuse(
+                    at, "duplicate-key", f"{path!r} stands twice in the payload; correct what the gateway sends",
+                    {"case": "twice", "key": path},
+                )  # fmt: skip
             elif raw is None:  # null is a missing value, not a reading
                 continue
             elif plan.layout.values is not None:
@@ -297,7 +306,7 @@ class _Payload:
                 try:
                     found_values = [take(raw) for _, take in takers]
                 except PayloadRejected as error:
-                    out.refuse(at, error.reason, error.detail)
+                    out.refuse(at, error.reason, error.detail, error.facts)
                     continue
                 slots += [slot for slot, _ in takers]
                 values += found_values
@@ -309,6 +318,17 @@ class _Payload:
             and not any(isinstance(v, dict | list) for v in node.values())
         ):
             plan.learn(tuple(node))
+
+    def _take(self, takers: Sequence[Taker], raw: Any, at: Place, slots: list[int], values: list[float]) -> None:
+        """Add what a value is for; what it cannot be is told."""
+        for slot, take in takers:
+            try:
+                value = take(raw)
+            except PayloadRejected as error:
+                self._out.refuse(at, error.reason, error.detail)
+            else:
+                slots.append(slot)
+                values.append(value)
 
     def _left_over(self, plan: Plan, path: str, raw: Any, used: tuple[str | None, ...]) -> None:
         """Note a key that no point is mapped to, unless it is known to be something else."""
@@ -345,7 +365,7 @@ class _Payload:
                 good = quality if said is None else quality | quality_of(said, plan.layout.good)
                 found = [take(value) for _, take in takers]
             except PayloadRejected as error:
-                out.refuse(here, error.reason, error.detail)
+                out.refuse(here, error.reason, error.detail, error.facts)
                 continue
             if piece_time is None:
                 out.add([slot for slot, _ in takers], found, time, own, good, here)
@@ -408,7 +428,7 @@ class _Payload:
                 good = quality | (quality_of(qualities[i], plan.layout.good) if i < len(qualities) else GOOD)
                 found = [take(one) for _, take in takers]
             except PayloadRejected as error:
-                self._out.refuse(here, error.reason, error.detail)
+                self._out.refuse(here, error.reason, error.detail, error.facts)
                 continue
             self._out.add([slot for slot, _ in takers], found, time, True, good, here)
 
@@ -449,7 +469,7 @@ class _Payload:
                     continue
                 values = [take(raw) for _, take in takers]
             except PayloadRejected as error:
-                out.refuse(f"{place}[{i}]", error.reason, error.detail)
+                out.refuse(f"{place}[{i}]", error.reason, error.detail, error.facts)
                 continue
             slots = [slot for slot, _ in takers]
             time = None if spec.time is None else find(row, spec.time)

@@ -308,6 +308,7 @@ class TopicMap:
             "the topic fits no pattern and no machine's own topic in the site file; "
             + ("give the machine a telemetry topic, or publish as " + self._patterns[0][0].topic if self._patterns else
                "give the machine a telemetry topic"),
+            case="no-pattern",
         )  # fmt: skip
 
     def _plan_by_pattern(self, topic: str, pattern: TopicPattern, named: Mapping[str, str]) -> Plan:
@@ -315,7 +316,10 @@ class TopicMap:
         item = site.equipment.get(named["equipment"])
         if item is None:
             hint = self._hint(named["equipment"], site.equipment)
-            raise PayloadRejected("unknown-topic", f"no equipment {named['equipment'][:64]!r} in the site file{hint}")
+            raise PayloadRejected(
+                "unknown-topic", f"no equipment {named['equipment'][:64]!r} in the site file{hint}",
+                case="no-equipment", equipment=named["equipment"][:64],
+            )  # fmt: skip
         room = site.rooms.get(item.room or "")
         where = {"room": item.room or "", "building": (room.building or "") if room else ""}
         for placeholder, right in where.items():
@@ -324,7 +328,8 @@ class TopicMap:
                     "unknown-topic",
                     f"{item.id!r} stands in {placeholder} {right!r}, not {named[placeholder][:64]!r}; "
                     "correct the topic or the site file",
-                )
+                    case="other-place", equipment=item.id, right=right, wrong=named[placeholder][:64],
+                )  # fmt: skip
         measured = {name: spec for name, spec in item.points.items() if spec.kind != "derived"}
         plan = self._plan(topic, pattern.format, None, pattern.layout)
         if pattern.format == "json":
@@ -334,7 +339,10 @@ class TopicMap:
         name = named["point"]
         if name not in measured:
             hint = self._hint(name, measured)
-            raise PayloadRejected("unknown-topic", f"{item.id!r} has no measured point {name[:64]!r}{hint}")
+            raise PayloadRejected(
+                "unknown-topic", f"{item.id!r} has no measured point {name[:64]!r}{hint}",
+                case="no-point", equipment=item.id, point=name[:64],
+            )  # fmt: skip
         self._map(plan, item, [PointMapping(name, "")])
         return plan
 

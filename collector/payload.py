@@ -76,8 +76,9 @@ def careful(payload: bytes) -> tuple[Any, Repeats]:
     except ValueError as error:
         where = f"{error.msg} at byte {error.pos}" if isinstance(error, json.JSONDecodeError) else str(error)
         raise PayloadRejected(
-            "broken-json", f"the payload is not JSON: {where}; correct the gateway, or give the topic format: plain"
-        ) from None
+            "broken-json", f"the payload is not JSON: {where}; correct the gateway, or give the topic format: plain",
+            case="broken", at=getattr(error, "pos", 0),
+        ) from None  # fmt: skip
 
 
 def _integer(text: str) -> float:
@@ -93,8 +94,9 @@ def empty() -> PayloadRejected:
 def not_utf8(error: UnicodeDecodeError) -> PayloadRejected:
     """Return the refusal of a payload that is no text."""
     return PayloadRejected(
-        "not-utf8", f"byte {error.start} of the payload is not UTF-8; let the gateway send JSON or plain text in UTF-8"
-    )
+        "not-utf8", f"byte {error.start} of the payload is not UTF-8; let the gateway send JSON or plain text in UTF-8",
+        case="not-utf8", at=error.start,
+    )  # fmt: skip
 
 
 def flatten(
@@ -172,7 +174,8 @@ def number(key: str, raw: Any, words: Mapping[str, float] | None, coded: bool = 
     raise PayloadRejected(
         "not-a-number",
         f"{_shown(key, raw)} where a number belongs{known}; correct the gateway, or give the point states: words",
-    )
+        case="no-number", key=key[:_MAX_KEY], value=_value(raw), words=", ".join(sorted(words or ())),
+    )  # fmt: skip
 
 
 def bit(key: str, raw: Any, place: int) -> float:
@@ -199,15 +202,19 @@ def bit(key: str, raw: Any, place: int) -> float:
             "not-a-number",
             f'{_shown(key, raw)} where a whole number with bits belongs, such as 10 or "0x0A"; correct the gateway, '
             "or take the bit out of the site file",
-        )
+            case="no-bits", key=key[:_MAX_KEY], value=_value(raw),
+        )  # fmt: skip
     return float(value >> place & 1)
 
 
 def _shown(key: str, raw: Any) -> str:
+    return f"{key[:_MAX_KEY]!r} is {_value(raw)}" if key else f"the payload is {_value(raw)}"
+
+
+def _value(raw: Any) -> str:
     odd = isinstance(raw, str) and not raw.isprintable()
     text = json_word(raw) if isinstance(raw, dict | list) else ascii(raw[:80]) if odd else repr(raw)
-    text = text if len(text) <= 80 else text[:77] + "..."
-    return f"{key[:_MAX_KEY]!r} is {text}" if key else f"the payload is {text}"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def json_word(data: Any) -> str:

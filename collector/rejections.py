@@ -90,8 +90,8 @@ class Rejections:
         if row is None:
             text = detail if isinstance(detail, str) else detail()
             row = self.rows[topic, reason] = Rejection(
-                topic, reason, text[:_MAX_DETAIL], bytes(payload[:KEPT_BYTES]), size, at_us, at_us, 0, gateway, facts,
-                stored,
+                topic, reason, text[:_MAX_DETAIL], bytes(payload[:KEPT_BYTES]), size, at_us, at_us, 0, gateway,
+                facts or None, stored,
             )  # fmt: skip
             self.bytes += min(size, KEPT_BYTES) + len(topic) + len(text) + 500
         row.count += 1

@@ -38,9 +38,10 @@ def settle(
     PayloadRejected
         If it is the time of the whole payload that is not believed.
     """
+    if len(found.count) > 1 or plan.layout.rows is not None:
+        _refuse_what_collides(found)
     if len(found.count) == 1:
         return _single(plan, found, arrival_us, arrived)
-    _refuse_what_collides(found)
     at = _read_whole(plan, found, arrival_us)
     if at is None:
         times, keep = _read(plan, found, arrival_us, arrived)
@@ -70,7 +71,7 @@ def _single(
     except PayloadRejected as error:
         if found.place[0] == "":
             raise  # the payload as a whole
-        found.refuse(found.label_of(0), error.reason, error.detail)
+        found.refuse(found.label_of(0), error.reason, error.detail, error.facts)
         _take_out(found, [False])
         return [], []
     return [at], [quality | found.quality[0]]
@@ -106,15 +107,15 @@ def _read(
         # Neighbours mostly share a time, but 1 is True in Python: the types must be the same too.
         if raw != before or raw.__class__ is not before.__class__:
             try:
-                at = time_us(raw, unit, zone)
-                if not EARLIEST_US <= at <= latest:
-                    raise implausible(at, arrival_us)
+                own = time_us(raw, unit, zone)
+                if not EARLIEST_US <= own <= latest:
+                    raise implausible(own, arrival_us)
             except PayloadRejected as error:
-                found.refuse(found.label_of(entry), error.reason, error.detail)
+                found.refuse(found.label_of(entry), error.reason, error.detail, error.facts)
                 times.append(0)
                 keep.append(False)
                 continue
-            before = raw
+            before, at = raw, own
         times.append(at)
         keep.append(True)
     return times, keep
@@ -126,12 +127,12 @@ def _refuse_what_collides(found: Gathered) -> None:
         return
     starts = [0, *accumulate(found.count)]
     shared = [e for e, own in enumerate(found.own) if not own]
-    slots = Counter(s for e in shared for s in found.slot[starts[e] : starts[e + 1]])
-    if not any(n > 1 for n in slots.values()):
+    told = {e: str(found.time[e])[:64] for e in shared}
+    spots = Counter((s, told[e]) for e in shared for s in found.slot[starts[e] : starts[e + 1]])
+    if not any(n > 1 for n in spots.values()):
         return
     for e in reversed(shared):
-        values = range(starts[e], starts[e + 1])
-        doubled = [i for i in values if slots[found.slot[i]] > 1]
+        doubled = [i for i in range(starts[e], starts[e + 1]) if spots[found.slot[i], told[e]] > 1]
         if doubled:
             found.refuse(
                 found.label_of(e), "no-time",

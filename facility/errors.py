@@ -21,13 +21,15 @@ class StoreHeld(StoreUnavailable):
 class PayloadRejected(WardwattError):
     """Count it, keep the raw bytes for a person, go on with the next message.
 
-    `reason` is a stable code (`broken-json`, `unknown-topic` ...) by which the quarantine groups.
+    `reason` is a stable code (`broken-json`, `unknown-topic` ...) by which the quarantine groups; `facts` say the same
+    as `detail` as a code under `case` with its parameters, for pages in other languages.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, **facts: str | int | float) -> None:
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+        self.facts = facts
 
 
 @dataclass(frozen=True, slots=True)
