@@ -20,7 +20,7 @@ from api.errors import ApiError, shown
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
 from api.responses import Json
-from api.routes import account, audit, desk, events, health, openapi, plant, quarantine, readings
+from api.routes import account, audit, desk, events, health, openapi, plant, quarantine, readings, store
 from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
@@ -41,7 +41,7 @@ ROUTERS: Final = (
     audit.router,
     pages.router,
 )
-ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router)
+ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router, store.router)
 
 
 def create_app(context: Context) -> FastAPI:
