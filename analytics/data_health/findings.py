@@ -302,6 +302,16 @@ def _points_silent(
 # -- the last day's readings
 
 
+def point_troubles(exam: PointExam) -> dict[str, Names]:
+    """Return what is wrong with one point, by code, in words that follow its name."""
+    return {code: _worst_words(code, exam) for code in EXAM_CODES if _bad(code, exam)}
+
+
+def trouble_since(code: str, exam: PointExam) -> int:
+    """Return since when a point has a trouble. [µs]"""
+    return _since(code, exam)
+
+
 def _judged(code: str, plan: HealthPlan, point: int, exam: PointExam) -> bool:
     if code == "data.stuck":
         return exam.stuck_after_us is not None or exam.rest.now_us == 0

@@ -179,11 +179,11 @@ def machines_off(plan: HealthPlan, value: NDArray[np.float64], known: NDArray[np
 
 def fresh_with_inputs(plan: HealthPlan, fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """
-    Return `fresh` with every computed point as fresh as what it is made of: (points,).
+    Return `fresh` with every computed point fresh whose inputs are: (points,).
 
     The efficiency of a pump that stands still is not late, it does not exist.
     """
     found = fresh.copy()
     for point, inputs in plan.inputs.items():
-        found[point] = bool(fresh[list(inputs)].all()) if inputs else fresh[point]
+        found[point] = fresh[point] or (bool(inputs) and bool(fresh[list(inputs)].all()))
     return found

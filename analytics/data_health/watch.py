@@ -137,6 +137,24 @@ class HealthState:
     since_us: int
 
 
+def state_of_readings(
+    plan: HealthPlan, time_us: NDArray[np.int64], value: NDArray[np.float64], now_us: int
+) -> HealthState:
+    """
+    Return how the data fare by nothing but the newest readings, for a process that does not hear them itself.
+
+    Parameters
+    ----------
+    time_us, value : (points,) newest reading of each point; time 0: never read
+    """
+    judged = np.ones(time_us.shape, dtype=bool)
+    allowed = allowed_silence(plan.every_us, plan.every_us, np.zeros_like(plan.every_us), judged)
+    never_dead = np.zeros_like(plan.every_us)
+    silence = silence_of(plan, time_us, allowed, judged, never_dead, 0, now_us)
+    off = machines_off(plan, value, (time_us > 0) & ~silence.point)
+    return HealthState(plan, now_us, time_us, allowed, silence, off, {}, {}, Listening(True), 0)
+
+
 class DataHealth:
     """
     A sink for batches, and the looks at what they say about themselves. Safe to use from several threads.

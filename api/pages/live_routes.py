@@ -16,6 +16,7 @@ from api.errors import ApiError, shown
 from api.pages import alerts, data_health, quarantine, reading, tickets
 from api.pages.alert import alert_page
 from api.pages.caches import Caches, From, PageCaches
+from api.pages.data_state import as_show, page_number
 from api.pages.frame import Place, build_frame, may_act
 from api.pages.live_pages import Parts, packed, stream
 from api.pages.machine import machine
@@ -130,10 +131,10 @@ def _tickets(ask: Ask) -> dict[str, str]:
 
 
 def _data(ask: Ask) -> dict[str, str]:
-    page = data_health.data_page(ask.sources, ask.words, ask.live)
-    return {
-        name: ask.fill(name.replace("-", "_"), page=page) for name in ("data-figures", "data-quarantine", "data-lines")
-    }
+    show, page, rows = as_show(ask.rest[0]), page_number(ask.rest[1]), page_number(ask.rest[2])
+    view = data_health.data_page(ask.sources, ask.words, ask.live, show, page, rows)
+    parts = ("data-figures", "data-problems", "data-gateways", "data-machines", "data-points")
+    return {name: ask.fill(name.replace("-", "_"), page=view) for name in parts}
 
 
 def _quarantine(ask: Ask) -> dict[str, str]:
@@ -158,7 +159,7 @@ PAGES: Final[dict[str, tuple[Place, int, bool, Draw]]] = {
     "alerts": ("alerts", 1, True, _alerts),
     "alert": ("alerts", 1, True, _alert),
     "tickets": ("tickets", 1, True, _tickets),
-    "data": ("data", 0, False, _data),
+    "data": ("data", 3, False, _data),
     "quarantine": ("data", 0, False, _quarantine),
     "frame": ("none", 0, False, _frame_only),
 }

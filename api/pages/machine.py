@@ -25,7 +25,6 @@ from api.pages.trends import (
 from api.pages.values import (
     ValueView,
     alerts_by_point,
-    is_stale,
     value_view,
 )
 from api.pages.wording import machine_name, without_machine
@@ -351,5 +350,5 @@ def _point_line(site: Site, item: Equipment, name: str, view: ValueView, live: L
         age=times.age(reading.time_us, live.now_us, words) if reading is not None else words("never"),
         every=duration(round(spec.every * 1e6), words.language),
         quality=view.offline or (quality_words(reading.quality, words) if reading is not None else ""),
-        late=reading is None or is_stale(spec, reading, live.now_us),
+        late=not live.speaks(f"{item.id}/{name}"),
     )

@@ -13,6 +13,7 @@ from api.errors import ApiError, unknown
 from api.pages import alerts, data_health, forms, live_routes, quarantine_routes, reading, tickets
 from api.pages.alert import alert_page
 from api.pages.caches import Caches, From
+from api.pages.data_state import as_show, page_number
 from api.pages.frame import THEMES, NavLink
 from api.pages.machine import machine
 from api.pages.machine_charts import companions, series_csv
@@ -214,9 +215,11 @@ def ticket_route(sources: From, reader: Reader, visit: Visiting, ticket: int) ->
 
 
 @router.get("/data")
-def data_route(sources: From, _reader: Reader, visit: Visiting) -> Response:
+def data_route(
+    sources: From, _reader: Reader, visit: Visiting, show: str = "", page: str = "", rows: str = ""
+) -> Response:
     """Show how the data fare."""
-    live = sources.live()
+    live, chosen, first, second = sources.live(), as_show(show), page_number(page), page_number(rows)
     return framed(
         sources,
         visit,
@@ -224,9 +227,9 @@ def data_route(sources: From, _reader: Reader, visit: Visiting) -> Response:
         place="data",
         title=visit.words("Data health"),
         live=live,
-        live_page="data",
+        live_page=f"data:{chosen}:{first}:{second}",
         back=NavLink("more", "/more", visit.words("More"), False),
-        page=data_health.data_page(sources, visit.words, live),
+        page=data_health.data_page(sources, visit.words, live, chosen, first, second),
     )
 
 

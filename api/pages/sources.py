@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.data_health.plan import HealthPlan, fresh_with_inputs, make_plan
 from analytics.desk import Desk
 from analytics.maintenance.tickets import SYSTEM
 from analytics.records import Alert, StoredFinding, Ticket
@@ -166,6 +167,17 @@ class Layout:
 _LAYOUTS: WeakKeyDictionary[PointTable, Layout] = WeakKeyDictionary()
 
 
+_PLANS: WeakKeyDictionary[PointTable, HealthPlan] = WeakKeyDictionary()
+
+
+def plan_of(site: Site) -> HealthPlan:
+    """Return a site laid out for questions about its data."""
+    table = site.points
+    if table not in _PLANS:
+        _PLANS[table] = make_plan(site)
+    return _PLANS[table]
+
+
 def layout_of(site: Site) -> Layout:
     """Return the layout of a site's points."""
     table = site.points
@@ -201,12 +213,18 @@ class Live:
         offline_us = int(s.offline_us[index]) or None
         return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]), offline_us)
 
+    def speaks(self, key: str) -> bool:
+        """Return True if a point speaks for now; a computed one does if all that it is made of does."""
+        index = self.site.points.index.get(key)
+        return index is not None and bool(self.fresh[index])
+
     @cached_property
     def fresh(self) -> NDArray[np.bool_]:
         """Return for each point of the table whether its last reading still speaks for now."""
         time_us = self.snapshot.time_us
         fresh: NDArray[np.bool_] = (time_us > 0) & (self.now_us - time_us <= layout_of(self.site).stale_after_us)
-        return fresh & (self.snapshot.offline_us == 0)
+        # What a machine that stands still does not compute is not late: it is as fresh as what it is made of.
+        return fresh_with_inputs(plan_of(self.site), fresh & (self.snapshot.offline_us == 0))
 
 
 def is_system(who: str | None) -> bool:

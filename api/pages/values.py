@@ -282,6 +282,9 @@ def value_view(
         if offline:
             # No old number: whoever glances at it would take it for the present one.
             state, text, value = "stale", MISSING, None
+        elif spec.kind == "derived" and is_stale(spec, reading, live.now_us) and live.speaks(key):
+            # All that it is made of speaks: it has no value now, as an efficiency has none while nothing runs.
+            text, value = MISSING, None
         elif is_stale(spec, reading, live.now_us):
             state, when = "stale", times.when(reading.time_us, live.now_us, site.time_zone)
         elif reading.quality & OUT_OF_RANGE:

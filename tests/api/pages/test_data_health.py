@@ -2,95 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.context import Context
-from api.pages.data_health import data_page, printable, reason_words
+from api.pages.data_health import data_page
+from api.pages.data_state import paged
 from api.pages.sources import Sources
 from api.pages.words import words_of
-from collector.quarantine import Rejections
 
-ZH, EN = words_of("zh"), words_of("en")
-# Every code with which the collector refuses a message.
-REASONS = (
-    "broken-json", "unknown-topic", "unknown-key", "duplicate-key", "not-a-number", "not-an-object", "no-values",
-    "empty-payload", "time-implausible", "time-unreadable", "payload-too-large", "too-deep", "internal-fault",
-)  # fmt: skip
-
-
-@pytest.fixture
-def refuse(context: Context) -> Callable[..., None]:
-    def one(reason: str = "broken-json", topic: str = "sample/x", payload: bytes = b"{", count: int = 1) -> None:
-        found = Rejections()
-        for _ in range(count):
-            found.add(topic, reason, "the text breaks off; mend the gateway", payload, len(payload), context.clock())
-        context.quarantine.record(found)
-
-    return one
+EN = words_of("en")
 
 
 def page_of(sources: Sources):
     return data_page(sources, EN, sources.live())
 
 
-def test_a_machine_with_late_points_is_told_from_a_silent_one_and_from_one_never_heard(sources: Sources, put) -> None:
-    put(zone_icu__pressure=404.0)
+def test_a_partly_silent_machine_is_told_from_a_silent_one_and_from_one_never_heard(sources: Sources, put) -> None:
+    put(zone_icu__pressure=404.0, zone_icu__flow=20.0)
+    put(ago_s=900, zone_icu__room_oxygen=20.9)
     put(ago_s=900, zone_b__pressure=402.0)
     lines = {line.name: line for line in page_of(sources).machines}
-    assert (lines["Oxygen zone ICU"].state, lines["Oxygen zone ICU"].silent) == ("5 points late", False)
-    assert (lines["Zone B"].state, lines["Zone B"].silent, lines["Zone B"].age) == ("silent", True, "15\u00a0min")
+    assert (lines["Oxygen zone ICU"].state, lines["Oxygen zone ICU"].loud) == ("1 point silent", False)
+    assert lines["Oxygen zone ICU"].late[0].what == "no data for 15\u00a0min, due every 5\u00a0s"
+    assert (lines["Zone B"].state, lines["Zone B"].loud, lines["Zone B"].age) == ("silent", True, "15\u00a0min")
     assert (lines["Zone C"].state, lines["Zone C"].age) == ("never heard", "never")
-    assert lines["Zone B"].late[0].every == "5\u00a0s"
 
 
-def test_a_gateway_sums_up_its_machines(sources: Sources, put) -> None:
-    put(tx1__load=50.0)
-    (gateway,) = page_of(sources).gateways
-    assert (gateway.name, gateway.fresh) == ("gw-power", 1)
+def test_a_stopped_machine_that_reports_is_no_fault_and_its_efficiency_is_not_late(sources: Sources, put) -> None:
+    put(ago_s=900, psa1__specific_energy=0.9)
+    values = {f"psa1__{p}": 0.0 for p, s in sources.site.equipment["psa1"].points.items() if s.kind != "derived"}
+    put(**values)
+    page = data_page(sources, EN, sources.live(), show="off")
+    (line,) = page.machines
+    assert (line.name, line.state, line.mark, line.loud) == ("Oxygen generator 1", "stopped, reports", None, False)
+    assert line.fresh == line.points
+    assert "Oxygen generator 1" not in {row.name for row in page_of(sources).machines}
 
 
-def test_the_quarantine_is_grouped_by_reason_with_its_payload_and_what_to_do(sources: Sources, refuse) -> None:
-    refuse(payload=b'{"load": 45, "', count=3)
-    refuse("unknown-topic", "sample/power-1/tx9/telemetry", b"{}")
-    groups = {group.reason: group for group in page_of(sources).quarantine}
-    broken = groups["broken-json"]
-    assert (broken.name, broken.count) == ("Broken JSON", "3")
-    assert broken.mend.startswith("Look where the text breaks off")
-    assert broken.lines[0].payload == '{"load": 45, "'
-    assert broken.lines[0].topic == "sample/x"
+def test_a_gateway_sums_up_its_machines_and_a_silent_one_stands_out(sources: Sources, put) -> None:
+    put(tx1__winding_temperature_a=50.0)
+    put(ago_s=900, zone_b__pressure=402.0, zone_c__pressure=402.0)
+    lines = {line.name: line for line in page_of(sources).gateways}
+    assert (lines["gw-power"].state, lines["gw-power"].loud) == ("speaks", False)
+    assert (lines["Gateway of Oxygen station"].state, lines["Gateway of Oxygen station"].loud) == ("silent", True)
 
 
-def test_a_large_payload_is_shown_by_its_beginning_and_its_size(sources: Sources, refuse) -> None:
-    refuse("payload-too-large", payload=b"x" * 50_000)
-    line = page_of(sources).quarantine[0].lines[0]
-    assert len(line.payload) == 400
-    assert line.payload_note == "first 400\u00a0B of 50\u00a0KB"
+def test_a_silent_gateway_explains_its_machines(sources: Sources, put) -> None:
+    put(tx1__winding_temperature_a=50.0)
+    put(ago_s=900, zone_b__pressure=402.0, zone_c__pressure=402.0)
+    lines = {line.name: line for line in page_of(sources).machines}
+    assert (lines["Zone B"].state, lines["Zone B"].loud) == ("silent with its gateway", False)
 
 
-def test_what_the_eye_would_not_see_is_written_out() -> None:
-    assert printable("a\x1b[31m\u202eb\x00\n") == "a\\x1b[31m\\u202eb\\x00\\x0a"
-    assert printable("正常 °C") == "正常 °C"
+def test_a_finding_about_data_is_a_sentence_with_since_when_and_what_to_do(sources: Sources, find) -> None:
+    find("data.stuck", "zone-icu", zh="压力已 7 小时没有变化。", en="Pressure not changed for 7 h.")
+    sources.desk.forget()
+    (problem,) = page_of(sources).problems
+    assert (problem.name, problem.sentence) == ("Value stuck", "Pressure not changed for 7 h.")
+    assert problem.do == "Compare with a portable instrument on site"
+    assert problem.href == "/plant/zone-icu"
 
 
-def test_a_hostile_payload_is_text_on_the_page(refuse, operator: TestClient) -> None:
-    refuse(topic='sample/"><script>alert(1)</script>', payload=b"<img src=x onerror=alert(1)>")
-    text = operator.get("/data").text
-    assert "<script>alert" not in text
-    assert "<img" not in text
-    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+def test_a_long_list_comes_in_pages() -> None:
+    rows, pager = paged(list(range(312)), 2, lambda n: f"/data?page={n}", EN)
+    assert list(rows) == list(range(50, 100))
+    assert pager is not None
+    assert (pager.text, pager.back, pager.on) == ("51–100 of 312", "/data?page=1", "/data?page=3")
+    last, end = paged(list(range(312)), 99, lambda n: f"/data?page={n}", EN)
+    assert end is not None
+    assert (len(last), end.on) == (12, "")
 
 
-@pytest.mark.parametrize("reason", REASONS)
-@pytest.mark.parametrize("words", [ZH, EN], ids=["zh", "en"])
-def test_every_reason_is_said_in_words_with_what_to_do(reason: str, words) -> None:
-    name, mend = reason_words(reason, words)
-    assert name
-    assert name != reason
-    assert mend
+def test_a_short_list_has_no_pages() -> None:
+    assert paged([1, 2], 1, str, EN) == ([1, 2], None)
+
+
+@pytest.mark.parametrize("query", ["", "?show=all", "?show=off&page=2", "?show=nonsense&page=-1&rows=x", "?rows=9"])
+def test_the_page_stands_whatever_its_address_says(operator: TestClient, query: str) -> None:
+    answer = operator.get(f"/data{query}")
+    assert answer.status_code == 200
+    assert 'data-r="data-machines"' in answer.text
+
+
+def test_the_page_says_how_much_could_be_judged(sources: Sources) -> None:
+    assert "too little data yet" in page_of(sources).judged
 
 
 def test_the_page_says_how_much_history_there_is(sources: Sources, put_series) -> None:
