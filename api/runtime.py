@@ -19,9 +19,9 @@ from analytics.desk import Desk
 from analytics.live import LiveFeed, LiveRules
 from analytics.schedule import Jobs
 from api.live import LiveBoard
+from api.local_service import announced
 from api.options import Options, broker_address, write_broker_url
 from api.replaying import orders_of
-from api.security.local_key import announced
 from api.security.users import Credentials, ensure_first_user
 from api.storage import newest, open_storage, remembered
 from collector.broker import EmbeddedBroker
@@ -326,9 +326,11 @@ class Service:
 
         # The server ends in order first and then raises Ctrl-C again, for programs that do not know of it.
         options = self.options
-        with announced(options.data, options.host, options.port, options.store_file) as key, suppress(KeyboardInterrupt):
-            context = replace(self.context(), local_key=key)
-            Server(create_app(context), options.host, options.port).run()
+        with (
+            suppress(KeyboardInterrupt),
+            announced(options.data, options.host, options.port, options.store_file) as key,
+        ):
+            Server(create_app(replace(self.context(), local_key=key)), options.host, options.port).run()
 
     def stop(self) -> None:
         """Stop what runs, newest first: the last readings are committed before the store closes."""
