@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,13 +21,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.errors import StoreUnavailable
-from facility.readings import Aggregates, Latest, PointAddress, PointTable, ReadingBatch, Series
+from facility.readings import Aggregates, Latest, PointAddress, PointTable, ReadingBatch, Rollups, Series
 from facility.store import duckdb_schema
 from facility.store.checks import check_batch
-from facility.store.contract import StoreSize
-from facility.store.duckdb_file import Columns, Connection, DuckDBFile, DuckDBSettings, fetch, one, run, why_not_done
+from facility.store.contract import Expired, LevelSize, StoreSize
+from facility.store.duckdb_file import (
+    AUTO_CHECKPOINT,
+    Columns,
+    Connection,
+    DuckDBFile,
+    DuckDBSettings,
+    fetch,
+    one,
+    run,
+    why_not_done,
+)
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
 from facility.store.duckdb_reading import Look, in_writing_order, readings_of
+from facility.store.duckdb_rolled import EVER_US, first_step
+from facility.store.duckdb_rollups import DuckDBRollups
 from facility.store.duckdb_runs import (
     COLD,
     TIME_US,
@@ -37,8 +51,11 @@ from facility.store.duckdb_runs import (
     run_order,
     scattered,
 )
+from facility.store.duckdb_snapshot import copy_synced
 from facility.store.last_write import Readings, last_write_stands
-from facility.store.steps import aggregates_of, join_steps, sum_by_step
+from facility.store.levels import Level, Retention
+from facility.store.rollups import HOLD_US, STATE, rollups_of
+from facility.store.steps import aggregates_of
 
 _PARTS_A_CHECKPOINT: Final = 4  # of a long deletion: what the engine keeps of them in memory is bounded
 _FULL: Final = 2  # writers wait when the hot part holds so many times its bound
@@ -83,6 +100,8 @@ class DuckDBStore:
         self._next_seq = self._next_run = 1
         self._runs: dict[int, int] = {}  # how many readings each run of the cold part holds
         self._merge: Merge | None = None
+        self._zone = zone
+        self._rollups = DuckDBRollups(self.settings)
         if not read_only:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         self._housekeeper: Housekeeper | None = None
@@ -106,12 +125,13 @@ class DuckDBStore:
                 self._append_hot(cursor, rows)
             else:
                 run(cursor, "BEGIN")
-                ids, new = self._introduce(cursor, batch.table)
+                ids, new, states = self._introduce(cursor, batch.table)
                 rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
                 self._append_hot(cursor, rows)
                 run(cursor, "COMMIT")
                 with self._booking:
                     self._book.add(new)
+                    self._book.learn_kinds(states)
                 self._ids[batch.table] = ids
             with self._booking:
                 self._book.newest.take_in(rows)
@@ -141,8 +161,12 @@ class DuckDBStore:
         }
         run(cursor, "INSERT INTO hot SELECT seq, point, time_us, value, quality FROM incoming", incoming=incoming)
 
-    def _introduce(self, cursor: Connection, table: PointTable) -> tuple[NDArray[np.int32], list[str]]:
-        """Write the addresses that are new or have changed; return the id of each point, and the keys that are new."""
+    def _introduce(self, cursor: Connection, table: PointTable) -> tuple[NDArray[np.int32], list[str], dict[int, bool]]:
+        """
+        Write the addresses that are new or have changed.
+
+        Return the id of each point, the keys that are new, and of the ids written whether they are states.
+        """
         known = {
             str(row[1]): tuple(row[2:])
             for row in run(
@@ -150,6 +174,7 @@ class DuckDBStore:
                 "SELECT id, key, equipment, point, equipment_class, unit, site, building, room, kind FROM points",
             ).fetchall()
         }
+        was_state = dict(enumerate(self._book.is_state.tolist()))
         ids = np.empty(len(table), dtype=np.int32)
         put: list[tuple[object, ...]] = []
         new: list[str] = []
@@ -170,7 +195,12 @@ class DuckDBStore:
             incoming["id"] = incoming["id"].astype(np.int32)
             run(cursor, "DELETE FROM points USING incoming WHERE points.id = incoming.id", incoming=incoming)
             run(cursor, f"INSERT INTO points SELECT {', '.join(names)} FROM incoming", incoming=incoming)
-        return ids, new
+        states = {int(str(row[0])): row[-1] == STATE for row in put}
+        turned = [number for number, state in states.items() if number in was_state and was_state[number] != state]
+        if turned:
+            # What was weighted by time was not to be, or the other way about.
+            self._rollups.note_changed(cursor, dict.fromkeys(turned, EVER_US))
+        return ids, new, states
 
     # Reading
 
@@ -198,29 +228,42 @@ class DuckDBStore:
         if step_us <= 0:
             raise ValueError(f"step_us is {step_us}; give a step above zero, such as 60_000_000 for one minute")
         ids = self._known(keys)
-        with self._look(end_us) as look:
-            chosen = _sorted_ids(ids)
-            sums = join_steps(
-                [
-                    sum_by_step(look.read(chosen, start, end), step_us, origin_us)
-                    for start, end in look.slices(chosen, start_us, end_us)
-                ]
-            )
+        with self._look() as look:
+            sums = self._rollups.sums(look, _sorted_ids(ids), start_us, end_us, step_us, origin_us)
         stretches = _stretches(sums.point, ids)
         return {key: aggregates_of(sums, stretches[key]) for key in keys}
 
+    def rollup(self, keys: Sequence[str], level: Level, start_us: int, end_us: int) -> Mapping[str, Rollups]:
+        """Return the steps of a level that begin in [start, end), each summed up in whole."""
+        ids = self._known(keys)
+        with self._look() as look:
+            steps = look.book.steps
+            first, end = (first_step(steps, level, time_us) for time_us in (start_us, end_us))
+            rows = self._rollups.level_rows(look, _sorted_ids(ids), level, first, end)
+        stretches = _stretches(rows.point, ids)
+        return {key: rollups_of(rows, stretches[key], level, steps) for key in keys}
+
     @contextmanager
-    def _look(self, end_us: int) -> Iterator[Look]:
-        """Hold still what a question that ends at `end_us` reads."""
+    def _look(self, raw_until_us: int | None = None) -> Iterator[Look]:
+        """Hold still what a question reads: that for readings before `raw_until_us`, or, without, also for roll-ups."""
         with self._cursor() as cursor:
-            # Most questions end before the first hot reading: they need no second look, nor a snapshot to make it in.
-            hot_first_us = self._hot_first_us
-            snapshot = end_us > hot_first_us
+            look = self._glance(cursor)
+            # Many questions for readings end before the first hot one: they need no snapshot to look twice in.
+            snapshot = raw_until_us is None or raw_until_us > look.hot_first_us
             if snapshot:
                 run(cursor, "BEGIN")
-            yield Look(cursor, hot_first_us, self._book.cold, self._book.is_state)
+            if raw_until_us is None:
+                # What is known of the stored steps may run behind the snapshot, but not ahead of it.
+                while one(cursor, "SELECT count(*) FROM schema_version") and look.book is not self._rollups.book:
+                    run(cursor, "ROLLBACK")
+                    look = self._glance(cursor)
+                    run(cursor, "BEGIN")
+            yield look
             if snapshot:
                 run(cursor, "COMMIT")
+
+    def _glance(self, cursor: Connection) -> Look:
+        return Look(cursor, self._hot_first_us, self._book.cold, self._book.is_state, self._rollups.book)
 
     def _known(self, keys: Sequence[str]) -> dict[str, int]:
         self._opened()
@@ -240,7 +283,15 @@ class DuckDBStore:
             with self._compacting:
                 if self._hot_readings >= self.settings.hot_readings:
                     self._move_hot()
-                more = self._merge_some()
+                more = self._roll_up_some() or self._merge_some()
+
+    def _roll_up_some(self) -> bool:
+        """Do one part of what there is to do about roll-ups; True if there may be more."""
+        with self._cursor() as cursor:
+            more = self._rollups.go_on(self._glance(cursor), time.time_ns() // 1000)
+            if more:
+                self._checkpoint(cursor)
+        return more
 
     def _move_hot(self) -> None:
         """Move what is hot now to a new run of the cold part while writers go on; the last write of a key stands."""
@@ -253,6 +304,7 @@ class DuckDBStore:
             rows = self._not_yet_cold(cursor, rows)
             cold = self._cold_copy()
             run(cursor, "BEGIN")
+            rows = self._rollups.take_in(cursor, rows, self._book.is_state)
             number = self._next_run
             if len(rows):
                 run(
@@ -357,43 +409,97 @@ class DuckDBStore:
         return True
 
     def delete_before(self, time_us: int) -> int:
-        """Delete all readings older than `time_us` and return how many there were."""
+        """Delete all readings older than `time_us`, and what they are in of roll-ups; return how many there were."""
         self._must_write()
         with self._compacting:
             self._move_hot()
             with self._cursor() as cursor:
-                # The first condition lets the engine skip what is newer, the second is exact.
-                older = f"time_s <= ? AND {TIME_US} < ?"
-                held = fetch(
-                    cursor,
-                    f"SELECT point, count(*) AS n, min({TIME_US}) AS first FROM cold WHERE {older} "
-                    "GROUP BY point ORDER BY point",
-                    [time_us // 1_000_000, time_us],
-                )
-                for done, (first, last, until_us) in enumerate(deletion(held, self._book.cold.readings, time_us)):
-                    if done % _PARTS_A_CHECKPOINT == _PARTS_A_CHECKPOINT - 1:
-                        self._checkpoint(cursor)
-                    run(cursor, "BEGIN")
-                    run(
-                        cursor,
-                        f"DELETE FROM cold WHERE point BETWEEN ? AND ? AND {older}",
-                        [first, last, until_us // 1_000_000, until_us],
-                    )
-                    left = fetch(
-                        cursor,
-                        f"SELECT point, count(*) AS n, min({TIME_US}) AS first_us FROM cold "
-                        "WHERE point BETWEEN ? AND ? GROUP BY point",
-                        [first, last],
-                    )
-                    cold = self._cold_copy()
-                    before = cold.newest.time_us.copy()
-                    cold.recount(slice(first, last + 1), left["point"], left["n"], left["first_us"])
-                    _put_cold_points(cursor, cold)
-                    run(cursor, "COMMIT")
-                    self._publish(cold)
-                    with self._booking:
-                        self._book.newest.follow(before, cold.newest.time_us[: before.shape[0]])
+                self._rollups.doubt_before(cursor, time_us)
+                deleted = self._delete_cold(cursor, time_us)
+                self._rollups.drop_before(cursor, time_us, partial(self._checkpoint, cursor))
+                while self._rollups.sum_up_again(self._glance(cursor)):
+                    self._checkpoint(cursor)
+        return deleted
+
+    def expire(self, retention: Retention, now_us: int) -> Expired:
+        """Delete by age; roll-ups of all levels are stored before the readings that they come from go."""
+        self._must_write()
+        steps, deleted = self._rollups.book.steps, 0
+        # Days begin with no hour in zones that are half an hour off: then that hour's readings are kept.
+        cuts = {
+            level: steps.floor(Level.HOUR, cut_us)
+            for level, age_us in ((None, retention.raw_us), *((level, retention.of(level)) for level in Level))
+            if (cut_us := steps.cut(age_us, now_us)) is not None
+        }
+        if None in cuts:
+            cuts[None] = max(cuts[None], self._rollups.book.kept(None))
+            self._store_before(cuts[None])
+        with self._compacting, self._cursor() as cursor:
+            for level, cut_us in cuts.items():
+                if cut_us > self._rollups.book.kept(level):
+                    self._rollups.keep_from(cursor, level, cut_us)
+            if None in cuts:
+                # A state from just before may be in force in the first step that is kept.
+                deleted = self._delete_cold(cursor, cuts[None] - HOLD_US)
+            rolled = {
+                level: self._rollups.drop_expired(cursor, level, partial(self._checkpoint, cursor)) for level in Level
+            }
+        return Expired(deleted, rolled)
+
+    def _store_before(self, time_us: int) -> None:
+        """Store the roll-ups of all readings before this time."""
+        more = True
+        while more:
+            # Let go in between: writers wait when the hot part cannot be moved.
+            with self._compacting:
+                self._move_hot()
+                with self._cursor() as cursor:
+                    look = self._glance(cursor)
+                    more = self._rollups.sum_up_again(look) or self._rollups.store_all_before(look, time_us)
+                    self._checkpoint(cursor)
+
+    def levels(self) -> Sequence[LevelSize]:
+        """Return what is stored of the readings and of each level, from the finest to the coarsest."""
+        with self._cursor() as cursor:
+            kept_us, readings = self._rollups.book.kept_us.get(None), int(self._book.cold.readings.sum())
+            return [LevelSize(None, readings + self._hot_readings, kept_us), *self._rollups.sizes(cursor)]
+
+    def _delete_cold(self, cursor: Connection, time_us: int) -> int:
+        """Delete what is older from the sorted part, in parts; return how many readings there were."""
+        # The first condition lets the engine skip what is newer, the second is exact.
+        older = f"time_s <= ? AND {TIME_US} < ?"
+        held = fetch(
+            cursor,
+            f"SELECT point, count(*) AS n, min({TIME_US}) AS first FROM cold WHERE {older} "
+            "GROUP BY point ORDER BY point",
+            [time_us // 1_000_000, time_us],
+        )
+        for done, (first, last, until_us) in enumerate(deletion(held, self._book.cold.readings, time_us)):
+            if done % _PARTS_A_CHECKPOINT == _PARTS_A_CHECKPOINT - 1:
                 self._checkpoint(cursor)
+                if self._hot_readings >= self.settings.hot_readings:
+                    self._move_hot()
+            run(cursor, "BEGIN")
+            run(
+                cursor,
+                f"DELETE FROM cold WHERE point BETWEEN ? AND ? AND {older}",
+                [first, last, until_us // 1_000_000, until_us],
+            )
+            left = fetch(
+                cursor,
+                f"SELECT point, count(*) AS n, min({TIME_US}) AS first_us FROM cold "
+                "WHERE point BETWEEN ? AND ? GROUP BY point",
+                [first, last],
+            )
+            cold = self._cold_copy()
+            before = cold.newest.time_us.copy()
+            cold.recount(slice(first, last + 1), left["point"], left["n"], left["first_us"])
+            _put_cold_points(cursor, cold)
+            run(cursor, "COMMIT")
+            self._publish(cold)
+            with self._booking:
+                self._book.newest.follow(before, cold.newest.time_us[: before.shape[0]])
+        self._checkpoint(cursor)
         return int(held["n"].sum())
 
     def points(self) -> Sequence[str]:
@@ -478,6 +584,27 @@ class DuckDBStore:
             readings = int(cold.readings.sum()) + len(hot) - twice
             return StoreSize(readings, int(holding.sum()), size, first, int(newest.max()))
 
+    def snapshot(self, target: Path, progress: Callable[[float], None] = lambda _: None) -> None:
+        """
+        Copy the file as it stands now, to a name that is free; writers and readers go on meanwhile.
+
+        Between two checkpoints the engine appends to its log and leaves the file's blocks as they are; so compaction,
+        which makes checkpoints, waits. `target` opens as a store of its own. FileExistsError if it is taken.
+        """
+        self._must_write()
+        with self._compacting, self._cursor() as cursor:
+            with self._writing:
+                run(cursor, "SET GLOBAL wal_autocheckpoint = '1TB'")
+                try:
+                    run(cursor, "CHECKPOINT")
+                except BaseException:
+                    run(cursor, f"SET GLOBAL wal_autocheckpoint = '{AUTO_CHECKPOINT}'")
+                    raise
+            try:
+                copy_synced(self.path, target, progress)
+            finally:
+                run(cursor, f"SET GLOBAL wal_autocheckpoint = '{AUTO_CHECKPOINT}'")
+
     def close(self) -> None:
         """Let go of the file; a second call does nothing."""
         self._closed = True
@@ -504,6 +631,9 @@ class DuckDBStore:
             with file.cursor() as cursor:
                 duckdb_schema.prepare(cursor, self.path, read_only=self.read_only)
                 self._load(cursor)
+                self._rollups.load(cursor)
+                if self._zone is not None and not self.read_only:
+                    self._rollups.begin_days_in(self._glance(cursor), self._zone)
         except BaseException:
             file.close()
             raise
@@ -511,8 +641,9 @@ class DuckDBStore:
 
     def _load(self, cursor: Connection) -> None:
         book = PointBook()
-        named = fetch(cursor, "SELECT key FROM points ORDER BY id")
+        named = fetch(cursor, "SELECT key, kind FROM points ORDER BY id")
         book.add([str(key) for key in named["key"].tolist()])
+        book.learn_kinds({number: kind == STATE for number, kind in enumerate(named["kind"].tolist())})
         held = fetch(cursor, "SELECT point, readings, first_us, last_us AS time_us, value, quality FROM cold_points")
         book.cold.readings[held["point"]] = held["readings"]
         book.cold.first_us[held["point"]] = held["first_us"]

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from facility.errors import ConfigurationError, Problem, StoreHeld, StoreUnavailable
 
 CATALOG: Final = "telemetry"
+# Checkpoints follow each compaction, when the hot part is nearly empty; this size of the log is the safety net.
+AUTO_CHECKPOINT: Final = "256MB"
 Connection = duckdb.DuckDBPyConnection
 Columns = dict[str, NDArray[Any]]
 
@@ -38,6 +40,9 @@ class DuckDBSettings:
         So many sorted runs of one size are merged into one of the next size.
     longest_run : int
         Runs of this many readings are not merged any further.
+    rolled_from : int
+        Roll-ups of a level are stored for the points of which a step holds so many readings; the others are computed
+        from the readings, of which there are few.
     compact_in_background : bool
         Compact on a thread of its own; if False, only `compact()` and a full hot part do.
     """
@@ -47,6 +52,7 @@ class DuckDBSettings:
     hot_readings: int = 250_000
     fan_in: int = 8
     longest_run: int = 64_000_000
+    rolled_from: int = 30
     compact_in_background: bool = True
 
 
@@ -69,8 +75,7 @@ class DuckDBFile:
                 "threads": settings.threads,
                 "memory_limit": f"{settings.memory_mb}MB",
                 "temp_directory": f"{path}.tmp",
-                # Checkpoints follow each compaction, when the hot part is nearly empty; this is the safety net.
-                "wal_autocheckpoint": "256MB",
+                "wal_autocheckpoint": AUTO_CHECKPOINT,
                 # Hospitals' networks are closed: nothing may be fetched.
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
@@ -155,6 +160,12 @@ def one(connection: Connection, sql: str, parameters: Sequence[object] = (), inc
     # All rows are fetched, not one: the engine refuses further work while a result stands open.
     ((number,),) = run(connection, sql, parameters, incoming).fetchall()
     return int(number)
+
+
+def of_points(ids: NDArray[np.int32]) -> tuple[str, list[object]]:
+    """Return a condition that chooses points, and its parameter: the engine skips row groups by either form."""
+    # A join is quicker than a long list of constants.
+    return ("point = ?", [int(ids[0])]) if ids.shape[0] == 1 else ("point IN (SELECT unnest(?))", [ids.tolist()])
 
 
 def why_not_opened(path: Path, error: duckdb.Error) -> Exception:

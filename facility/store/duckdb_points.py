@@ -117,7 +117,7 @@ class Sorted:
         """Return how many readings each of these points, which have some, probably has in [start, end), (n,)."""
         first, last = self.first_us[ids].astype(np.float64), self.newest.time_us[ids].astype(np.float64)
         within = np.minimum(last, end_us) - np.maximum(first, start_us)
-        return self.readings[ids] * np.clip(within / np.maximum(last - first, 1.0), 0.0, 1.0)
+        return self.readings[ids].astype(np.float64) * np.clip(within / np.maximum(last - first, 1.0), 0.0, 1.0)
 
     def late(self, rows: Readings) -> NDArray[np.bool_]:
         """Tell (n,) of which readings the cold part may hold the key already."""

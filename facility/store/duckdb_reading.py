@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.store.duckdb_file import Columns, Connection, fetch
+from facility.store.duckdb_file import Columns, Connection, fetch, of_points
 from facility.store.duckdb_points import NOT_YET, Sorted
+from facility.store.duckdb_rolled import RollBook
 from facility.store.duckdb_runs import TIME_US
 from facility.store.last_write import Readings, last_write_stands
 
@@ -25,13 +26,14 @@ class Look:
     A snapshot of the file: a transaction, and what was known when it began.
 
     `hot_first_us`: no reading of the hot part is older. `cold`: what is sorted already. `is_state` (points,) bool:
-    whose values hold until the next reading.
+    whose values hold until the next reading. `book`: which roll-ups are stored.
     """
 
     cursor: Connection
     hot_first_us: int
     cold: Sorted
     is_state: NDArray[np.bool_]
+    book: RollBook
 
     def read(self, ids: NDArray[np.int32], start_us: int, end_us: int) -> Readings:
         """Return the readings of these points with start <= time < end, sorted by (point, time), one for each key."""
@@ -44,7 +46,7 @@ class Look:
 
     def sorted_only(self) -> Look:
         """Return the same look with its eyes closed to the hot part."""
-        return Look(self.cursor, NOT_YET, self.cold, self.is_state)
+        return replace(self, hot_first_us=NOT_YET)
 
     def slices(self, ids: NDArray[np.int32], start_us: int, end_us: int) -> list[tuple[int, int]]:
         """Cut a long question so that each part holds about a million readings, going by how dense the points are."""
@@ -91,12 +93,6 @@ def read_hot(cursor: Connection, ids: NDArray[np.int32], start_us: int, end_us: 
         wanted,
     )
     return in_writing_order(readings_of(recent), recent["seq"])
-
-
-def of_points(ids: NDArray[np.int32]) -> tuple[str, list[object]]:
-    """Return a condition that chooses points, and its parameter: the engine skips row groups by either form."""
-    # A join is quicker than a long list of constants.
-    return ("point = ?", [int(ids[0])]) if ids.shape[0] == 1 else ("point IN (SELECT unnest(?))", [ids.tolist()])
 
 
 def readings_of(columns: Columns) -> Readings:

@@ -238,6 +238,10 @@ class Housekeeper:
                 self._compact()
             except StoreUnavailable as error:
                 failure = error
+            except Exception as error:
+                # Writers wait for this thread: it must tell them, and go on, whatever happens.
+                log.exception("compaction failed unexpectedly")
+                failure = StoreUnavailable(f"compaction failed: {error!r}; restart the service and report the log")
             with self._changed:
                 self._rounds += 1
                 self._failure = failure

@@ -69,7 +69,10 @@ class LevelRows:
         return type(self)(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
     def sorted(self) -> Self:
-        """Return the rows in the order of (point, step)."""
+        """Return the rows in the order of (point, step); rows of the same step stay in their order."""
+        same = self.point[1:] == self.point[:-1]
+        if bool(np.all((self.point[1:] > self.point[:-1]) | (same & (self.number[1:] >= self.number[:-1])))):
+            return self
         return self.take(np.lexsort((self.number, self.point)))
 
 
@@ -233,3 +236,21 @@ def mean_within(
 ) -> NDArray[np.float64]:
     """Return total / weight; rounding must not push it outside what was measured."""
     return np.clip(total / weight, lowest, highest)
+
+
+_MOST_BOUNDARIES: Final = 4000  # of days: more steps are not looked at one by one
+
+
+def usable_levels(start_us: int, end_us: int, step_us: int, origin_us: int, steps: Steps) -> list[Level]:
+    """Return the levels, finest first, of which every step of a question with these steps holds whole steps."""
+    usable = [
+        level
+        for level in (Level.MINUTE, Level.QUARTER, Level.HOUR)
+        if step_us % level.step_us == 0 and origin_us % level.step_us == 0
+    ]
+    if step_us % Level.DAY.step_us == 0 and (end_us - start_us) // step_us < _MOST_BOUNDARIES:
+        first = start_us - (start_us - origin_us) % step_us
+        boundaries = np.arange(first, end_us + step_us, step_us, dtype=np.int64)
+        if bool(np.all(steps.start(Level.DAY, steps.number(Level.DAY, boundaries)) == boundaries)):
+            usable.append(Level.DAY)
+    return usable
