@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -129,7 +129,11 @@ class ClassGuess:
 
 
 def guess_classes(
-    keys: Mapping[str, KeyFacts], library: ClassLibrary, words_about: str = "", most: int = 3
+    keys: Mapping[str, KeyFacts],
+    library: ClassLibrary,
+    words_about: str = "",
+    most: int = 3,
+    likely: Collection[str] = (),
 ) -> list[ClassGuess]:
     """
     Return the classes that fit best, the best first.
@@ -138,6 +142,7 @@ def guess_classes(
     ----------
     keys : what a device sends
     words_about : topic, and whatever else may name the kind of machine
+    likely : classes that are favoured a little, since machines with names like this one's are of them
     """
     about = meanings(words_about)
     found = []
@@ -146,9 +151,12 @@ def guess_classes(
         if not matches:
             continue
         measured = sum(p.kind != "derived" for p in cls.points.values())
-        fit = sum(m.score for m in matches)
+        # What the class works out by itself is no point to map, but it speaks for the class.
+        derived = sum(_bare(k).lower() in cls.points and cls.points[_bare(k).lower()].kind == "derived" for k in keys)
+        fit = sum(m.score for m in matches) + 0.9 * derived
         # Most of what is sent should be a point of the class, and of two classes the one with fewer points beside.
-        score = 0.72 * fit / max(1, len(keys)) + 0.18 * fit / max(1, measured) + 0.1 * _named(cls, words_about, about)
+        score = 0.72 * fit / max(1, len(keys)) + 0.18 * min(1.0, fit / max(1, measured))
+        score += 0.1 * max(_named(cls, words_about, about), 0.8 * (cls.id in likely))
         found.append(ClassGuess(cls, min(1.0, score), matches))
     return sorted(found, key=lambda g: -g.score)[:most]
 

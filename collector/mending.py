@@ -92,10 +92,11 @@ class Mender:
         return {key: self._site.points.key(int(point[slot])) for key, slot in plan.keys.items()}
 
     def _unknown_topic(self, devices: Sequence[Device]) -> Mend | None:
-        proposals = propose(devices[:5], self._library, self._site.equipment)
+        taken = {name: item.cls.id for name, item in self._site.equipment.items()}
+        proposals = propose(devices[:5], self._library, taken)
         near = self._near(devices[0]) if devices else None
         new = [p for p in proposals if p.guesses]
-        yaml = site_yaml(new) if new else ""
+        yaml = site_yaml(new, head=False) if new else ""
         if near is not None:
             item, matches = near
             other = f"\n# Or, if it is a machine that the site file does not know:\n{yaml}" if yaml else ""

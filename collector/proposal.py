@@ -56,8 +56,9 @@ class Proposed:
         return self.guesses[0].matches if self.guesses else ()
 
 
-def propose(devices: Sequence[Device], library: ClassLibrary, taken: Collection[str] = ()) -> list[Proposed]:
-    """Return a proposal for each device; `taken` are the ids that the site has already."""
+def propose(devices: Sequence[Device], library: ClassLibrary, taken: Mapping[str, str] | None = None) -> list[Proposed]:
+    """Return a proposal for each device; `taken` are the ids that the site has already, with their classes."""
+    taken = taken or {}
     used = set(taken)
     proposals: list[Proposed] = []
     for device in devices:
@@ -65,12 +66,19 @@ def propose(devices: Sequence[Device], library: ClassLibrary, taken: Collection[
         guesses: tuple[ClassGuess, ...] = ()
         profile, words = None, None
         if device.keys and is_topic(device.topic):
-            guesses = tuple(g for g in guess_classes(device.keys, library, about) if g.score >= LEAST_SCORE)
+            likely = {taken[name] for level in about.split("/") for name in _alike(level, taken)}
+            found = guess_classes(device.keys, library, about, likely=likely)
+            guesses = tuple(g for g in found if g.score >= LEAST_SCORE)
             profile, words = _profile_of(device, guesses)
         name = _free_id(device, used)
         used.add(name)
         proposals.append(Proposed(device, name, guesses, profile, words))
     return proposals
+
+
+def _alike(level: str, names: Collection[str]) -> list[str]:
+    bare = level.lower().rstrip("0123456789")
+    return [name for name in names if len(bare) > 1 and name.rstrip("0123456789") == bare]
 
 
 def is_topic(topic: str) -> bool:
@@ -80,17 +88,23 @@ def is_topic(topic: str) -> bool:
     return known and not set("{}+#\x00") & set(braces) and len(topic.encode("utf-8", "replace")) <= 65_535
 
 
-def site_yaml(proposals: Sequence[Proposed], left: Leftover | None = None, *, about: str = "") -> str:
+def site_yaml(
+    proposals: Sequence[Proposed], left: Leftover | None = None, *, about: str = "", head: bool = True
+) -> str:
     """
     Return YAML with one entry under `equipment:` for each device whose class could be guessed.
 
     What was not understood stands in comments at the end.
     """
     good = [p for p in proposals if p.guesses]
-    lines = [
-        "# Proposed for the site file by what was seen on the broker. Everything here is a guess: look at class,",
-        "# points and units, give each machine its room, name and rating, and then copy it into the site file.",
-    ]
+    lines = (
+        []
+        if not head
+        else [
+            "# Proposed for the site file by what was seen on the broker. Everything here is a guess: look at class,",
+            "# points and units, give each machine its room, name and rating, and then copy it into the site file.",
+        ]
+    )
     lines += [f"# {_comment(about, 160)}"] if about else []
     lines.append("equipment:" if good else "equipment: []")
     for proposal in good:

@@ -17,7 +17,7 @@ import numpy as np
 
 from collector.arrivals import ArrivalLedger
 from collector.check import LATE_US
-from collector.decode import Decoder
+from collector.decode import SPARKPLUG_TOPICS, Decoder
 from collector.mapping import TopicMap
 from collector.quarantine import KeptMessage, Quarantine, RawMessage, Rejection, Rejections, Verdict
 from collector.rejections import MAX_MESSAGE
@@ -66,9 +66,7 @@ class Redecoder:
 
         Nothing that is replayed counts as of now, whatever its gateway's clock says: no live alarm starts on it.
         """
-        refused: list[tuple[Rejection, ...]] = []
-        for message in messages:
-            refused.append(tuple(self._refused(message)))
+        refused = [tuple(self._refused(m)) if replayable(m) else () for m in messages]
         draft = self._decoder.take()
         draft.rejections = Rejections()
         batch = draft.batch(self._topics)
@@ -89,10 +87,21 @@ class Redecoder:
         return found
 
 
+def replayable(message: RawMessage) -> bool:
+    """
+    Return False for Sparkplug: its messages mean nothing without the births before them.
+
+    A mended mapping brings the present values by a rebirth; the messages stay for a person to look at.
+    """
+    return not message.topic.startswith(SPARKPLUG_TOPICS)
+
+
 def verdict_of(messages: Sequence[KeptMessage], refused: Sequence[Sequence[Rejection]]) -> Verdict:
     """Return which messages leave their row, which go to another row, and what is wrong with those that stay."""
     verdict = Verdict()
     for kept, rejections in zip(messages, refused, strict=True):
+        if not replayable(kept.message):
+            continue
         same = next((r for r in rejections if r.reason == kept.reason), None)
         if same is not None:
             verdict.still[kept.entry_id] = same
@@ -268,7 +277,11 @@ class Replays:
         result: list[tuple[Rejection, ...]] = []
         for kept, rejections in zip(chunk, refused, strict=True):
             batch = redecoder.decode([kept.message], now_us).batch
-            if not rejections and names & {batch.table.key(int(i)) for i in np.unique(batch.point)}:
+            if (
+                not rejections
+                and replayable(kept.message)
+                and names & {batch.table.key(int(i)) for i in np.unique(batch.point)}
+            ):
                 m = kept.message
                 stays = Rejection(
                     m.topic, kept.reason, f"the store refuses readings of {', '.join(sorted(names))}", m.payload,

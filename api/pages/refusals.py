@@ -51,6 +51,51 @@ def reason_words(reason: str, words: Words) -> tuple[str, str]:
         ),
         "not-utf8": (words("Not UTF-8 text"), words("Let the gateway send JSON or plain text in UTF-8.")),
         "too-deep": (words("Nested too deep"), words("Let the gateway send flat JSON.")),
+        "too-many": (words("Too many values at once"), words("Let the gateway send less in one message.")),
+        "no-list": (
+            words("No list where one belongs"),
+            words("Correct samples: or rows: in the site file, or what the gateway sends."),
+        ),
+        "no-name": (
+            words("A row without a name"),
+            words("Correct the column name under rows: in the site file, or what the gateway sends."),
+        ),
+        "no-time": (
+            words("One point several times, without a time"),
+            words("Let the gateway send a time with each value, or correct time.key in the site file."),
+        ),
+        "no-device": (
+            words("No word that says which machine"),
+            words("Correct the gateway, or the key under where: in the site file."),
+        ),
+        "unknown-device": (
+            words("Unknown machine on a shared topic"),
+            words("Add the machine to the site file with its word under where: equals."),
+        ),
+        "bad-quality": (
+            words("Bad by the gateway's own word"),
+            words("Look at the sensor and its bus; if the word means good here, name it under quality: good."),
+        ),
+        "broken-sparkplug": (
+            words("No Sparkplug message"),
+            words("Correct the gateway, or keep other messages out of topics that begin with spBv1.0."),
+        ),
+        "sparkplug-no-birth": (
+            words("Sparkplug values without their birth"),
+            words("See that the node takes the rebirth command, and that the broker lets us publish it."),
+        ),
+        "sparkplug-bad-quality": (
+            words("Bad by the Sparkplug device's own word"),
+            words("Look at the device's sensor or bus."),
+        ),
+        "sparkplug-unit": (
+            words("A Sparkplug birth names another unit"),
+            words("Write unit: at the point's mapping; until then the values are stored as they come."),
+        ),
+        "sparkplug-retained": (
+            words("A Sparkplug message that the broker had kept"),
+            words("Let the gateway publish without retain."),
+        ),
         "internal-fault": (
             words("Wardwatt could not process it"),
             words("Keep the payload and report it with the service's log: this is a fault of ours."),
@@ -63,19 +108,18 @@ def what_is_wrong(facts: Mapping[str, Any] | None, words: Words) -> str | None:
     if not facts:
         return None
     p = {name: _shown(value) for name, value in facts.items()}
-    near = words(" Did you mean %(near)s?", near=p["near"]) if p.get("near") else ""
     match p.get("case"):
         case "no-pattern":
             return words("No machine and no pattern in the site file has this topic.")
         case "no-equipment":
-            return words("The site file has no equipment %(equipment)s.", equipment=p["equipment"]) + near
+            return words("The site file has no equipment %(equipment)s.", equipment=p["equipment"])
         case "other-place":
             return words(
                 "%(equipment)s stands in %(right)s, not in %(wrong)s: the topic or the site file is wrong.",
                 equipment=p["equipment"], right=p["right"], wrong=p["wrong"],
             )  # fmt: skip
         case "no-point":
-            return words("%(equipment)s has no point %(point)s.", equipment=p["equipment"], point=p["point"]) + near
+            return words("%(equipment)s has no point %(point)s.", equipment=p["equipment"], point=p["point"])
         case "unmapped":
             return words("No point is mapped to %(keys)s. All other values of the message are stored.", keys=p["keys"])
         case "no-number":
@@ -83,6 +127,19 @@ def what_is_wrong(facts: Mapping[str, Any] | None, words: Words) -> str | None:
             if not p.get("key"):
                 return words("The message is %(value)s, where a number belongs.", value=p["value"]) + known
             return words("%(key)s is %(value)s, where a number belongs.", key=p["key"], value=p["value"]) + known
+        case "no-bits":
+            return words(
+                "%(key)s is %(value)s, where a whole number with bits belongs.", key=p["key"], value=p["value"]
+            )
+        case "no-device":
+            return words("%(key)s is missing, which tells the machines on this topic apart.", key=p["key"])
+        case "unknown-device":
+            return words(
+                "%(key)s is %(value)s: no machine of the site file has this word; known are %(words)s.",
+                key=p["key"], value=p["value"], words=p["words"],
+            )  # fmt: skip
+        case "bad-quality":
+            return words("The gateway itself says %(value)s of it, so it is no reading.", value=p["value"])
         case "twice":
             return words("%(key)s stands twice in the message; neither is believed.", key=p["key"])
         case "broken":
