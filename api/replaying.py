@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import Session
 
-from api.context import Context
 from api.security import audit
 from api.security.logins import Identity
 from collector.quarantine import Quarantine
 from collector.replay_orders import Order, Orders
 from facility.database import Database
+
+if TYPE_CHECKING:
+    # Brings FastAPI along, which a process without pages does without.
+    from api.context import Context
 
 COMMAND = "command"
 

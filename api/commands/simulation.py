@@ -35,10 +35,6 @@ from api.logs import set_up_logs
 from api.options import broker_address
 from collector.broker import BrokerAddress
 from facility.site import Site
-from simulators.faults import CATALOGUE, FaultBook
-from simulators.gateways import Publisher, command, command_topic
-from simulators.hospital import Hospital
-from simulators.replay import replay as replay_recording
 
 
 def simulate(
@@ -86,6 +82,9 @@ def replay(
     as_json: JsonOption = False,
 ) -> None:
     """Publish a recording as if the machine were sending it; ends when the broker has taken every message."""
+    # The simulators bring SciPy along: 60 MB and half a second that other commands do without.
+    from simulators.replay import replay as replay_recording
+
     with told(), progress_bar() as bar:
         loaded = options_of(site, data, classes=classes).load_site()
         address = broker_address(broker_url(broker, data))
@@ -128,6 +127,8 @@ def _speed(text: str) -> float | None:
 
 
 def _list(as_json: bool) -> None:
+    from simulators.faults import CATALOGUE
+
     if as_json:
         print_json([{"id": f.id, "name": f.name.model_dump(), "onset_s": f.onset_s} for f in CATALOGUE.values()])
         return
@@ -147,6 +148,9 @@ def _parse(text: str) -> tuple[str, str, float]:
 
 
 def _switch(site: Site, address: BrokerAddress, on: list[str], off: list[str]) -> None:
+    from simulators.faults import FaultBook
+    from simulators.gateways import command, command_topic
+
     orders = [(*_parse(text), True) for text in on] + [(*_parse(text), False) for text in off]
     book = FaultBook(site)
     for fault, equipment, severity, _ in orders:
@@ -180,6 +184,9 @@ def _switch(site: Site, address: BrokerAddress, on: list[str], off: list[str]) -
 
 
 def _publish(site: Site, address: BrokerAddress, data: Path, seed: int) -> None:
+    from simulators.gateways import Publisher
+    from simulators.hospital import Hospital
+
     set_up_logs()
     data.mkdir(parents=True, exist_ok=True)
     hospital = Hospital(site, seed, truth=data / "truth.jsonl")
