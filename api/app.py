@@ -20,7 +20,7 @@ from api.errors import ApiError, shown
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
 from api.responses import Json
-from api.routes import account, audit, desk, events, health, openapi, plant, quarantine, readings, store
+from api.routes import account, audit, data_health, desk, events, health, openapi, plant, quarantine, readings, store
 from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
@@ -34,6 +34,7 @@ PUBLIC: Final = (health.public, login.public, pages.public)
 ROUTERS: Final = (
     plant.router,
     readings.router,
+    data_health.router,
     desk.router,
     quarantine.router,
     events.router,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from analytics.tables import AlertRow, FindingRow, TicketRow
 from api.context import Context
+from api.health_state import count_machines, health_state
 from api.streams import Streams
 from facility.errors import StoreUnavailable
 
@@ -67,6 +68,7 @@ class PlantMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Read the figures as they stand now."""
         yield from self._live()
+        yield from self._data_health()
         try:
             yield from self._desk()
             database = 1
@@ -120,6 +122,22 @@ class PlantMetrics(Collector):
             ):
                 findings.add_metric((verdict,), count)
         yield from (alerts, tickets, findings)
+
+    def _data_health(self) -> Iterable[Metric]:
+        state = health_state(self.context)
+        machines = count_machines(state)
+        gateways, points = int(state.silence.gateway.sum()), int(state.silence.point.sum())
+        yield GaugeMetricFamily("wardwatt_silent_gateways", "Gateways of which nothing is heard.", gateways)
+        yield GaugeMetricFamily("wardwatt_silent_machines", "Machines of which nothing is heard.", machines["silent"])
+        yield GaugeMetricFamily("wardwatt_silent_points", "Measured points that are silent.", points)
+        stopped = machines["stopped"]
+        yield GaugeMetricFamily("wardwatt_stopped_machines", "Machines that report that they are off.", stopped)
+        clocks = GaugeMetricFamily(
+            "wardwatt_gateway_clock_behind_seconds", "How far a gateway's clock is behind ours.", labels=("gateway",)
+        )
+        for g, clock in state.clocks.items():
+            clocks.add_metric((state.plan.gateways[g].id,), clock.behind_s)
+        yield clocks
 
     def _live(self) -> Iterable[Metric]:
         board = self.context.live.snapshot()

@@ -9,6 +9,7 @@ import numpy as np
 
 from analytics.data_health import HealthState
 from analytics.data_health.examination import DAY_US
+from api.health_state import health_state
 from api.pages import times
 from api.pages.data_state import (
     HealthLine,
@@ -24,7 +25,6 @@ from api.pages.data_state import (
     paged,
     point_line,
     problems,
-    state_of,
     troubled_points,
 )
 from api.pages.numbers import bytes_text
@@ -76,7 +76,7 @@ def data_page(
     show : which machines
     page, rows : which part of the machines, and of the points with a problem; counted from 1
     """
-    state = state_of(sources, live)
+    state = health_state(sources.context)
     collector = sources.collector_state()
     found, more = problems(sources, live.now_us, words)
     machines, machine_pager = paged(

@@ -9,14 +9,14 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from analytics.data_health import HealthState, state_of_readings
+from analytics.data_health import HealthState
 from analytics.data_health.codes import TROUBLES
 from analytics.data_health.findings import AHEAD_S, BEHIND_S, point_troubles, trouble_since
 from analytics.records import StoredFinding
 from api.pages import times
 from api.pages.marks import RANK, Mark, plain_mark, stale_mark, unknown_mark
 from api.pages.plant import system_name
-from api.pages.sources import Live, Sources, plan_of
+from api.pages.sources import Live, Sources
 from api.pages.words import Words
 from facility.formats import duration
 
@@ -93,14 +93,6 @@ class HealthLine:
     loud: bool
     late: tuple[PointLine, ...]
     more: int
-
-
-def state_of(sources: Sources, live: Live) -> HealthState:
-    """Return how the data fare; by the newest readings alone where no watch runs in this process."""
-    state = sources.context.health()
-    if state is not None:
-        return state
-    return state_of_readings(plan_of(sources.site), live.snapshot.time_us, live.snapshot.value, live.now_us)
 
 
 def as_show(text: str | None) -> Show:

@@ -13,11 +13,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.data_health.plan import HealthPlan, fresh_with_inputs, make_plan
+from analytics.data_health.plan import fresh_with_inputs
 from analytics.desk import Desk
 from analytics.maintenance.tickets import SYSTEM
 from analytics.records import Alert, StoredFinding, Ticket
 from api.context import Context
+from api.health_state import plan_of
 from api.live import Snapshot
 from api.security.users import Person
 from collector.quarantine import Quarantine
@@ -165,17 +166,6 @@ class Layout:
 
 
 _LAYOUTS: WeakKeyDictionary[PointTable, Layout] = WeakKeyDictionary()
-
-
-_PLANS: WeakKeyDictionary[PointTable, HealthPlan] = WeakKeyDictionary()
-
-
-def plan_of(site: Site) -> HealthPlan:
-    """Return a site laid out for questions about its data."""
-    table = site.points
-    if table not in _PLANS:
-        _PLANS[table] = make_plan(site)
-    return _PLANS[table]
 
 
 def layout_of(site: Site) -> Layout:
