@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import bench, people, quarantine, service, simulation, site
+from api.commands import bench, discover, people, quarantine, service, simulation, site
 
 app = typer.Typer(
     name="wardwatt",
@@ -24,6 +24,7 @@ app.command()(simulation.simulate)
 app.command()(simulation.replay)
 app.command()(site.check)
 app.command()(site.doctor)
+app.command()(discover.discover)
 app.command()(site.dashboards)
 app.command()(bench.evaluate)
 app.add_typer(bench.app, name="bench")
