@@ -20,7 +20,7 @@ def info_of(store: TelemetryStore) -> dict[str, Any]:
 
     `levels` says of the readings (`raw`) and of each roll-up level how many rows are stored and from when on they are
     kept; `only_rollups_before_us` is the time before which the readings have been deleted by age, so that only
-    roll-ups tell of it.
+    roll-ups tell of it. `waiting` is how many readings wait in the spool for the keeper.
     """
     keeper, size, levels = keeper_of(store), store.size(), store.levels()
     raw = next((level for level in levels if level.level is None), None)
@@ -42,5 +42,6 @@ def info_of(store: TelemetryStore) -> dict[str, Any]:
             }
             for level in levels
         ],
+        "waiting": store.spool_status().readings if isinstance(store, SpooledStore) else 0,
         "only_rollups_before_us": raw.kept_from_us if raw is not None else None,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,7 @@ def _packed(schema: pa.Schema, columns: Sequence[np.ndarray]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def _unpacked(data: bytes) -> tuple:
+def _unpacked(data: bytes) -> tuple[Any, ...]:
     with pa.ipc.open_stream(data) as stream:
         table = stream.read_all()
     if table.schema.names != _SCHEMA.names or table.schema.types != _SCHEMA.types:

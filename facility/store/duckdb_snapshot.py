@@ -11,13 +11,18 @@ _PART_BYTES: Final = 8 << 20
 
 
 @runtime_checkable
-class SnapshotKeeper(Protocol):
-    """A keeper whose readings lie in one file that can be copied while it is written to."""
-
-    path: Path
+class Snapshots(Protocol):
+    """What gives a copy of a DuckDB file while it is written to: the keeper, or a running service that is asked."""
 
     def snapshot(self, target: Path, progress: Callable[[float], None] = ...) -> None:
         """Copy the file as it stands at one moment; see `DuckDBStore.snapshot`."""
+
+
+@runtime_checkable
+class SnapshotKeeper(Snapshots, Protocol):
+    """A keeper whose readings lie in one file."""
+
+    path: Path
 
 
 def copy_synced(source: Path, target: Path, progress: Callable[[float], None] = lambda _: None) -> None:
