@@ -303,13 +303,7 @@ class _Payload:
             elif plan.layout.values is not None:
                 self._values(plan, path, raw, takers, (raw_time, own, quality, at))
             else:
-                try:
-                    found_values = [take(raw) for _, take in takers]
-                except PayloadRejected as error:
-                    out.refuse(at, error.reason, error.detail, error.facts)
-                    continue
-                slots += [slot for slot, _ in takers]
-                values += found_values
+                self._take(takers, raw, at, slots, values)
         if slots:
             out.add(slots, values, raw_time, own, quality, at)
         if (
@@ -325,7 +319,7 @@ class _Payload:
             try:
                 value = take(raw)
             except PayloadRejected as error:
-                self._out.refuse(at, error.reason, error.detail)
+                self._out.refuse(at, error.reason, error.detail, error.facts)
             else:
                 slots.append(slot)
                 values.append(value)
@@ -363,14 +357,16 @@ class _Payload:
                 if value is None:
                     continue
                 good = quality if said is None else quality | quality_of(said, plan.layout.good)
-                found = [take(value) for _, take in takers]
             except PayloadRejected as error:
                 out.refuse(here, error.reason, error.detail, error.facts)
                 continue
-            if piece_time is None:
-                out.add([slot for slot, _ in takers], found, time, own, good, here)
-            else:
-                out.add([slot for slot, _ in takers], found, piece_time, True, good, here)
+            slots: list[int] = []
+            values: list[float] = []
+            self._take(takers, value, here, slots, values)
+            if slots and piece_time is None:
+                out.add(slots, values, time, own, good, here)
+            elif slots:
+                out.add(slots, values, piece_time, True, good, here)
 
     def _columns(
         self, plan: Plan, flat: list[tuple[str, Any, bool]], times: list[Any], said: Any, at: Place,
@@ -426,11 +422,14 @@ class _Payload:
             here = f"{label + '.' if label else ''}{path}[{i}]"
             try:
                 good = quality | (quality_of(qualities[i], plan.layout.good) if i < len(qualities) else GOOD)
-                found = [take(one) for _, take in takers]
             except PayloadRejected as error:
                 self._out.refuse(here, error.reason, error.detail, error.facts)
                 continue
-            self._out.add([slot for slot, _ in takers], found, time, True, good, here)
+            slots: list[int] = []
+            values: list[float] = []
+            self._take(takers, one, here, slots, values)
+            if slots:
+                self._out.add(slots, values, time, True, good, here)
 
     def _rows(self, rows: list[Any], outer: tuple[Any, ...], place: str) -> None:
         """Take rows, each of which names its point; rows of one time, one after the other, are one entry."""
@@ -467,11 +466,14 @@ class _Payload:
                     if spec.value not in row and "." not in spec.value:
                         raise PayloadRejected("no-values", f"{name[:_MAX_NAME]!r} has no {spec.value!r}")
                     continue
-                values = [take(raw) for _, take in takers]
             except PayloadRejected as error:
                 out.refuse(f"{place}[{i}]", error.reason, error.detail, error.facts)
                 continue
-            slots = [slot for slot, _ in takers]
+            slots: list[int] = []
+            values: list[float] = []
+            self._take(takers, raw, f"{place}[{i}]", slots, values)
+            if not slots:
+                continue
             time = None if spec.time is None else find(row, spec.time)
             own = time is not None
             time = time if own else beside

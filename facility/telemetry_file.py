@@ -74,7 +74,7 @@ def _topic(text: str) -> str:
 
 
 def _keys(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [value] if isinstance(value, str | int) else value
 
 
 def _parts(value: Any) -> Any:
@@ -105,7 +105,8 @@ def _one_quality(value: Any) -> Any:
     return {"key": value} if isinstance(value, str) else value
 
 
-Key = Annotated[str, Field(min_length=1)]
+# A register's number is a key as well: YAML reads it as a number.
+Key = Annotated[str, BeforeValidator(lambda v: str(v) if type(v) is int else v), Field(min_length=1)]
 Topic = Annotated[str, AfterValidator(_topic)]
 SparkplugName = Annotated[str, AfterValidator(name_of)]
 
@@ -118,6 +119,14 @@ class _PointFile(_Strict):
     states: Annotated[Mapping[str, float], BeforeValidator(_states)] = Field(default_factory=dict)
     bit: Annotated[int, Field(ge=0, le=_MAX_BIT)] | None = None
     topic: Topic | None = None
+
+
+def _one_point(value: Any) -> Any:
+    return {"key": value} if isinstance(value, str | int) else value
+
+
+# One shape, not a choice of two: then each mistake in it is told once.
+_Point = Annotated[_PointFile, BeforeValidator(_one_point)]
 
 
 class _TimeFile(_Strict):
@@ -134,10 +143,13 @@ class _RowsFile(_Strict):
     quality: Key | None = None
 
 
+_PartKey = Annotated[str, Field(min_length=1)] | int
+
+
 class _PartsFile(_Strict):
-    value: Key | int
-    time: Key | int | None = None
-    quality: Key | int | None = None
+    value: _PartKey
+    time: _PartKey | None = None
+    quality: _PartKey | None = None
 
 
 class _QualityFile(_Strict):
@@ -180,7 +192,7 @@ class TelemetryFile(_LayoutFile):
     topic: Topic | None = None
     where: _WhereFile | None = None
     ignore: tuple[Key, ...] = ()
-    points: Mapping[str, str | _PointFile] = Field(default_factory=dict)
+    points: Mapping[str, _Point] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _comes_from_somewhere(self) -> TelemetryFile:
@@ -241,7 +253,7 @@ class ProfileFile(_LayoutFile):
     channel: int | str | None = None
     where: _WhereFile | None = None
     ignore: tuple[Key, ...] = ()
-    points: Annotated[Mapping[str, str | _PointFile], Field(min_length=1)]
+    points: Annotated[Mapping[str, _Point], Field(min_length=1)]
 
 
 _PROFILE: Final = TypeAdapter(ProfileFile)
@@ -271,7 +283,7 @@ def load_profiles_of(folder: Path) -> Mapping[str, ProfileFile]:
         if profile.profile != file.stem:
             problems.append(document.problem(("profile",), f"the file is named {file.stem!r}; name both the same"))
         for name, entry in profile.points.items():
-            if not isinstance(entry, str) and entry.key is None:
+            if entry.key is None:
                 problems.append(document.problem(("points", name), "'key' is missing; add it"))
         profiles[profile.profile] = profile
     if problems:
@@ -419,9 +431,7 @@ def _mappings(
         yield name, PointMapping(name, key, scale, offset, dict(fields.get("states", {})), fields.get("bit"), topic)
 
 
-def _fields(entry: str | _PointFile) -> dict[str, Any]:
-    if isinstance(entry, str):
-        return {"key": entry}
+def _fields(entry: _PointFile) -> dict[str, Any]:
     return {name: getattr(entry, name) for name in entry.model_fields_set}
 
 
