@@ -19,8 +19,8 @@ DAY_US: Final = 24 * HOUR_US
 YEAR_US: Final = 365 * DAY_US
 
 # Local days are looked up between these years; beyond them, where no honest reading lies, a day is 24 hours.
-_FIRST_YEAR: Final = 1900
-_LAST_YEAR: Final = 2199
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2099
 _EPOCH_ORDINAL: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
 
@@ -163,11 +163,16 @@ class Steps:
             min(max(1970 + (time_us + margin) // (DAY_US * 36525 // 100), _FIRST_YEAR), _LAST_YEAR)
             for time_us, margin in ((first_us, -3 * DAY_US), (last_us, 3 * DAY_US))
         )
-        return _first_day(first), np.concatenate([_midnights_of(self.zone, year) for year in range(first, last + 1)])
+        return _first_day(first), _midnights_of_years(self.zone, first, last)
 
 
 def _first_day(year: int) -> int:
     return datetime(year, 1, 1, tzinfo=UTC).toordinal() - _EPOCH_ORDINAL
+
+
+@lru_cache(maxsize=100)
+def _midnights_of_years(zone: str, first: int, last: int) -> NDArray[np.int64]:
+    return np.concatenate([_midnights_of(zone, year) for year in range(first, last + 1)])
 
 
 @lru_cache(maxsize=1000)
