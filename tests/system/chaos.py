@@ -48,7 +48,7 @@ class Plan:
 
     messages: int
     a_second: int = 2_000
-    seed: int = field(default_factory=lambda: random.randrange(10**6))
+    seed: int = field(default_factory=lambda: int(os.environ.get("CHAOS_SEED") or random.randrange(10**6)))
     events: Counter = field(default_factory=Counter)
     disk_full_s: float = 3.0
     store_away_s: float = 5.0
