@@ -114,6 +114,10 @@ class Context:
         """Return how the collector fares; None where none runs in this process."""
         return self.collector()
 
+    def spool_state(self) -> SpoolStatus | None:
+        """Return how the spool and the store behind it stand; None where this process writes no readings."""
+        return self.spool()
+
     def people(self) -> Sequence[Person]:
         """Return everybody to whom work may be given."""
         return [person for person in list_users(self.database) if not person.disabled]

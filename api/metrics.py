@@ -79,6 +79,7 @@ class PlantMetrics(Collector):
         yield CounterMetricFamily(
             "wardwatt_event_streams_dropped", "Event streams dropped for reading too slowly.", self.streams.dropped
         )
+        yield from self._spool()
         status = self.context.collector_state()
         if status is not None:
             yield GaugeMetricFamily("wardwatt_broker_connected", "1 if the broker is connected.", int(status.connected))
@@ -93,8 +94,26 @@ class PlantMetrics(Collector):
                 "wardwatt_messages_waiting", "Messages received and not yet committed.", status.waiting
             )
             yield GaugeMetricFamily(
-                "wardwatt_store_available", "1 if the last write succeeded.", int(status.store_available)
+                "wardwatt_store_available", "1 if store or spool took the last write.", int(status.store_available)
             )
+
+    def _spool(self) -> Iterable[Metric]:
+        spool = self.context.spool_state()
+        if spool is None:
+            return
+        yield GaugeMetricFamily("wardwatt_spool_bytes", "Readings that wait on disk for their store. [B]", spool.bytes)
+        yield GaugeMetricFamily("wardwatt_spool_bound_bytes", "Most that may wait. [B]", spool.bound_bytes)
+        yield GaugeMetricFamily("wardwatt_spool_readings", "Readings that wait on disk.", spool.readings)
+        age = (self.context.clock() - spool.oldest_us) / 1e6 if spool.oldest_us is not None else 0.0
+        yield GaugeMetricFamily("wardwatt_spool_oldest_age_seconds", "How long the oldest has waited. [s]", age)
+        away = int(spool.away_since_us is not None)
+        yield GaugeMetricFamily("wardwatt_store_away", "1 while the store takes no readings.", away)
+        yield CounterMetricFamily(
+            "wardwatt_refused_by_store", "Readings that the store refused for good.", spool.refused
+        )
+        yield CounterMetricFamily(
+            "wardwatt_spool_damaged", "Stretches of the spool that were unreadable.", spool.damaged
+        )
 
     def _desk(self) -> Iterable[Metric]:
         alerts = GaugeMetricFamily("wardwatt_alerts_open", "Alerts not resolved.", labels=("priority", "acknowledged"))

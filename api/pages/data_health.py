@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -32,9 +31,7 @@ from api.pages.sources import Live, Sources
 from api.pages.words import Words
 from facility.errors import StoreUnavailable
 from facility.formats import duration, number
-from facility.store.spooled import SpooledStore
-
-SPOOL_WARNING: Final = 0.7  # of its bound: from here on somebody should look
+from facility.store.spooled import SPOOL_WARNING, SpooledStore
 
 
 @dataclass(frozen=True, slots=True)

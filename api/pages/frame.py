@@ -10,6 +10,7 @@ from urllib.parse import quote
 from analytics.records import Alert
 from api.pages import times
 from api.pages.marks import Mark, plain_mark, worst, zero_mark
+from api.pages.numbers import bytes_text
 from api.pages.plant import arrivals, total
 from api.pages.sources import ALARMS, PRIORITIES, Live, Sources
 from api.pages.wording import headline, place_of, spell_of, title_of
@@ -17,12 +18,14 @@ from api.pages.words import Words
 from api.security.logins import Identity
 from facility.formats import clock, weekday
 from facility.formats import moment as site_time
+from facility.store.spooled import SPOOL_WARNING
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("auto", "light", "dark")
 Place = Literal["overview", "plant", "alerts", "tickets", "data", "help", "more", "none"]
 
 # What each role may do beyond reading; the server checks again when the form arrives.
+
 _MAY_ACT: Final = frozenset({"operator", "engineer", "admin"})
 
 
@@ -146,25 +149,39 @@ def _banner(
 
 
 def _blindness(sources: Sources, live: Live, words: Words) -> Banner | None:
-    """Return the band that says why alarms may be missing, or None if nothing stands in their way."""
-    state = sources.collector_state()
-    if state is None:
-        return None
-    if not state.store_available:
-        kind: Literal["p1", "p2"] = "p1"
-        what = words("Readings cannot be stored: alarms may be missing")
+    """Return the band that says why alarms may be missing or readings wait, or None if all goes its way."""
+    state, spool = sources.collector_state(), sources.spool_state()
+    kind: Literal["p1", "p2"] = "p2"
+    since = state.last_error_us if state is not None else None
+    if state is not None and not state.store_available:
+        kind = "p1"
+        if state.watching:
+            what = words("Readings cannot be stored; alarms are judged all the same")
+        else:
+            what = words("Readings cannot be stored: alarms may be missing")
         detail = words("They wait at the broker; make room on the disk, or start the store again.")
-    elif not state.connected and state.state != "connecting":
-        kind = "p2"
+    elif state is not None and not state.connected and state.state != "connecting":
         what = words("No connection to the broker: alarms may be missing")
         detail = words("Nothing comes in; check the broker and the network.")
+    elif spool is not None and spool.away_since_us is not None:
+        since = spool.away_since_us
+        what = words("The store is away; alarms are judged, readings wait on this machine's disk")
+        detail = words(
+            "%(share)s of the room for them is used (%(used)s of %(bound)s). Start the store again; nothing is lost.",
+            share=f"{spool.share:.0%}", used=bytes_text(spool.bytes), bound=bytes_text(spool.bound_bytes),
+        )  # fmt: skip
+    elif spool is not None and spool.share >= SPOOL_WARNING:
+        since = spool.oldest_us
+        what = words("Many readings still wait on this machine's disk for the store")
+        detail = words(
+            "The store is back and takes them; %(share)s of the room for them is used (%(used)s of %(bound)s).",
+            share=f"{spool.share:.0%}", used=bytes_text(spool.bytes), bound=bytes_text(spool.bound_bytes),
+        )  # fmt: skip
     else:
         return None
     side = ""
-    if state.last_error_us is not None:
-        side = words(
-            "since %(time)s", time=times.when(state.last_error_us, live.now_us, sources.site.time_zone, seconds=True)
-        )
+    if since is not None:
+        side = words("since %(time)s", time=times.when(since, live.now_us, sources.site.time_zone, seconds=True))
     return Banner(kind=kind, what=what, detail=detail, side=side, href="/data", action=words("See why"), spoken=what)
 
 

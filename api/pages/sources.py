@@ -28,6 +28,7 @@ from facility.equipment_classes import PointSpec
 from facility.readings import Latest, PointTable
 from facility.site import Site
 from facility.store import TelemetryStore
+from facility.store.spooled import SpoolStatus
 
 PRIORITIES: Final = ("P1", "P2", "P3", "P4")
 # Priorities that interrupt somebody; P4 is advice, and stands outside every count of alarms.
@@ -143,6 +144,10 @@ class Sources:
     def collector_state(self) -> CollectorStatus | None:
         """Return how the collector fares; None where none runs in this process."""
         return self.context.collector_state()
+
+    def spool_state(self) -> SpoolStatus | None:
+        """Return how the spool and the store behind it stand; None where this process writes no readings."""
+        return self.context.spool_state()
 
     def live(self) -> Live:
         """Return the newest readings at this moment."""

@@ -13,6 +13,7 @@ from api.context import Context, context_of
 from api.metrics import Metrics
 from api.security.access import require
 from facility.errors import StoreUnavailable
+from facility.store.spooled import SPOOL_WARNING
 
 public = APIRouter(tags=["health"])
 router = APIRouter(tags=["health"])
@@ -39,9 +40,25 @@ class CollectorOut(BaseModel):
     batches: int
     waiting: int
     store_available: bool
+    watching: bool
     last_message_us: int | None
     last_error: str
     sink_failures: int
+
+
+class SpoolOut(BaseModel):
+    """Readings that wait on this machine's disk for their store."""
+
+    state: Literal["direct", "away", "draining", "full"]
+    bytes: int
+    bound_bytes: int
+    share: float
+    readings: int
+    oldest_us: int | None
+    away_since_us: int | None
+    last_error: str
+    refused: int
+    damaged: int
 
 
 class StoreOut(BaseModel):
@@ -70,17 +87,22 @@ class HealthOut(BaseModel):
     now_us: int
     collector: CollectorOut | None
     store: StoreOut | None
+    spool: SpoolOut | None
     points: PointsHealthOut
 
 
 @public.get("/healthz")
 def liveness(here: Here, response: Response) -> LivenessOut:
-    """Say that the process answers and can store what comes in (503 if it cannot), and nothing else."""
-    status = here.collector_state()
+    """
+    Say that the process answers and keeps what comes in, and nothing else.
+
+    503 if it cannot keep it; `degraded`, but 200, while readings wait on disk because their store is away.
+    """
+    status, spool = here.collector_state(), here.spool_state()
     if status is not None and not status.store_available:
         response.status_code = 503
         return LivenessOut(status="degraded")
-    return LivenessOut(status="ok")
+    return LivenessOut(status="degraded" if spool is not None and spool.away_since_us is not None else "ok")
 
 
 @router.get("/api/v1/health", dependencies=[Depends(require("viewer"))])
@@ -97,6 +119,13 @@ def health(here: Here) -> HealthOut:
             problems.append(f"Readings cannot be written: {status.last_error}")
         if status.sink_failures:
             problems.append(f"Live rules or pages have failed {status.sink_failures} times; see the log.")
+    spool = here.spool_state()
+    if spool is not None and spool.away_since_us is not None:
+        problems.append(
+            f"The store is away, readings wait on disk ({spool.share:.0%} of the room is used): {spool.last_error}"
+        )
+    elif spool is not None and spool.share >= SPOOL_WARNING:
+        problems.append(f"Many readings wait on disk for the store: {spool.share:.0%} of the room is used.")
     store = None
     try:
         size = here.store.size()
@@ -117,6 +146,7 @@ def health(here: Here) -> HealthOut:
         now_us=here.clock(),
         collector=CollectorOut.model_validate(status, from_attributes=True) if status is not None else None,
         store=store,
+        spool=SpoolOut.model_validate(spool, from_attributes=True) if spool is not None else None,
         points=PointsHealthOut(
             all=len(read),
             ever_read=int(np.count_nonzero(read)),

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 SpoolState = Literal["direct", "away", "draining", "full"]
 Refused = Callable[[ReadingBatch, PointsRefused], None]
 
+SPOOL_WARNING: Final = 0.7  # share of its bound from which on a person should look
 _RESTOCK_S: Final = 30.0
 
 

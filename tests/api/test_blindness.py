@@ -16,6 +16,7 @@ from api.pages.words import Words
 from api.security.routes import login_address
 from collector.service import CollectorStatus
 from facility.names import Language
+from facility.store.spooled import SpoolStatus
 
 STATUS = CollectorStatus(
     connected=True, state="connected", detail="", protocol="MQTT 5", received=9, redelivered=0, stored=9, quarantined=0,
@@ -24,8 +25,14 @@ STATUS = CollectorStatus(
 )  # fmt: skip
 
 
-def told(context: Context, status: CollectorStatus | None, language: Language) -> Any:
-    here = replace(context, collector=lambda: status)
+SPOOL = SpoolStatus(
+    state="direct", bytes=0, bound_bytes=1 << 30, share=0.0, readings=0, oldest_us=None, away_since_us=None,
+    last_error="", last_error_us=None, refused=0, damaged=0,
+)  # fmt: skip
+
+
+def told(context: Context, status: CollectorStatus | None, language: Language, spool: SpoolStatus | None = None) -> Any:
+    here = replace(context, collector=lambda: status, spool=lambda: spool)
     return _blindness(here, SimpleNamespace(now_us=context.clock()), Words(language))  # type: ignore[arg-type]
 
 
@@ -44,6 +51,38 @@ def test_the_band_says_that_alarms_may_be_missing(context: Context, language: La
     word = "可能漏报警" if language == "zh" else "alarms may be missing"
     assert word in full.what
     assert word in away.what
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_band_says_that_alarms_are_judged_though_nothing_can_be_stored(
+    context: Context, language: Language
+) -> None:
+    watched = told(context, replace(STATUS, store_available=False, watching=True), language)
+    assert watched.kind == "p1"
+    assert ("报警照常判断" if language == "zh" else "alarms are judged all the same") in watched.what
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_band_says_that_the_store_is_away_and_how_much_room_is_left(context: Context, language: Language) -> None:
+    away = replace(SPOOL, state="away", bytes=3 << 28, share=0.75, readings=9, away_since_us=context.clock())
+    band = told(context, STATUS, language, away)
+    assert band.kind == "p2"
+    assert ("报警照常判断" if language == "zh" else "alarms are judged") in band.what
+    assert "75%" in band.detail
+    assert "805" in band.detail  # MB, as files are counted
+
+
+def test_a_spool_that_drains_is_told_of_from_seventy_per_cent_on(context: Context) -> None:
+    assert told(context, STATUS, "en", replace(SPOOL, state="draining", share=0.69, readings=9)) is None
+    band = told(context, STATUS, "en", replace(SPOOL, state="draining", share=0.7, readings=9))
+    assert "takes them" in band.detail
+
+
+def test_the_health_check_is_degraded_but_passes_while_the_spool_takes_readings(context: Context) -> None:
+    here = replace(context, collector=lambda: STATUS, spool=lambda: replace(SPOOL, state="away", away_since_us=1))
+    with TestClient(create_app(here), base_url="http://localhost") as client:
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "degraded"})
 
 
 def test_there_is_no_such_band_while_all_is_well_or_nothing_collects_here(context: Context) -> None:

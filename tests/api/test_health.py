@@ -14,6 +14,7 @@ from api.context import Context
 from collector.service import CollectorStatus
 from facility.errors import StoreUnavailable
 from facility.readings import ReadingBatch
+from facility.store.spooled import SpoolStatus
 
 STATUS = CollectorStatus(
     connected=True, state="connected", detail="", protocol="MQTT 5", received=12, redelivered=0, stored=70,
@@ -62,6 +63,24 @@ def test_what_is_wrong_is_told_in_words(
     answer = collecting(replace(STATUS, **change)).get("/api/v1/health").json()
     assert answer["status"] == "degraded"
     assert told in answer["problems"][0]
+
+
+def test_the_spool_is_told_in_health_and_metrics(context: Context, token_of: Callable[[str], dict[str, str]]):
+    spool = SpoolStatus(
+        state="away", bytes=800, bound_bytes=1000, share=0.8, readings=40, oldest_us=context.clock() - 90_000_000,
+        away_since_us=context.clock(), last_error="influxd does not answer", last_error_us=1, refused=2, damaged=3,
+    )  # fmt: skip
+    app = create_app(replace(context, collector=lambda: STATUS, spool=lambda: spool))
+    client = TestClient(app, base_url="http://localhost", headers=token_of("viewer"))
+    answer = client.get("/api/v1/health").json()
+    assert answer["status"] == "degraded"
+    assert "80% of the room" in answer["problems"][0]
+    assert "influxd does not answer" in answer["problems"][0]
+    assert answer["spool"]["readings"] == 40
+    found = metrics_of(client)
+    assert (found["wardwatt_spool_bytes"], found["wardwatt_spool_bound_bytes"]) == (800, 1000)
+    assert (found["wardwatt_spool_readings"], found["wardwatt_spool_oldest_age_seconds"]) == (40, 90)
+    assert (found["wardwatt_store_away"], found["wardwatt_refused_by_store_total"]) == (1, 2)
 
 
 def test_a_service_without_a_collector_says_so(client: TestClient):
