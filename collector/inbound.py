@@ -79,6 +79,15 @@ class Inbound:
             return b""
         raise BlockingIOError
 
+    def drop(self) -> bool:
+        """Read what has come and let it go; False once the connection has ended. For the time after our DISCONNECT."""
+        try:
+            return bool(self._sock.recv(_PIECE))
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return True
+        except OSError:
+            return False
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)  # send, close, fileno and the like are the socket's own
 

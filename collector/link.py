@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import select
 import selectors
 import socket
 import ssl
@@ -40,6 +41,8 @@ LinkState = Literal["stopped", "connecting", "connected", "waiting", "refused"]
 _BURST = 512  # packets read before acknowledgements get their turn
 _MOST_OUTGOING = 10_000
 _PUBACK = 0x40
+_DISCONNECT = b"\xe0\x00"  # in order, in both versions
+_FAREWELL_S = 2.0
 _BRIEF_S, _TOO_OFTEN = 10.0, 3
 _SEND_ONLY_IF_NEW = 1  # retained messages: only with a subscription that the session did not have
 _SEND_NEVER = 2
@@ -404,9 +407,7 @@ class Link:
                 stopping = self._stopping.is_set()
                 if stopping and not unsent and not self._acks and not self._outgoing:
                     if self._presence is not None and self._greeted:
-                        # The broker forgets the will of a connection that ends in order.
-                        farewell = self._presence.offline(self._connected_us)
-                        client.publish(farewell.topic, farewell.payload, 1, True)
+                        self._take_leave(client, sock, self._presence)
                     client.disconnect()
                     return
                 now = time.monotonic()
@@ -430,6 +431,21 @@ class Link:
                 if reading and (pending() or ready.get(sock, 0) & selectors.EVENT_READ) and not _read(client, sock):
                     return
                 self._on_pause()
+
+    def _take_leave(self, client: mqtt.Client, sock: Any, presence: Presence) -> None:
+        """Say that we go, and wait until the broker has read it and closes the line."""
+        said = presence.offline(self._connected_us)
+        client.publish(said.topic, said.payload, 1, True)
+        end = time.monotonic() + _FAREWELL_S
+        while client.want_write() and time.monotonic() < end:
+            if client.loop_write() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+        # Closing while something unread has come from the broker would cut the line: it might never read our
+        # DISCONNECT, and would let the will speak.
+        with contextlib.suppress(OSError):
+            _send(sock, _DISCONNECT)
+            while time.monotonic() < end and sock.drop():
+                select.select([sock], [], [], 0.1)
 
     @staticmethod
     def _watch(selector: selectors.BaseSelector, sock: Any, before: int, wanted: int) -> int:

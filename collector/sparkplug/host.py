@@ -52,6 +52,7 @@ class Node:
     plans: dict[str, Plan]
     session: NodeSession
     books: dict[str, Book] = field(default_factory=dict)
+    waiting: tuple[Heard, ...] = ()
 
     def owner(self, device: str) -> Owner:
         """Return the name of a device of this node, or of the node itself."""
@@ -186,7 +187,7 @@ class SparkplugHost:
             )
         heard = heard_of(parts, message, arrival_us)
         self._carry_out(draft, node, node.session.take(heard, arrival_us), arrival_us)
-        return any(heard is other for other in node.session.waiting())
+        return any(heard is other for other in node.waiting)
 
     def tick(self, draft: Draft, now_us: int) -> None:
         """Let time pass: gaps close, waiting ends, requests are repeated."""
@@ -197,15 +198,17 @@ class SparkplugHost:
     def connected(self, draft: Draft, now_us: int) -> None:
         """The connection to the broker is new: packet ids of the one before are void, births may have been missed."""
         for node in self._nodes.values():
-            for heard in node.session.waiting():
+            for heard in node.waiting:
                 cast(Message, heard.body).mid = 0
             self._carry_out(draft, node, node.session.connected(now_us), now_us)
 
     def give_up(self, draft: Draft, now_us: int) -> None:
         """Hand to the quarantine what waits and would be lost with us; what the broker still has stays there."""
         for node in self._nodes.values():
+            node.waiting = ()
             steps = [s for s in node.session.give_up() if not (isinstance(s, GivenUp) and s.heard.body.mid)]
             self._carry_out(draft, node, steps, now_us)
+            draft.messages += len(steps)
 
     def keep(self, draft: Draft) -> None:
         """Make lasting what a draft says of births and deaths; in the commit's thread. StoreUnavailable: try again."""
@@ -220,14 +223,11 @@ class SparkplugHost:
             match step:
                 case Born(heard):
                     self._born(draft, node, heard)
-                    self._settle(draft, heard, now_us)
                 case Values(heard):
                     self._read(draft, node, heard)
-                    self._settle(draft, heard, now_us)
                 case GivenUp(heard, why):
                     # What speaks for itself, by name and type, is stored; the rest is kept for a person.
                     self._read(draft, node, heard, why)
-                    self._settle(draft, heard, now_us)
                 case Died(devices, at_us):
                     for device in devices:
                         self._died(draft, node, device, at_us)
@@ -236,16 +236,19 @@ class SparkplugHost:
                     self.send(topic_of(node.group, "NCMD", node.name), rebirth_command(now_us))
         if node.session.seq is not None:
             draft.sparkplug.seqs[node.group, node.name] = node.session.seq
+        self._settle(draft, node)
 
     @staticmethod
-    def _settle(draft: Draft, heard: Heard, now_us: int) -> None:
-        """Note that a message that had to wait needs to wait no longer."""
-        message = cast(Message, heard.body)
-        if heard.arrival_us != now_us:
-            draft.messages += 1
-        if message.mid:
-            draft.mids.append(message.mid)
-            message.mid = 0
+    def _settle(draft: Draft, node: Node) -> None:
+        """Let messages that wait no longer be acknowledged with the draft that holds what they said."""
+        before, node.waiting = node.waiting, tuple(node.session.waiting())
+        still = {id(heard) for heard in node.waiting}
+        for heard in before:
+            if id(heard) not in still:
+                message = cast(Message, heard.body)
+                draft.messages += 1
+                if message.mid:
+                    draft.mids.append(message.mid)
 
     def _born(self, draft: Draft, node: Node, heard: Heard) -> None:
         message = cast(Message, heard.body)

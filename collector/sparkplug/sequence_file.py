@@ -45,7 +45,7 @@ class SequenceFile:
             finally:
                 os.close(handle)
         self._slot_of: dict[bytes, int] = {}
-        for slot, (digest, seq) in enumerate(_SLOT.iter_unpack(self._table)):
+        for slot, (digest, seq) in enumerate(_SLOT.iter_unpack(self._table)) if path is not None else ():
             if seq:
                 self._slot_of[digest] = slot
 

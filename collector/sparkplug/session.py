@@ -10,7 +10,7 @@ Nothing here knows payloads, points or the network: `take`, `tick` and `connecte
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -149,7 +149,8 @@ class NodeSession:
     def restore(self, bd_seq: int | None, seq: int | None, alive: bool, aliases: Mapping[str, frozenset[int]]) -> None:
         """Take up what was known before our own restart; the next message shows whether it still holds."""
         self.alive, self.bd_seq, self.seq, self.sure = alive, bd_seq, seq if alive else None, False
-        self.aliases = dict(aliases) if alive else {}
+        # Without a number nothing shows whether the births still hold.
+        self.aliases = dict(aliases) if self.seq is not None else {}
 
     def connected(self, now_us: int) -> list[Step]:
         """Our connection is new: anything may have been missed, a silent node's birth and death too."""
@@ -209,9 +210,9 @@ class NodeSession:
         self._held_bytes = 0
         return [GivenUp(heard, "the collector was stopped before a rebirth came") for heard in waiting]
 
-    def waiting(self) -> Iterable[Heard]:
+    def waiting(self) -> tuple[Heard, ...]:
         """Return all messages that wait."""
-        return (*self._held, *self._early.values())
+        return (*self._held, *self._early.values()) if self._held or self._early else ()
 
     # Births and deaths of the node --------------------------------------------------------------------------------
 
