@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentClass, Limit, PointSpec
 from facility.names import Names
 from facility.readings import PointAddress, PointTable
+from facility.store.levels import Retention
 
 V = TypeVar("V")
 
@@ -358,6 +359,7 @@ class Site:
     library: ClassLibrary
     files: tuple[str, ...] = ()
     sparkplug: SparkplugSettings = field(default_factory=SparkplugSettings)
+    retention: Retention = field(default_factory=Retention)
 
     @cached_property
     def points(self) -> PointTable:

@@ -49,6 +49,7 @@ from facility.equipment_classes import (
 from facility.errors import ConfigurationError, Problem
 from facility.expressions import ExpressionError
 from facility.names import Id, Names
+from facility.retention_file import RetentionFile
 from facility.site import (
     AnomalySettings,
     Building,
@@ -68,6 +69,7 @@ from facility.site import (
     TopicPattern,
 )
 from facility.sparkplug_names import group_of
+from facility.store.levels import Retention
 from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
 from facility.wording import nearest
@@ -294,11 +296,12 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "equipment": TypeAdapter(_EquipmentFile),
     "telemetry": TypeAdapter(PatternFile),
     "sparkplug": TypeAdapter(_SparkplugFile),
+    "retention": TypeAdapter(RetentionFile),
     "tariffs": TypeAdapter(_TariffFile),
 }
 
 
-_ONCE: Final = ("site", "sparkplug")
+_ONCE: Final = ("site", "sparkplug", "retention")
 
 
 @dataclass
@@ -394,7 +397,11 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     heads = draft.items["site"]
     if not heads and not any(p.place.startswith("site") for p in draft.problems):
         draft.problems.append(Problem(files[0], 0, "site", "the section is missing; add site: {id: ..., name: ...}"))
-    for once, what in ((heads, "site"), (draft.items["sparkplug"], "section")):
+    for once, what in (
+        (heads, "site"),
+        (draft.items["sparkplug"], "section"),
+        (draft.items["retention"], "section"),
+    ):
         if len(once) > 1:
             draft.problems.append(once[1].problem(f"the {what} stands in {once[0].document.file} already; keep one"))
     for section in ("buildings", "rooms", "departments", "equipment"):
@@ -434,6 +441,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
             (SparkplugSettings(i.value.host_id, i.value.groups, i.value.old_state) for i in draft.items["sparkplug"]),
             SparkplugSettings(),
         ),
+        retention=next((i.value.retention() for i in draft.items["retention"]), Retention()),
     )
 
 

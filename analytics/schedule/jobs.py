@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -30,6 +30,8 @@ _WASTE_HOURS: Final = 1
 _LOOK_S: Final = 5
 _SILENCE_S: Final = 5
 _EXAMINE_S: Final = 15
+_EXPIRE_HOURS: Final = 24
+_EXPIRE_AFTER: Final = timedelta(minutes=10)  # a service that has just started has other things to do
 # Looks at machines at one turn, and how long they may take together: many machines may be due at once, and the service
 # has other things to do.
 _LOOKS_A_TURN: Final = 4
@@ -79,6 +81,8 @@ class Jobs:
         together = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None, "next_run_time": now}
         self._scheduler.add_job(self.judge_machines, "interval", seconds=_LOOK_S, id="machines", **together)
         self._scheduler.add_job(self.run_waste_rules, "interval", hours=_WASTE_HOURS, id="waste", **together)
+        first = {**together, "next_run_time": now + _EXPIRE_AFTER}
+        self._scheduler.add_job(self.expire, "interval", hours=_EXPIRE_HOURS, id="expire", **first)
         if self._health is not None:
             self._scheduler.add_job(self.look_for_silence, "interval", seconds=_SILENCE_S, id="silence", **together)
             self._scheduler.add_job(self.examine_data, "interval", seconds=_EXAMINE_S, id="data", **together)
@@ -114,6 +118,15 @@ class Jobs:
         """Examine the last day of the machines whose turn it is, for a moment: there are many of them."""
         if self._health is not None:
             self._try("the examination of data", self._health.examine)
+
+    def expire(self) -> None:
+        """Delete readings and roll-ups that are older than the site keeps them."""
+        self._try("the deletion of old readings", self._expire)
+
+    def _expire(self) -> None:
+        gone = self._store.expire(self._site.retention, self._clock())
+        rollups = {level.value: rows for level, rows in gone.rollups.items() if rows}
+        log.info("old readings deleted", extra={"readings": gone.readings, "rollups": rollups})
 
     def _try(self, what: str, work: Callable[[], object]) -> None:
         try:

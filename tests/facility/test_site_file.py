@@ -232,3 +232,37 @@ def test_a_missing_site_and_an_empty_folder_are_told(told, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=r"the folder holds no \*\.yaml file"):
         load_site(tmp_path / "empty")
+
+
+def test_without_a_word_readings_are_kept_for_400_days_and_hours_for_ever(site_of):
+    retention = site_of("").retention
+    assert (retention.raw_us, retention.hour_us) == (400 * 86_400_000_000, None)
+
+
+def test_each_level_may_be_kept_for_as_long_as_the_site_says(site_of):
+    retention = site_of("retention: {readings: 90 d, 1min: 12 months, 15min: forever}\n").retention
+    day = 86_400_000_000
+    assert (retention.raw_us, retention.minute_us, retention.quarter_us) == (90 * day, 365 * day, None)
+
+
+def test_what_is_coarser_is_kept_along_with_what_is_finer(site_of):
+    day = 86_400_000_000
+    retention = site_of("retention: {readings: 3 years}\n").retention
+    assert (retention.minute_us, retention.quarter_us) == (3 * 365 * day, 5 * 365 * day)
+    assert site_of("retention: {readings: forever}\n").retention.quarter_us is None
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{readings: 12 h}", "retention.readings: '12 h' is too short; keep it for at least '1 d'"),
+        ("{readings: soon}", "retention.readings: 'soon' says not how long; write such as '400 d', '2 years' or "),
+        ("{1min: 3 years, 1h: 2 years}", "retention: 1h is kept for 730 d, 1min for 1095 d; keep 1h at least as "),
+        ("{readings: forever, 1d: 9 d}", "retention: 1d is kept for 9 d, readings for forever; keep 1d at least as "),
+        ("{raw: 90 d}", "retention.raw: key 'raw' is not known here; write one of 15min, 1d, 1h, 1min, readings"),
+    ],
+)
+def test_a_retention_that_cannot_be_kept_is_told(told, section, message):
+    problems = told(f"retention: {section}\n")
+    assert len(problems) == 1
+    assert problems[0].startswith(f"site.yaml:9: {message}")

@@ -15,7 +15,7 @@ from facility.database import Database
 from facility.errors import StoreUnavailable
 from facility.readings import Latest, ReadingBatch
 from facility.site import Site
-from facility.store import TelemetryStore
+from facility.store import Level, TelemetryStore
 from facility.store.duckdb import DuckDBStore
 
 S = 1_000_000
@@ -48,6 +48,18 @@ def test_jobs_begin_at_once_and_stop(site: Site, tmp_path: Path, database: Datab
         jobs.stop()
         jobs.stop()
         assert not any(t.name.startswith("APScheduler") for t in threading.enumerate() if t.is_alive())
+
+
+def test_readings_older_than_the_site_keeps_them_go_and_their_roll_ups_stay(
+    site: Site, tmp_path: Path, database: Database
+) -> None:
+    with DuckDBStore(tmp_path / "t.duckdb") as store:
+        old_us, day_us = NOW - 500 * 86_400 * S, 86_400 * S
+        index = site.points.index["p1/flow"]
+        store.write(ReadingBatch.of(site.points, [index, index], [old_us, NOW], [3.0, 4.0]))
+        Jobs(site, store, Desk(database, site, lambda: NOW), database, lambda: NOW).expire()
+        assert store.series(["p1/flow"], 0, NOW + 1)["p1/flow"].value.tolist() == [4.0]
+        assert store.rollup(["p1/flow"], Level.DAY, old_us - day_us, NOW)["p1/flow"].mean.tolist() == [3.0, 4.0]
 
 
 class AwayStore:
