@@ -17,8 +17,11 @@ import orjson
 
 from collector.check import EARLIEST_US, FUTURE_US, number_of, time_us
 from collector.guessing import KeyFacts
+from collector.sparkplug.metrics import property_of, value_of
+from collector.sparkplug.payload import read_payload
 from facility.errors import PayloadRejected
 from facility.site import TimeUnit
+from facility.sparkplug_names import data_topic, read_topic
 
 MAX_DEVICES: Final = 2_000
 MAX_KEYS: Final = 200  # of one device
@@ -55,7 +58,7 @@ class Device:
     Attributes
     ----------
     topic : where it publishes; in a plain device `{point}` stands for the last level
-    format : `json` or `plain`
+    format : `json`, `plain` or `sparkplug`
     where : key and word that tell its messages from those of others on the topic; None: the topic is its own
     samples : key of the list in which its samples come, "" for a payload that is the list; None: no list
     rows : key of the list of rows, and the columns of name and value; None: no rows
@@ -64,6 +67,8 @@ class Device:
     messages, first_us, last_us : how many came, and when [µs UTC]
     left_out : keys beyond the bound
     identity : key under which the device names itself
+    sparkplug : group, node and device ("": the node itself) of a Sparkplug device
+    asides : keys that name a unit
     """
 
     topic: str
@@ -78,6 +83,8 @@ class Device:
     last_us: int = 0
     left_out: int = 0
     identity: str | None = None
+    sparkplug: tuple[str, str, str] | None = None
+    asides: dict[str, None] = field(default_factory=dict)
 
     @property
     def every_s(self) -> float | None:
@@ -120,6 +127,9 @@ class Sightings:
         self.messages += 1
         if len(topic) > _MAX_TOPIC or len(payload) > _MAX_PAYLOAD or not payload.strip() or topic.startswith("$"):
             self._leave(topic)
+            return
+        if topic.startswith("spBv1.0/"):
+            self._sparkplug(topic, payload, arrival_us)
             return
         try:
             data = orjson.loads(payload)
@@ -165,6 +175,27 @@ class Sightings:
         device.messages += 1
         device.last_us = max(device.last_us, arrival_us)
         return device
+
+    def _sparkplug(self, topic: str, payload: bytes, arrival_us: int) -> None:
+        """Take in a birth, which names its metrics; data that name none but by alias tell nothing here."""
+        parts = read_topic(topic)
+        if parts is None or parts.kind not in ("NBIRTH", "DBIRTH"):
+            return
+        try:
+            birth = read_payload(payload, _MAX_PAYLOAD)
+        except PayloadRejected:
+            self._leave(topic)
+            return
+        named = data_topic(parts.group, parts.node, parts.device or None)
+        device = self._device(named, "sparkplug", None, arrival_us)
+        if device is None:
+            return
+        device.sparkplug = (parts.group, parts.node, parts.device)
+        for metric in birth.metrics:
+            # What a node says of itself is no reading of the plant.
+            if metric.name and metric.name != "bdSeq" and not metric.name.startswith("Node Control/"):
+                unit = property_of(metric, "engUnit")
+                self._note(device, metric.name, value_of(metric, metric.datatype), str(unit)[:12] if unit else None)
 
     def _plain(self, topic: str, data: Any, arrival_us: int) -> None:
         parent, slash, last = topic.rpartition("/")
@@ -217,7 +248,10 @@ class Sightings:
         units = dict(_units(data))
         for key, value in _flat(data):
             last = re.split(r"[.]", key)[-1].lower()
-            if key != device.identity and last not in _UNIT_KEYS:
+            if last in _UNIT_KEYS:
+                if len(device.asides) < MAX_KEYS and 0 < len(key) <= _MAX_KEY:
+                    device.asides[key] = None
+            elif key != device.identity:
                 self._note(device, key, value, units.get(key))
 
     def _time(self, device: Device, data: dict[str, Any], arrival_us: int) -> None:

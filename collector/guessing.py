@@ -242,19 +242,34 @@ def _likeness_of(key: str, name: str) -> float:
 
 
 def _likeness(key: str, point: str, spec: PointSpec) -> float:
-    bare = _bare(key)
-    if bare.lower() == point or bare == spec.name.zh:
+    bare, last, said = _read(key)
+    names = spec.name
+    if bare.lower() == point or bare == names.zh:
         return 1.0
     if spec.code and bare.lower() == spec.code.lower():
         return 0.95
-    best = max(_likeness_of(bare, point), _likeness_of(bare, spec.name.zh), _likeness_of(bare, spec.name.en))
-    last = re.split(r"[./]", bare)[-1]
+    if last != bare and (last.lower() == point or last == names.zh):
+        return 0.97
+    if said.isdisjoint(_said(point, names.zh, names.en)):
+        return 0.0
+    best = max(_likeness_of(bare, point), _likeness_of(bare, names.zh), _likeness_of(bare, names.en))
     if last != bare:
         # What stands before the last dot is often the device, not the quantity.
-        if last.lower() == point or last == spec.name.zh:
-            return 0.97
-        best = max(best, 0.95 * _likeness_of(last, point), 0.95 * _likeness_of(last, spec.name.zh))
+        best = max(best, 0.95 * _likeness_of(last, point), 0.95 * _likeness_of(last, names.zh))
     return min(0.94, best)
+
+
+@lru_cache(maxsize=20_000)
+def _read(key: str) -> tuple[str, str, frozenset[str]]:
+    """Return a key without what says nothing, its last part, and all that the two may mean."""
+    bare = _bare(key)
+    last = re.split(r"[./]", bare)[-1]
+    return bare, last, meanings(bare) | meanings(last)
+
+
+@lru_cache(maxsize=5_000)
+def _said(point: str, zh: str, en: str) -> frozenset[str]:
+    return meanings(point) | meanings(zh) | meanings(en)
 
 
 def _bare(key: str) -> str:

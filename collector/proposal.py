@@ -156,9 +156,13 @@ def telemetry_lines(proposal: Proposed, indent: str) -> list[str]:
         lines.append(f"{inner}profile: {proposal.profile.profile}  # {_comment(proposal.profile.name.en, 60)}")
         lines += [f"{inner}{name}: {quoted(word)}" for name, word in (proposal.profile_words or {}).items()]
         return lines
-    lines.append(f"{inner}topic: {quoted(device.topic, always=True)}")
-    if device.format != "json":
-        lines.append(f"{inner}format: {device.format}")
+    if device.sparkplug is not None:
+        group, node, name = (quoted(part, always=True) for part in device.sparkplug)
+        lines += [f"{inner}format: sparkplug", f"{inner}group: {group}", f"{inner}node: {node}"]
+        lines += [f"{inner}device: {name}"] if device.sparkplug[2] else []
+    else:
+        lines.append(f"{inner}topic: {quoted(device.topic, always=True)}")
+        lines += [f"{inner}format: {device.format}"] if device.format != "json" else []
     if device.where is not None:
         lines.append(
             f"{inner}where: {{key: {quoted(device.where[0])}, equals: {quoted(device.where[1], always=True)}}}"
@@ -171,8 +175,11 @@ def telemetry_lines(proposal: Proposed, indent: str) -> list[str]:
         lines.append(f"{inner}rows: {{{place}name: {quoted(name)}, value: {quoted(value)}}}")
     if device.time is not None:
         lines.append(f"{inner}time: {{key: {quoted(device.time[0])}, unit: {device.time[1]}}}")
-    if device.identity is not None and device.where is None:
-        lines.append(f"{inner}ignore: [{quoted(device.identity)}]  # the device's own name for itself")
+    aside = [device.identity] if device.identity is not None and device.where is None else []
+    aside += device.asides
+    if aside:
+        listed = ", ".join(quoted(key, always=True) for key in aside)
+        lines.append(f"{inner}ignore: [{listed}]  # the device's own name, and units")
     lines.append(f"{inner}points:")
     lines += [f"{inner}  {line}" for line in point_lines(proposal.matches, device.keys)]
     matched = {m.key for m in proposal.matches}
