@@ -23,11 +23,11 @@ from collector.settling import settle
 from collector.sparkplug.changes import Changes
 from facility.errors import PayloadRejected
 from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, ReadingBatch
+from facility.sparkplug_names import SPARKPLUG_TOPICS
 
 if TYPE_CHECKING:
     from collector.sparkplug.host import SparkplugHost
 
-SPARKPLUG_TOPICS: Final = ("spBv1.0/", "STATE/")
 _MAX_KEY: Final = 128
 
 

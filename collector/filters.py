@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facility.errors import ConfigurationError, Problem
+from facility.sparkplug_names import SPARKPLUG_TOPICS
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ def shared_filters(filters: Sequence[str], group: str) -> tuple[str, ...]:
     """
     Return the filters by which the members of a group share the messages: each goes to one of them.
 
+    Those of Sparkplug are not shared. Its messages mean something in their order only, so each member hears all of them,
+    and the same reading stored twice is one reading.
+
     Raises
     ------
     ConfigurationError
@@ -60,4 +64,4 @@ def shared_filters(filters: Sequence[str], group: str) -> tuple[str, ...]:
     if not group or any(c in group for c in "/+#") or not group.isprintable():
         mend = f"{group!r} is no name for a group: write a word without /, + and #, such as --share plant"
         raise ConfigurationError([Problem("", 0, "--share", mend)])
-    return tuple(f"{SHARED}{group}/{f}" for f in filters)
+    return tuple(f if f.startswith(SPARKPLUG_TOPICS) else f"{SHARED}{group}/{f}" for f in filters)

@@ -17,7 +17,7 @@ import numpy as np
 
 from collector.arrivals import ArrivalLedger
 from collector.check import LATE_US
-from collector.decode import SPARKPLUG_TOPICS, Decoder
+from collector.decode import Decoder
 from collector.mapping import TopicMap
 from collector.quarantine import KeptMessage, Quarantine, RawMessage, Rejection, Rejections, Verdict
 from collector.rejections import MAX_MESSAGE
@@ -25,6 +25,7 @@ from collector.replay_orders import Order, Orders
 from facility.errors import StoreUnavailable
 from facility.readings import CLOCK_SUSPECT, HISTORICAL, ReadingBatch
 from facility.site import Site
+from facility.sparkplug_names import SPARKPLUG_TOPICS
 from facility.store import TelemetryStore
 from facility.store.contract import PointsRefused
 

@@ -23,7 +23,7 @@ import numpy as np
 
 from collector.arrivals import ArrivalLedger
 from collector.broker import BrokerAddress
-from collector.decode import SPARKPLUG_TOPICS, Decoder, Draft
+from collector.decode import Decoder, Draft
 from collector.filters import FilterMemory, shared_filters
 from collector.gateways import GatewayBook, GatewayTimes
 from collector.link import Link, LinkSettings, LinkState
@@ -37,6 +37,7 @@ from collector.watch import Watch
 from facility.errors import StoreUnavailable
 from facility.readings import CLOCK_SUSPECT, HISTORICAL, ReadingBatch, StaleNotice
 from facility.site import Site
+from facility.sparkplug_names import SPARKPLUG_TOPICS
 from facility.store import TelemetryStore
 
 log = logging.getLogger(__name__)

@@ -82,6 +82,9 @@ class Watch:
             watching=True,
             settings=settings,
         )
+        if self._sparkplug is not None:
+            # It does not know the numbers of what came last, so nothing is understood before a rebirth.
+            self._sparkplug.send = self._link.publish
 
     def start(self) -> None:
         """Start listening; connects by itself, however long the broker takes to appear."""
@@ -111,6 +114,8 @@ class Watch:
 
     def _on_connected(self) -> None:
         self._hears_from_us = self._clock() + _GRACE_US
+        if self._sparkplug is not None:
+            self._sparkplug.connected(self._decoder.draft, self._clock())
 
     def _on_message(self, topic: str, payload: bytes, _mid: int, _dup: bool, retained: bool) -> None:
         self.received += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 NAMESPACE: Final = "spBv1.0"
+SPARKPLUG_TOPICS: Final = (NAMESPACE + "/", "STATE/")  # how they begin; the second is that of Sparkplug 2.2
 _DEVICE_KINDS: Final = frozenset({"DBIRTH", "DDATA", "DDEATH", "DCMD"})
 _NODE_KINDS: Final = frozenset({"NBIRTH", "NDATA", "NDEATH", "NCMD"})
 # `spBv1.0/STATE/<host>` would be read as a group of that name.
