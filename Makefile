@@ -31,6 +31,11 @@ lint: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(RUN)/wardwatt bench ingest
 
+# Long: about 25 minutes. SOAK_MINUTES=2 shortens the two runs of chaos, CHAOS_SEED repeats one.
+soak: $(VENV)/.dev
+	@bash deploy/test-servers.sh
+	@$(RUN)/pytest -n 0 -o python_files='soak_*.py' tests/soak
+
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Wardwatt needs Python 3.11 or newer; install it (Debian: apt-get install python3 python3-venv) and run make again."; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo "The virtual environment could not be made; on Debian: apt-get install python3-venv, then run make again."; exit 1; }

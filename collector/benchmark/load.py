@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ VALUES: Final = ("voltage_a", "voltage_b", "voltage_c", "current_a", "current_b"
 _MACHINES: Final = 50
 _STEP_US: Final = 1_000_000
 _WINDOW: Final = 8_000  # messages that the broker has not answered yet
+_AT_ONCE: Final = 500
 _PATIENCE_S: Final = 300.0
 
 
@@ -58,17 +60,21 @@ def first_us(turn: int) -> int:
 
 
 def fill(port: int, messages: int, turn: int, tree: str) -> None:
-    """
-    Publish the whole load with QoS 1 and return when the broker has answered all of it.
+    """Publish the whole load with QoS 1 and return when the broker has answered all of it."""
+    send(port, messages, _packets(messages, first_us(turn), tree))
 
-    Written out in MQTT 3.1.1 and sent in large pieces: a client library would take longer over the publishing than the
-    receivers, which are what is measured, take over the rest.
+
+def send(port: int, messages: int, packets: Iterator[bytes]) -> None:
+    """
+    Send so many PUBLISH packets of QoS 1, written out in MQTT 3.1.1, and return when all are answered.
+
+    A client library would take longer over the publishing than the receivers, which are what is measured, take over
+    the rest.
     """
     with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE_S) as sock:
         sock.sendall(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench")
         if sock.recv(4) != b"\x20\x02\x00\x00":
             raise RuntimeError("the broker does not let the benchmark publish")
-        packets = _packets(messages, first_us(turn), tree)
         answered, sent, unsent, rest = 0, 0, b"", 0
         sock.setblocking(False)
         with selectors.DefaultSelector() as selector:
@@ -80,11 +86,14 @@ def fill(port: int, messages: int, turn: int, tree: str) -> None:
                 for _, ready in selector.select(_PATIENCE_S):
                     if ready & selectors.EVENT_WRITE:
                         if not unsent:
-                            unsent = b"".join(packet for _, packet in zip(range(500), packets, strict=False))
-                            sent = min(messages, sent + 500)
+                            unsent = b"".join(islice(packets, _AT_ONCE))
+                            sent = min(messages, sent + _AT_ONCE)
                         unsent = unsent[sock.send(unsent) :]
                     if ready & selectors.EVENT_READ:
-                        count, rest = divmod(rest + len(sock.recv(65_536)), 4)  # a PUBACK has four bytes
+                        data = sock.recv(65_536)
+                        if not data:
+                            raise RuntimeError(f"the broker ended the connection after {answered} messages")
+                        count, rest = divmod(rest + len(data), 4)  # a PUBACK has four bytes
                         answered += count
         sock.setblocking(True)
         sock.sendall(b"\xe0\x00")

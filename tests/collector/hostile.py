@@ -41,8 +41,8 @@ _TOPICS = ("fuzz/power-1/f1/telemetry", "fuzz/power-1/f1/voltage_a", "field/nest
            "spBv1.0/plant/NBIRTH/edge", "spBv1.0/plant/DBIRTH/edge/dev", "spBv1.0/plant/DDATA/edge/dev",
            "spBv1.0/plant/NDATA/edge", "spBv1.0/plant/NDEATH/edge", "spBv1.0/plant/DDEATH/edge/dev")  # fmt: skip
 _ODD = ("", "nan", "NaN", "inf", "-inf", "1e999", "0x1F", "1_000", "１２", "٣", "true", "null", "\u0000",
-        "\ud83d\ude00", "'; DROP TABLE quarantine; --", "<script>alert(1)</script>", "{{7*7}}", "%s%n", "../../etc/passwd",
-        "a" * 5000)  # fmt: skip
+        "\ud83d\ude00", "'; DROP TABLE quarantine; --", "<script>alert(1)</script>", "{{7*7}}", "%s%n",
+        "../../etc/passwd", "a" * 5000)  # fmt: skip
 _PRINTABLE = string.printable.translate({35: "", 43: ""})  # no wildcards: a broker refuses them
 _LEVELS = ("", " ", "power-1", "f1", "nobody", "电", "x" * 200)
 _SPARK_LEVELS = ("plant", "NDATA", "DDATA", "XDATA", "edge", "dev", "")

@@ -26,7 +26,7 @@ from facility.errors import StoreUnavailable
 from facility.store.opening import open_store
 
 _DISK_MB = 256
-_ROUNDS = 40  # of waiting for the backlog to drain
+_ROUNDS = 20  # of waiting for the backlog to drain
 SITE = (
     "site: {id: chaos, name: {zh: 混沌, en: Chaos}, time_zone: UTC}\n"
     "rooms:\n  - {id: power-1, kind: power_room, name: {zh: 配电房, en: Power room}}\n"
@@ -76,6 +76,7 @@ class Chaos:
         self.network = Network(broker.port)
         self.log = folder / "collector.log"
         self.process = None
+        self.starts = 0  # how often the log will have said so once the collector that was started last collects
         self.peak_rss_mb = 0.0
         self.done = Counter()
         self.start_ms = int(time.time() * 1000)
@@ -88,7 +89,7 @@ class Chaos:
         """Return the figures; nothing is asserted here."""
         began = time.monotonic()
         self._start()
-        eventually(lambda: "Collecting" in self.log.read_text(), 60, "the collector does not start")
+        self._await_start()
         time.sleep(2)  # the session must be there before the first message
         stream = subprocess.Popen(
             [sys.executable, Path(publisher.__file__), str(self.broker.port), str(self.plan.messages),
@@ -166,13 +167,22 @@ class Chaos:
     # The collector ----------------------------------------------------------------------------------------------
 
     def _start(self):
+        self.starts = self.log.read_text().count("\nCollecting") + 1 if self.log.exists() else 1
         arguments = ["--store", self.store] if self.influxd else []
         with self.log.open("a") as log:
+            log.write("\n")
+            log.flush()
             self.process = subprocess.Popen(
                 [WARDWATT, "collect", "--site", self.site, "--data", self.data, "--broker",
                  f"mqtt://{self.broker.USER}:{self.broker.PASSWORD}@127.0.0.1:{self.network.port}", *arguments],
                 stdout=log, stderr=log, env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )  # fmt: skip
+
+    def _await_start(self):
+        """Wait until the collector that was started last says that it collects."""
+        eventually(
+            lambda: self.log.read_text().count("\nCollecting") >= self.starts, 60, "the collector does not start"
+        )
 
     def _stop(self):
         self.process.terminate()
@@ -197,6 +207,7 @@ class Chaos:
     def _drained(self):
         """Let the collector work off what is left, stopping it in order now and then to look; return the verdict."""
         for _ in range(_ROUNDS):
+            self._await_start()
             time.sleep(4)
             self._watch_memory()
             self._stop()
