@@ -527,11 +527,12 @@ def numbers_of(raw: Sequence[Any], plan: Plan, slots: Sequence[int]) -> Sequence
         return raw
     values: list[float] = []
     for one, slot in zip(raw, slots, strict=True):
-        if one.__class__ is str and slot not in plan.words:
-            one = number_of(one)
-        if one.__class__ not in NUMERIC or not isfinite(one):
+        value: Any = one
+        if isinstance(one, str) and slot not in plan.words:
+            value = number_of(one)
+        if value.__class__ not in NUMERIC or not isfinite(value):
             return None
-        values.append(one)
+        values.append(value)
     return values
 
 

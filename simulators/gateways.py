@@ -19,18 +19,17 @@ from typing import Any, Final
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
 
-from facility.site import Equipment, PointMapping, Site, TimeUnit
+from facility.site import Equipment, Layout, PointMapping, Site, Where
 from simulators.faults import UnknownFault
 from simulators.hospital import Hospital
 from simulators.link import Broker, make_client
-from simulators.truth import iso
+from simulators.payloads import encode, sent_values
 
 log = logging.getLogger(__name__)
 
 _US: Final = 1_000_000
 _FASTEST_S, _SLOWEST_S = 1, 10
 _QUEUE: Final = 20_000  # messages that a gateway keeps while the broker is away
-_TIME_KEY: Final = "ts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,52 +40,31 @@ class Reporter:
     gateway: str
     topic: str
     plain: bool
-    time_key: str
-    time_unit: TimeUnit
+    layout: Layout
+    where: Where | None
     points: tuple[tuple[str, PointMapping], ...]  # (key of the point, how it is sent)
     every_s: int
     phase_s: int
 
-    def messages(self, values: Mapping[str, float], time_us: int) -> Iterator[tuple[str, bytes]]:
-        """Return the topics and payloads that carry the machine's values at a time."""
-        sent = [(m, raw(m, values[key])) for key, m in self.points if key in values]
-        # A converted value has digits that its instrument never had.
-        sent = [(m, round(v, 6) if isinstance(v, float) else v) for m, v in sent]
-        if self.plain:
-            for mapping, value in sent:
-                yield self.topic.replace("{point}", mapping.key), json.dumps(value).encode()
-            return
-        yield self.topic, self.body(time_us, [(mapping.key, value) for mapping, value in sent])
+    def messages(
+        self, values: Mapping[str, float], time_us: int, digits: int | None = 6
+    ) -> Iterator[tuple[str, bytes]]:
+        """
+        Return the topics and payloads that carry the machine's values at a time.
 
-    def body(self, time_us: int, values: Sequence[tuple[str, float | str]]) -> bytes:
-        """Return a JSON payload: the time and values by key; a key with dots stands for objects in objects."""
-        body: dict[str, Any] = {}
-        for key, value in ((self.time_key, stamp(time_us, self.time_unit)), *values):
-            *outer, last = key.split(".")
-            place = body
-            for step in outer:
-                place = place.setdefault(step, {})
-            place[last] = value
-        return json.dumps(body, ensure_ascii=False).encode()
-
-
-def stamp(time_us: int, unit: TimeUnit) -> int | float | str:
-    """Write a time as a gateway's clock gives it: seconds, milliseconds, microseconds, or ISO 8601 text."""
-    if unit == "s":
-        return time_us // _US if time_us % _US == 0 else time_us / _US
-    if unit == "ms":
-        return time_us // 1000 if time_us % 1000 == 0 else time_us / 1000
-    return time_us if unit == "us" else iso(time_us)
-
-
-def raw(mapping: PointMapping, value: float) -> float | str:
-    """Turn a point's value back into what the gateway sends for it."""
-    for word, code in mapping.states.items():
-        if code == value:
-            return word
-    if mapping.scale == 1.0 and mapping.offset == 0.0:
-        return value
-    return (value - mapping.offset) / mapping.scale
+        A value that was converted has digits that its instrument never had: it is sent with `digits` of them.
+        """
+        by_topic: dict[str, list[tuple[PointMapping, float]]] = {}
+        for key, mapping in self.points:
+            if key in values:
+                by_topic.setdefault(mapping.topic or self.topic, []).append((mapping, values[key]))
+        for topic, sent in by_topic.items():
+            found = sent_values(sent, digits)
+            if self.plain:
+                for key, value in found.items():
+                    yield topic.replace("{point}", key), json.dumps(value).encode()
+            else:
+                yield topic, encode(self.layout, self.where, found, time_us)
 
 
 def reporters(site: Site) -> tuple[Reporter, ...]:
@@ -105,7 +83,10 @@ def reporter_of(site: Site, item: Equipment) -> Reporter | None:
         return None
     room = site.rooms.get(item.room or "")
     own = item.telemetry
-    if own is not None:
+    where = None
+    # Of Sparkplug the simulator knows nothing: such a machine reports by the site's pattern, under its own names.
+    if own is not None and own.format != "sparkplug":
+        where = own.where
         topic, plain, gateway, layout = own.topic, own.format == "plain", own.gateway, own.layout
         points = tuple((f"{item.id}/{name}", own.points[name]) for name, _ in measured if name in own.points)
     else:
@@ -116,15 +97,13 @@ def reporter_of(site: Site, item: Equipment) -> Reporter | None:
             ("building", (room.building or "") if room else ""),
         ):  # fmt: skip
             topic = topic.replace("{" + place + "}", text)
-        points = tuple((f"{item.id}/{name}", PointMapping(name, name)) for name, _ in measured)
+        known = own.points if own is not None else {name: PointMapping(name, name) for name, _ in measured}
+        points = tuple((f"{item.id}/{name}", known[name]) for name, _ in measured if name in known)
     fastest = min(spec.every for _, spec in measured)
     every = int(min(max(fastest, _FASTEST_S), _SLOWEST_S))
     # Gateways poll their machines one after the other, not all in the same second.
     phase = zlib.crc32(item.id.encode()) % every
-    key = layout.time_keys[0] if layout.time_keys else _TIME_KEY
-    return Reporter(
-        item.id, gateway or f"gw-{item.room or 'site'}", topic, plain, key, layout.time_unit, points, every, phase
-    )
+    return Reporter(item.id, gateway or f"gw-{item.room or 'site'}", topic, plain, layout, where, points, every, phase)
 
 
 def command_topic(site: Site) -> str:

@@ -21,7 +21,7 @@ import paho.mqtt.client as mqtt
 from facility.errors import ConfigurationError, Problem, WardwattError
 from facility.site import Equipment, Site
 from facility.wording import nearest
-from simulators.gateways import Reporter, raw, reporter_of
+from simulators.gateways import Reporter, reporter_of
 from simulators.link import Broker, make_client
 from simulators.recorded import Recording, Row, open_recording
 
@@ -116,7 +116,6 @@ def replay(
     recording = open_recording(Path(file), Path(mapping) if mapping else None, item, site.time_zone)
     sender = _Sender(broker, f"replay-{equipment}-{secrets.token_hex(4)}", patience_s, progress)
     sender.result.left_out = recording.left_out
-    names = {mapping_.point: mapping_ for _, mapping_ in reporter.points}
     pace = _Pace(speed, timestamps, _length_us(recording) if timestamps == "shifted" and speed != 1 else 0)
     with sender:
         for row in recording.rows():
@@ -129,8 +128,10 @@ def replay(
             if row.unreadable:
                 sender.unreadable(row)
             time_us = pace.wait(row.time_us, stop)
-            values = [(names[point].key, raw(names[point], value)) for point, value in row.values.items()]
-            sender.send(reporter.topic, reporter.body(time_us, values), len(values), time_us)
+            for topic, payload in reporter.messages(
+                {f"{item.id}/{p}": v for p, v in row.values.items()}, time_us, None
+            ):
+                sender.send(topic, payload, len(row.values), time_us)
         sender.finish()
     return sender.result
 

@@ -9,8 +9,9 @@ import pytest
 
 from facility.site import Site
 from facility.site_file import load_site
-from simulators.gateways import Publisher, command, command_topic, reporters, stamp
+from simulators.gateways import Publisher, command, command_topic, reporters
 from simulators.hospital import Hospital
+from simulators.payloads import stamp
 from tests.simulators.conftest import Address, Mosquitto, Subscriber, eventually
 
 US = 1_768_320_000_000_000
