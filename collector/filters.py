@@ -53,8 +53,8 @@ def shared_filters(filters: Sequence[str], group: str) -> tuple[str, ...]:
     """
     Return the filters by which the members of a group share the messages: each goes to one of them.
 
-    Those of Sparkplug are not shared. Its messages mean something in their order only, so each member hears all of them,
-    and the same reading stored twice is one reading.
+    Those of Sparkplug are not shared. Its messages mean something in their order only, so each member hears all;
+    the same reading stored twice is one reading.
 
     Raises
     ------

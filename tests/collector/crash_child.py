@@ -13,6 +13,7 @@ from typing import Any
 from collector.broker import BrokerAddress, EmbeddedBroker
 from collector.quarantine import Quarantine
 from collector.service import Collector, expected_sessions
+from collector.sparkplug.births import Births
 from facility.database import Database
 from facility.site_file import load_site
 from facility.store.opening import open_store
@@ -45,6 +46,7 @@ def main() -> None:
     collector = Collector(
         site, DyingStore(store, task["writes"]) if task["writes"] else store,
         BrokerAddress.parse(task["broker"]), quarantine=Quarantine(database), data_dir=folder,
+        births=Births(database),
     )  # fmt: skip
     collector.start()
     while True:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.system
 
 VOLTAGE, CURRENT, POWER, BREAKER = "Electrical/Voltage A", "Electrical/Current A", "Electrical/Power", "Breaker"
 DEVICE = "dev-7"
+ROOT = Path(__file__).parents[3]
 QUICK = CollectorSettings(stop_s=5.0, link=LinkSettings(first_wait_s=0.1, longest_wait_s=0.5))
 
 
@@ -101,16 +104,54 @@ def test_data_before_a_lost_birth_are_kept_until_the_rebirth(collecting, edge_no
     assert edge.rebirths == 2
 
 
-def test_after_a_kill_data_are_understood_by_the_births_on_record(collecting, edge_node, store, eventually, notices):
-    first = collecting()
+class Child:
+    """A collector in a process of its own, made to be killed."""
+
+    def __init__(self, folder: Path, site: Site, broker: Any) -> None:
+        folder.mkdir()
+        task = {"folder": str(folder), "site": site.files[0], "broker": broker.url, "writes": 0}
+        command = [sys.executable, str(ROOT / "tests/collector/crash_child.py"), json.dumps(task)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def stored(self, readings: int) -> None:
+        """Wait until it has stored so many readings."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if json.loads(line)["stored"] >= readings:
+                return
+        raise AssertionError("the collector has ended")
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._process.kill()
+        self._process.wait(20)
+
+
+@pytest.fixture
+def child(tmp_path: Path, site: Site, mosquitto: Any) -> Iterator[Child]:
+    """A running collector in a process of its own; what it keeps lies in `tmp_path / "child"`."""
+    child = Child(tmp_path / "child", site, mosquitto.address)
+    yield child
+    child.kill()
+
+
+def test_after_a_kill_data_are_understood_by_the_births_on_record(
+    child, collecting, edge_node, store, eventually, tmp_path, states
+):
+    eventually(lambda: states)
     edge = edge_node()
+    child.stored(4)  # the birth's values
     edge.send({VOLTAGE: 229.0})
-    eventually(lambda: last(store, "voltage_a") == 229.0)
-    first.stop()
+    child.stored(5)
+    child.kill()
+    eventually(lambda: states[-1]["online"] is False)  # the will
     edge.do("deaf", deaf=True)  # it answers no request: only the record can tell
-    collecting()
+    kept = Database(f"sqlite:///{tmp_path}/child/wardwatt.db")
+    collecting(births=Births(kept), data_dir=tmp_path / "child")
     edge.send({VOLTAGE: 228.0})
     eventually(lambda: last(store, "voltage_a") == 228.0)
+    assert values(store, "voltage_a") == [228.0]
+    eventually(lambda: states[-1]["online"] is True)
 
 
 def test_after_a_restart_with_the_record_lost_a_rebirth_tells(collecting, edge_node, store, eventually):
