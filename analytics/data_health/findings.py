@@ -230,8 +230,9 @@ def _gateway_silent(
     points, quiet = int(mine.sum()), now_us - last
     zh_vital, en_vital = "", ""
     if vital:
-        zh, en = _listed(plan, vital, machine=True)
-        zh_vital, en_vital = f"其中生命安全测点：{zh}。", f" Life safety among them: {en}."
+        named = [plan.machines[m].name for m in dict.fromkeys(plan.machine[p] for p in vital)]
+        zh, en = _some(named, "zh"), _some(named, "en")
+        zh_vital, en_vital = f"涉及生命安全：{zh}。", f" Life safety rests on {en}."
     return _finding(
         "data.gateway_silent", gateway.id, (),
         _title(gateway.id, gateway.name, "data.gateway_silent", _count(len(items), "台设备", "machine", "machines")),
@@ -444,22 +445,19 @@ def _point_names(plan: HealthPlan, points: Sequence[int]) -> tuple[str, ...]:
     return tuple(plan.site.points.addresses[p].point for p in points)
 
 
-def _listed(plan: HealthPlan, points: Sequence[int], *, machine: bool = False) -> tuple[str, str]:
-    """Return the names of points in both languages: of many the first are named and all are counted."""
+def _listed(plan: HealthPlan, points: Sequence[int]) -> tuple[str, str]:
+    """Return the names of points in both languages."""
+    addresses = [plan.site.points.addresses[p] for p in points]
+    names = [plan.site.equipment[a.equipment].points[a.point].name for a in addresses]
+    return _some(names, "zh"), _some(names, "en")
 
-    def one(language: Language) -> str:
-        names: list[str] = []
-        for p in points[:_MOST_NAMED]:
-            address = plan.site.points.addresses[p]
-            item = plan.site.equipment[address.equipment]
-            name = item.points[address.point].name.in_(language)
-            names.append(f"{item.name.in_(language)} {name}" if machine else name)
-        text = ("、" if language == "zh" else ", ").join(names)
-        if len(points) > _MOST_NAMED:
-            text += f"等 {len(points)} 项" if language == "zh" else f" and {len(points) - _MOST_NAMED} more"
-        return text
 
-    return one("zh"), one("en")
+def _some(names: Sequence[Names], language: Language) -> str:
+    """Return names in a row; of many the first are told and all are counted."""
+    text = ("、" if language == "zh" else ", ").join(name.in_(language) for name in names[:_MOST_NAMED])
+    if len(names) > _MOST_NAMED:
+        text += f"等 {len(names)} 项" if language == "zh" else f" and {len(names) - _MOST_NAMED} more"
+    return text
 
 
 def _title(id_: str, name: Names, code: str, value: Names) -> Names:

@@ -24,6 +24,8 @@ RATE_SPAN_US: Final = 60_000_000
 _NEWEST: Final = 500
 _LEAST_NOISE: Final = 60
 _PIECES: Final = 6
+_COARSE: Final = 3.0
+_NOISE_TIMES: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ def rests_of(time_us: Times, value: Floats, broken_by_us: int) -> Rests:
 
 def jumps_of(time_us: Times, value: Floats, rate: float) -> NDArray[np.intp]:
     """
-    Return the readings that differ from the one before by more than can be.
+    Return the readings that differ from the one before by more than can be, and by more than their own noise does.
 
     Parameters
     ----------
@@ -172,7 +174,9 @@ def jumps_of(time_us: Times, value: Floats, rate: float) -> NDArray[np.intp]:
     if time_us.size < 2 or not np.isfinite(rate):
         return np.empty(0, dtype=np.intp)
     passed_s = np.maximum(np.diff(time_us), RATE_SPAN_US) / 1e6
-    return np.flatnonzero(np.abs(np.diff(value)) > rate * passed_s) + 1
+    noise = noise_of(value)
+    least = _NOISE_TIMES * noise if np.isfinite(noise) else 0.0
+    return np.flatnonzero(np.abs(np.diff(value)) > np.maximum(rate * passed_s, least)) + 1
 
 
 def noise_of(value: Floats) -> float:
@@ -192,9 +196,13 @@ def noise_left(value: Floats, share: float = 0.25) -> float:
     Return the noise of the newest `share` of the values as a part of the least that it was before.
 
     Before is looked at in six pieces, since a quiet night is no dead sensor. NaN where it cannot be told; near 0 where
-    a sensor went dead though its value may still creep.
+    a sensor went dead though its value may still creep. Steps as coarse as the noise itself show none.
     """
+    step = np.abs(np.diff(value))
+    if not (step > 0).any():
+        return float("nan")
     cut = value.size - round(value.size * share)
     before = min(noise_of(piece) for piece in np.array_split(value[:cut], _PIECES))
     now = noise_of(value[cut:])
-    return now / before if np.isfinite(now) and before > 0 else float("nan")
+    told = np.isfinite(now) and before > _COARSE * step[step > 0].min()
+    return now / before if told else float("nan")

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.site_gateways import Gateway, gateway_of
 from facility.site import Equipment, Site
+from facility.site_gateways import Gateway, gateway_of
 
 _US: Final = 1_000_000
 # States that say whether a machine works, the one that speaks for the whole machine first.

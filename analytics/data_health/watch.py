@@ -47,7 +47,7 @@ _CUT_TOLD_US: Final = 60 * _US
 _NEVER_AFTER_US: Final = 3600 * _US
 _EXAM_EVERY_US: Final = 3600 * _US
 _VITAL_EXAM_US: Final = 900 * _US
-_EXAM_TURN_US: Final = 500_000
+_EXAM_TURN_US: Final = 1_000_000
 _CLOCKS_EVERY_US: Final = 300 * _US
 # The same fault is told anew (its figures move on) no more often than this.
 _AGAIN_US: Final = 600 * _US
@@ -311,7 +311,10 @@ class DataHealth:
     def _paces(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return how long each point may be silent, and which of them that is known of: (points,) each."""
         live = self._tracker.pace_us
-        usual = np.where(self._seen_us > 0, self._seen_us, live)
+        # Who reports faster now than yesterday, and as fast as declared, is expected to go on so.
+        faster = (live > 0) & (self._seen_us > 0) & (self._pause_us == 0)
+        seen = np.where(faster, np.minimum(self._seen_us, np.maximum(live, self.plan.every_us)), self._seen_us)
+        usual = np.where(seen > 0, seen, live)
         allowed = allowed_silence(self.plan.every_us, usual, self._pause_us, self._pause_us == 0)
         return allowed, usual > 0
 

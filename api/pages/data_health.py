@@ -82,8 +82,8 @@ def data_page(
     points, point_pager = paged(troubled_points(state), rows, lambda n: f"/data?show={show}&rows={n}#points", words)
     return DataPage(
         figures=(
-            *_collector_figures(sources, live, words),
             *_silence_figures(state, live, words),
+            *_collector_figures(sources, live, words),
             *_store_figures(sources, live, words),
         ),
         trouble=collector.last_error if collector is not None and _recent(collector.last_error_us, live.now_us) else "",
@@ -94,7 +94,7 @@ def data_page(
         tabs=machine_tabs(state, show, words),
         machines=tuple(machine_line(sources, state, m, live, words) for m in machines),
         machine_pager=machine_pager,
-        points=tuple(point_line(sources, state, p, code, live.now_us, words) for p, code in points),
+        points=tuple(point_line(sources, state, code, own, live.now_us, words) for code, own in points),
         point_pager=point_pager,
         quarantine=words("%(n)s messages and values could not be understood", n=number(sources.quarantine.total(), 0)),
     )

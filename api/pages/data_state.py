@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
 
 import numpy as np
@@ -65,7 +65,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class PointLine:
-    """One point of which something is wrong."""
+    """One point of which something is wrong; `more` counts others of its machine with the same."""
 
     name: str
     key: str
@@ -74,6 +74,7 @@ class PointLine:
     since: str
     do: str
     href: str
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,19 +260,30 @@ def machine_line(sources: Sources, state: HealthState, m: int, live: Live, words
 # --- points -----------------------------------------------------------------------------------------------------------
 
 
-def troubled_points(state: HealthState) -> list[tuple[int, str]]:
-    """Return (point, code) of the points of speaking machines that have some trouble, silent ones first."""
-    lone = [(int(p), "data.point_silent") for p in np.flatnonzero(state.silence.lone_points(state.plan))]
-    return lone + [(p, code) for p, exam in sorted(state.exams.items()) for code in point_troubles(exam)]
+def troubled_points(state: HealthState) -> list[tuple[str, tuple[int, ...]]]:
+    """Return (code, points) of each kind of trouble of each speaking machine, silence first."""
+    found: dict[tuple[int, str], list[int]] = {}
+    for p in np.flatnonzero(state.silence.lone_points(state.plan)):
+        found.setdefault((int(state.plan.machine[p]), "data.point_silent"), []).append(int(p))
+    for p, exam in sorted(state.exams.items()):
+        for code in point_troubles(exam):
+            found.setdefault((int(state.plan.machine[p]), code), []).append(p)
+    return [(code, tuple(points)) for (_, code), points in found.items()]
 
 
-def point_line(sources: Sources, state: HealthState, point: int, code: str, now_us: int, words: Words) -> PointLine:
-    """Return one point's trouble in a sentence."""
+def point_line(
+    sources: Sources, state: HealthState, code: str, points: tuple[int, ...], now_us: int, words: Words
+) -> PointLine:
+    """Return the trouble of a machine's points in a sentence, by the figures of the first of them."""
+    first = points[0]
     if code == "data.point_silent":
-        return _late_line(sources, state, point, now_us, words)
-    exam = state.exams[point]
-    what, since_us = words.name(point_troubles(exam)[code]), trouble_since(code, exam)
-    return _line(sources, state, point, code, what, since_us, now_us, words)
+        line = _late_line(sources, state, first, now_us, words)
+    else:
+        exam = state.exams[first]
+        what, since_us = words.name(point_troubles(exam)[code]), trouble_since(code, exam)
+        line = _line(sources, state, first, code, what, since_us, now_us, words)
+    more = len(points) - 1
+    return replace(line, more=words.plural("and %(n)s more point", "and %(n)s more points", more) if more else "")
 
 
 def _late_line(sources: Sources, state: HealthState, point: int, now_us: int, words: Words) -> PointLine:
