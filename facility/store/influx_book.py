@@ -85,9 +85,17 @@ class Entry:
     @property
     def address(self) -> PointAddress:
         """Return the address that was written with the point."""
-        named = (self.series.equipment, self.point, self.equipment_class, self.unit)
-        placed = (self.series.site, self.series.building, self.series.room)
-        return PointAddress(*(decode(name) if name else "" for name in (*named, *placed)), kind=self.kind)
+        series = self.series
+        return PointAddress(
+            decode(series.equipment),
+            decode(self.point),
+            decode(self.equipment_class) if self.equipment_class else "",
+            decode(self.unit) if self.unit else "",
+            decode(series.site) if series.site else "",
+            decode(series.building) if series.building else "",
+            decode(series.room) if series.room else "",
+            self.kind,
+        )
 
     def says(self, wanted: Entry) -> bool:
         """Return whether this entry says all that another one of the same point does."""

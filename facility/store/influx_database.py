@@ -9,8 +9,11 @@ from typing import Final, TypeVar
 from facility.errors import StoreUnavailable
 from facility.store.influx_address import InfluxAddress
 from facility.store.influx_book import Book, Entry
+from facility.store.influx_ledger import Ledger
 from facility.store.influx_link import Block, DatabaseMissing, InfluxLink, LinkSettings, Patience
-from facility.store.influx_text import identifier
+from facility.store.influx_questions import LIMIT_US, ns
+from facility.store.influx_text import ROLLUPS, identifier
+from facility.store.levels import Level, Steps
 
 T = TypeVar("T")
 
@@ -29,12 +32,14 @@ class InfluxDatabase:
         How often the database has been forgotten; what was learnt of it at another age is not to be believed.
     """
 
-    def __init__(self, address: InfluxAddress, settings: LinkSettings, *, read_only: bool) -> None:
+    def __init__(self, address: InfluxAddress, settings: LinkSettings, *, zone: str | None, read_only: bool) -> None:
         self.address = address
         self.link = InfluxLink(address, settings)
         self.book = Book(self.link, read_only=read_only)
         self.lock = threading.RLock()  # held while a table gets its places, and while the database is forgotten
+        self.ledger = Ledger(self.link)
         self.age = 0
+        self._zone = zone
         self._read_only = read_only
         self._closed = False
         self._is_ready = False
@@ -57,7 +62,28 @@ class InfluxDatabase:
             create = f"CREATE DATABASE {identifier(self.address.database)}"
             self.link.query([create], lambda _: None, database=False, patience="prompt")
             self.book.look(now=True)
+        self._keep_zone()
         self._is_ready = True
+
+    def steps(self) -> Steps:
+        """Return where steps begin: in the zone that this was opened with, else in the one that the database knows."""
+        self.ready()
+        return Steps(self._zone or self.ledger.seen().zone or "UTC")
+
+    def _keep_zone(self) -> None:
+        """Let the database remember the zone, and forget the days of another one: they are rolled up anew."""
+        if self._zone is None or self._read_only:
+            return
+        state = self.ledger.state()
+        if state.zone == self._zone:
+            return
+        self.ledger.note(zone=self._zone, rolled_us=-LIMIT_US)
+        if state.rolled_us > -LIMIT_US and (state.zone or "UTC") != self._zone:
+            self.query(
+                [f"DELETE FROM {identifier(ROLLUPS[Level.DAY])} WHERE time >= {ns(state.whole_us)}"],  # noqa: S608
+                lambda _, __: None,
+                patience="long",
+            )
 
     def forget(self) -> None:
         """Believe nothing of what was learnt: somebody has dropped the database."""

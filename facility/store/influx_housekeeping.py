@@ -24,14 +24,17 @@ class Housekeeping:
         self._database = database
         self._reader = reader
 
-    def delete_before(self, time_us: int) -> int:
-        """Delete all readings older than `time_us` and return how many there were; 3.x cannot, and it says so."""
-        entries = self._database.entries(None)
+    def must_delete(self) -> None:
+        """Raise ConfigurationError on a 3.x server, which deletes nothing."""
         if self._database.link.version().major >= 3:
             raise _wrong(
                 f"{self._database.address.url} is an InfluxDB 3, which does not delete by time; give the database "
                 f"{self._database.address.database!r} a retention period there"
             )
+
+    def delete(self, time_us: int) -> int:
+        """Delete all readings older than `time_us` and return how many there were."""
+        entries = self._database.entries(None)
         deleted = sum(self.counts(entries, -LIMIT_US, time_us).values())
         if deleted:
             measurements = sorted({entry.series.measurement for entry in entries})

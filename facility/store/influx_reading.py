@@ -100,3 +100,14 @@ class Reader:
             for entry, part in block:
                 parts[entry.key].append((entry.rank, part))
         return {key: joined(found) for key, found in parts.items()}
+
+    def extent(self, entries: Sequence[Entry], start_us: int, end_us: int) -> tuple[int, int] | None:
+        """Return the times of the first and the last reading of these entries in [start, end), None if none. [µs]"""
+        statements = [
+            f"SELECT {', '.join(map(identifier, ask.names))} {ask.source(start_us, end_us)} "
+            f"ORDER BY time {order} LIMIT 1"
+            for ask in questions(entries)
+            for order in ("ASC", "DESC")
+        ]
+        times = self._database.query(statements, lambda _, block: int(block.rows[0][0]))
+        return (min(times), max(times)) if times else None

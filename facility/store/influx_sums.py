@@ -44,9 +44,7 @@ class Summer:
     def aggregate(
         self, keys: Sequence[str], start_us: int, end_us: int, step_us: int, origin_us: int = 0
     ) -> Mapping[str, Aggregates]:
-        """Return mean, min, max, last and count by steps; ValueError if `step_us` is not above zero."""
-        if step_us <= 0:
-            raise ValueError(f"step_us is {step_us}; give a step above zero, such as 60_000_000 for one minute")
+        """Return mean, min, max, last and count of the readings by steps of `step_us`, which is above zero."""
         entries = self._database.entries(keys)
         start_us, end_us = clamp(start_us), clamp(end_us)
         if start_us >= end_us:

@@ -10,12 +10,19 @@ from urllib.parse import unquote
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.store.levels import Level
+
 QUALITY: Final = "__q"  # field with a reading's quality; absent means 0
 IMPOSSIBLE: Final = "__x"  # field with the value of a reading that is OUT_OF_RANGE
 NO_CLASS: Final = "readings"  # measurement of equipment whose class nobody said
 BOOK: Final = "wardwatt_points"  # measurement that lists the points
 REVISION: Final = "wardwatt_book"  # measurement that tells when the list has changed
-_OURS: Final = (NO_CLASS, BOOK, REVISION)
+LEDGER: Final = "wardwatt_rollups"  # measurement that tells how far the roll-ups reach
+LATE: Final = "wardwatt_late"  # measurement of marks: which roll-ups are doubtful
+LEASE: Final = "wardwatt_lease"  # measurement that tells which process rolls up
+SEEDS: Final = "wardwatt_seeds"  # measurement of the states that were in force when older readings went
+ROLLUPS: Final = {level: f"rollup_{level.value}" for level in Level}  # measurements of the roll-ups
+_OURS: Final = (NO_CLASS, BOOK, REVISION, LEDGER, LATE, LEASE, SEEDS, *ROLLUPS.values())
 
 # A backslash cannot stand at the end of a name, and a line break nowhere; % is how we write them.
 _ODD: Final = re.compile(r"[\x00-\x1f\x7f\\%]")

@@ -14,11 +14,13 @@ from facility.readings import OUT_OF_RANGE, PointTable, ReadingBatch
 from facility.store.contract import PointsRefused
 from facility.store.influx_book import HAS_IMPOSSIBLE, HAS_QUALITY, Entry
 from facility.store.influx_database import InfluxDatabase
+from facility.store.influx_ledger import Mark, marks_of
 from facility.store.influx_link import DatabaseMissing, ServerSilent, TooLarge, WriteRefused
 from facility.store.influx_questions import EVER
 from facility.store.influx_reading import Reader
 from facility.store.influx_text import IMPOSSIBLE, QUALITY, lines
 from facility.store.last_write import Readings, last_write_stands, writing_order
+from facility.store.rollups import STATE
 
 _LARGEST_REQUEST: Final = 50_000  # readings: some 2 MB of text: well below the server's bound, and soon acknowledged
 _SMALLEST_REQUEST: Final = 1_000
@@ -73,6 +75,9 @@ class Writer:
                 earlier = book.entry_at(wanted.series, wanted.field)
                 if earlier is not None:
                     self._bring_along(earlier)
+                if current is not None and (book.entry(current).kind == STATE) != (wanted.kind == STATE):
+                    # All its steps have to be weighted by time now, or no longer.
+                    self._database.ledger.mark([Mark(*EVER, (wanted.key,))])
                 new.append((i, wanted))
             for (i, _), place in zip(new, book.add([entry for _, entry in new]), strict=True):
                 places[i] = place
@@ -101,8 +106,10 @@ class Writer:
         start = 0
         while start < len(rows):
             end = start + self._request_readings
+            some = rows.take(slice(start, end))
             try:
-                refused |= self._send(rows.take(slice(start, end)))
+                self._mark(some)
+                refused |= self._send(some)
             except ServerSilent:
                 # It may be too slow for so much at a time, and would be on every further try.
                 self._request_readings = max(_SMALLEST_REQUEST, self._request_readings // 2)
@@ -113,6 +120,14 @@ class Writer:
         if refused:
             words = "; ".join(sorted(set(refused.values())))
             raise PointsRefused(sorted(refused), f"{words}. {_OTHER_PROGRAM}")
+
+    def _mark(self, rows: Readings) -> None:
+        """Mark the roll-ups that these readings come too late for, before the readings are written."""
+        late = rows.time_us < self._database.ledger.seen().announced_us
+        if bool(late.any()):
+            point = rows.point[late]
+            entries = {at: self._database.book.entry(at) for at in np.unique(point).tolist()}
+            self._database.ledger.mark(marks_of(entries, point, rows.time_us[late]))
 
     def _send(self, rows: Readings) -> dict[str, str]:
         """Write one request's readings; return the points that the server refuses, and why."""

@@ -8,18 +8,23 @@ from types import TracebackType
 from typing import Self
 
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
-from facility.readings import Aggregates, Latest, PointAddress, ReadingBatch, Series
+from facility.readings import Aggregates, Latest, PointAddress, ReadingBatch, Rollups, Series
 from facility.store.checks import check_batch
-from facility.store.contract import StoreSize
+from facility.store.contract import Expired, LevelSize, StoreSize
 from facility.store.influx_address import InfluxAddress
+from facility.store.influx_aggregates import Aggregator
 from facility.store.influx_answers import no_series
 from facility.store.influx_database import InfluxDatabase
+from facility.store.influx_expiry import Expiry
 from facility.store.influx_housekeeping import Housekeeping
 from facility.store.influx_link import AccessRefused, DatabaseMissing, LinkSettings
 from facility.store.influx_questions import LIMIT_US
 from facility.store.influx_reading import Reader
+from facility.store.influx_roller import Roller, RollingSettings
+from facility.store.influx_rollups import RollupReader
 from facility.store.influx_sums import Summer
 from facility.store.influx_writing import Writer
+from facility.store.levels import Level, Retention
 
 
 class InfluxDBStore:
@@ -35,17 +40,29 @@ class InfluxDBStore:
     """
 
     def __init__(
-        self, address: InfluxAddress, *, read_only: bool = False, settings: LinkSettings | None = None
+        self,
+        address: InfluxAddress,
+        *,
+        zone: str | None = None,
+        read_only: bool = False,
+        settings: LinkSettings | None = None,
+        rolling: RollingSettings | None = None,
     ) -> None:
         self.address = address
         self.read_only = read_only
         if address.ca_file and not Path(address.ca_file).is_file():
             raise _wrong(f"the certificate file {address.ca_file!r} does not exist; mend ca= in the store's URL")
-        self._database = InfluxDatabase(address, settings or LinkSettings(), read_only=read_only)
+        self._database = InfluxDatabase(address, settings or LinkSettings(), zone=zone, read_only=read_only)
         self._reader = Reader(self._database)
         self._writer = Writer(self._database, self._reader)
         self._summer = Summer(self._database, self._reader)
         self._housekeeping = Housekeeping(self._database, self._reader)
+        self._rollups = RollupReader(self._database, self._reader)
+        self._aggregator = Aggregator(self._database, self._summer, self._rollups)
+        self._roller = Roller(self._database, self._reader, self._rollups, rolling or RollingSettings())
+        self._expiry = Expiry(self._database, self._reader, self._housekeeping, self._rollups, self._roller)
+        if not read_only:
+            self._roller.start()
         try:
             self._database.ready()
         except (AccessRefused, DatabaseMissing) as error:
@@ -84,12 +101,32 @@ class InfluxDBStore:
         self, keys: Sequence[str], start_us: int, end_us: int, step_us: int, origin_us: int = 0
     ) -> Mapping[str, Aggregates]:
         """Return mean, min, max, last and count by steps; ValueError if `step_us` is not above zero."""
-        return self._summer.aggregate(keys, start_us, end_us, step_us, origin_us)
+        return self._aggregator.aggregate(keys, start_us, end_us, step_us, origin_us)
+
+    def rollup(self, keys: Sequence[str], level: Level, start_us: int, end_us: int) -> Mapping[str, Rollups]:
+        """Return the steps of a level that begin in [start, end), exact at any moment; see the contract."""
+        return self._rollups.rollup(keys, level, start_us, end_us)
+
+    def roll_up(self) -> None:
+        """Store the steps that are complete and mend the doubtful ones; goes by itself every minute."""
+        self._must_write("roll up")
+        self._roller.roll_up()
+
+    def expire(self, retention: Retention, now_us: int) -> Expired:
+        """Delete what is older than `retention` allows; ConfigurationError on 3.x, which cannot delete."""
+        self._must_write("delete")
+        return self._expiry.expire(retention, now_us)
+
+    def levels(self) -> Sequence[LevelSize]:
+        """Return from when on the readings and each level are kept; rows are not counted."""
+        self._database.ready()
+        kept = self._database.ledger.state().kept
+        return [LevelSize(level, None, None if kept[level] == -LIMIT_US else kept[level]) for level in (None, *Level)]
 
     def delete_before(self, time_us: int) -> int:
         """Delete all readings older than `time_us` and return how many there were; 3.x cannot, and it says so."""
         self._must_write("delete")
-        return self._housekeeping.delete_before(time_us)
+        return self._expiry.delete_before(time_us)
 
     def points(self) -> Sequence[str]:
         """Return the keys of all points that hold at least one reading, sorted."""
@@ -112,6 +149,7 @@ class InfluxDBStore:
 
     def close(self) -> None:
         """Let go of the connections; a second call does nothing."""
+        self._roller.stop()
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -127,9 +165,9 @@ class InfluxDBStore:
             raise PermissionError(f"{self.address.url} is open for reading only; open it without read_only to {do}")
 
 
-def open_influxdb(url: str, *, read_only: bool = False) -> InfluxDBStore:
-    """Open the InfluxDB database that `influxdb://...` or `influxdbs://...` names."""
-    return InfluxDBStore(InfluxAddress.parse(url), read_only=read_only)
+def open_influxdb(url: str, *, zone: str | None = None, read_only: bool = False) -> InfluxDBStore:
+    """Open the InfluxDB database that `influxdb://...` or `influxdbs://...` names; `zone` as in `open_store`."""
+    return InfluxDBStore(InfluxAddress.parse(url), zone=zone, read_only=read_only)
 
 
 def _wrong(words: str) -> ConfigurationError:

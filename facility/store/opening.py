@@ -36,7 +36,7 @@ def open_store(url_or_path: str | Path, *, zone: str | None = None, read_only: b
         # The client takes most of a second to import, which a site with a file should not wait for.
         from facility.store.influxdb import open_influxdb
 
-        return open_influxdb(text, read_only=read_only)
+        return open_influxdb(text, zone=zone, read_only=read_only)
     elif scheme == "duckdb" and rest.startswith("/") and len(rest) > 1 and "\0" not in rest:
         return DuckDBStore(Path(rest[1:]), zone=zone, read_only=read_only)
     raise ConfigurationError(
