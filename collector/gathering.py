@@ -530,7 +530,8 @@ def numbers_of(raw: Sequence[Any], plan: Plan, slots: Sequence[int]) -> Sequence
         value: Any = one
         if isinstance(one, str) and slot not in plan.words:
             value = number_of(one)
-        if value.__class__ not in NUMERIC or not isfinite(value):
+        kind: type = type(value)
+        if kind not in NUMERIC or not isfinite(value):
             return None
         values.append(value)
     return values

@@ -73,3 +73,8 @@ def test_a_profile_has_samples_and_maps_only_points_that_some_class_measures(pro
 
 def test_a_profile_is_one_file():
     assert sorted(f.stem for f in PROFILES_FOLDER.glob("*.yaml")) == PROFILES
+
+
+def test_every_profile_stands_in_the_documentation():
+    page = (Path(__file__).parent.parent.parent / "docs" / "connecting-a-gateway.md").read_text(encoding="utf-8")
+    assert [name for name in PROFILES if f"`{name}`" not in page] == []
