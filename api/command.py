@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import bench, discover, people, quarantine, service, simulation, site
+from api.commands import bench, discover, people, quarantine, service, simulation, site, store
 
 app = typer.Typer(
     name="wardwatt",
@@ -27,6 +27,7 @@ app.command()(site.doctor)
 app.command()(discover.discover)
 app.command()(site.dashboards)
 app.command()(bench.evaluate)
+app.add_typer(store.app, name="store")
 app.add_typer(bench.app, name="bench")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(people.user_app, name="user")

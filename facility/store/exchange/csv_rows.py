@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
@@ -149,7 +150,7 @@ class CsvReader:
         with (text := CountedText(self.path)) as file:
             rows = _Rows(file)
             header = next(iter(rows), None)
-            parse = self._form(header[1] if header is not None and not isinstance(header[1], str) else [])
+            parse = self._form(header[1] if header is not None and not isinstance(header[1], _NoCsv) else [])
             while some := list(islice(rows, CHUNK_ROWS)):
                 yield parse(some, text.done)
 
@@ -172,7 +173,7 @@ class CsvReader:
             ]
         )
 
-    def _long(self, some: list[tuple[int, list[str] | str]], done: float, width: int, places: list[int]) -> Chunk:
+    def _long(self, some: list[tuple[int, list[str] | _NoCsv]], done: float, width: int, places: list[int]) -> Chunk:
         quick = self._all_at_once([row for _, row in some], width, places)
         if quick is not None:
             return Chunk(self.names.batch(*quick), (), done)
@@ -180,8 +181,8 @@ class CsvReader:
         bad: list[BadRow] = []
         for line, row in some:
             try:
-                if isinstance(row, str):
-                    raise ValueError(row)
+                if isinstance(row, _NoCsv):
+                    raise ValueError(row.words)
                 if len(row) != width:
                     raise ValueError(f"{len(row)} fields where the header has {width}; mend the row")
                 time, point, value, *quality = (row[place] for place in places)
@@ -236,7 +237,7 @@ class CsvReader:
 
     def _wide(
         self,
-        some: list[tuple[int, list[str] | str]],
+        some: list[tuple[int, list[str] | _NoCsv]],
         done: float,
         width: int,
         columns: list[tuple[int, int, int | None, str]],
@@ -245,8 +246,8 @@ class CsvReader:
         bad: list[BadRow] = []
         for line, row in some:
             try:
-                if isinstance(row, str):
-                    raise ValueError(row)
+                if isinstance(row, _NoCsv):
+                    raise ValueError(row.words)
                 if len(row) != width:
                     raise ValueError(f"{len(row)} fields where the header has {width}; mend the row")
                 time_us = checked_time(read_time(row[0], self.zone), row[0], self.latest_us)
@@ -260,8 +261,9 @@ class CsvReader:
                 bad.append(self._bad(line, row, error))
         return Chunk(self.names.batch(*columns_of(taken)), tuple(bad), done)
 
-    def _bad(self, line: int, row: list[str] | str, error: ValueError) -> BadRow:
-        return BadRow(str(self.path), line, str(error), "" if isinstance(row, str) else ",".join(map(_quoted, row)))
+    def _bad(self, line: int, row: list[str] | _NoCsv, error: ValueError) -> BadRow:
+        text = row.text if isinstance(row, _NoCsv) else ",".join(map(_quoted, row))
+        return BadRow(str(self.path), line, str(error), text)
 
     def _wrong_header(self, words: str) -> ConfigurationError:
         return ConfigurationError([Problem(str(self.path), 1, "", words)])
@@ -271,24 +273,48 @@ def _quality_in(row: list[str], place: int | None) -> int:
     return checked_quality(row[place]) if place is not None and row[place].strip() else 0
 
 
+@dataclass(frozen=True, slots=True)
+class _NoCsv:
+    """A line that is no CSV, and why."""
+
+    text: str
+    words: str
+
+
 class _Rows:
-    """Rows with the line on which each begins; a row that is no CSV is the words that say why."""
+    """Rows with the line on which each begins. A line that is no CSV, by an open quote, does not spoil those after it."""
 
     def __init__(self, file: IO[str]) -> None:
-        self._rows = csv.reader(file, strict=True)
+        self._file = file
+        self._again: deque[str] = deque()  # lines that a broken row has swallowed
+        self._taken: list[str] = []  # by the row that is being read
+        self._line = 1
+        self._rows = csv.reader(self._lines(), strict=True)
 
-    def __iter__(self) -> Iterator[tuple[int, list[str] | str]]:
+    def _lines(self) -> Iterator[str]:
+        while line := self._again.popleft() if self._again else self._file.readline():
+            self._taken.append(line)
+            yield line
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | _NoCsv]]:
         return self
 
-    def __next__(self) -> tuple[int, list[str] | str]:
+    def __next__(self) -> tuple[int, list[str] | _NoCsv]:
         while True:
-            line = self._rows.line_num + 1
+            self._taken.clear()
+            begin = self._line
             try:
                 row = next(self._rows)
             except csv.Error as error:
-                return line, f"this is no CSV ({error}); close the quotes, and double those inside a name"
+                first, *rest = self._taken
+                self._again.extendleft(reversed(rest))
+                self._rows = csv.reader(self._lines(), strict=True)
+                self._line += 1
+                words = f"this is no CSV ({error}); close the quotes, and double those inside a name"
+                return begin, _NoCsv(first.rstrip("\r\n"), words)
+            self._line += len(self._taken)
             if row:
-                return line, row
+                return begin, row
 
 
 def _quoted(field: str) -> str:

@@ -190,7 +190,7 @@ def _write(write: Callable[[ReadingBatch], None], batch: ReadingBatch) -> dict[s
             return {}
 
 
-def told(mistakes: Sequence[BadRow], count: int) -> str:
+def told_mistakes(mistakes: Sequence[BadRow], count: int) -> str:
     """Return mistakes as they are printed: the first twenty, and how many there are."""
     shown = [str(row) for row in mistakes[:20]]
     more = [f"... and {count - 20} more"] if count > 20 else []
