@@ -181,16 +181,15 @@ def gateway_gaps(plan: HealthPlan, gateway: int, answers: Sequence[Finding], now
 def deafness(plan: HealthPlan, code: str, since_us: int, now_us: int, why: str) -> Finding:
     """Return the fault of our own side: nothing can be heard, and no machine is to blame."""
     vital = bool(plan.vital.any())
-    zh, en = duration(now_us - since_us, "zh"), duration(now_us - since_us, "en")
     summary = (
         Names(
-            zh=f"与消息服务器的连接已断开 {zh}：收不到任何读数，告警可能缺失。",
-            en=f"No connection to the broker for {en}: no readings come in, alarms may be missing.",
+            zh="与消息服务器的连接已断开：收不到任何读数，告警可能缺失。",
+            en="No connection to the broker: no readings come in, alarms may be missing.",
         )
         if code == "data.not_connected"
         else Names(
-            zh=f"读数已 {zh}无法保存：它们在消息服务器里等待，告警可能缺失。",
-            en=f"Readings cannot be kept for {en}: they wait at the broker, alarms may be missing.",
+            zh="读数无法保存：它们在消息服务器里等待，告警可能缺失。",
+            en="Readings cannot be kept: they wait at the broker, alarms may be missing.",
         )
     )
     return _finding(
@@ -210,10 +209,8 @@ def _nothing_heard(
     return _finding(
         "data.nothing_heard", HEARTBEAT, (), TROUBLES["data.nothing_heard"].name,
         Names(
-            zh=f"全部 {gateways} 个网关都没有数据，已 {duration(now_us - last, 'zh')}："
-            "像是消息服务器或网络的问题，不是设备。",
-            en=f"None of {gateways} gateways is heard, for {duration(now_us - last, 'en')}: "
-            "the broker or the network, not the machines.",
+            zh=f"全部 {gateways} 个网关都没有数据：像是消息服务器或网络的问题，不是设备。",
+            en=f"None of {gateways} gateways is heard: the broker or the network, not the machines.",
         ),
         {"gateways": gateways, "last_heard_us": last}, last, now_us, "P1" if vital else "P2", "alert",
     )  # fmt: skip
@@ -227,7 +224,7 @@ def _gateway_silent(
     items = [plan.machines[m] for m in machines]
     rooms = list(dict.fromkeys(item.room for item in items if item.room))
     vital = [int(p) for p in np.flatnonzero(mine & plan.vital & plan.gauge)]
-    points, quiet = int(mine.sum()), now_us - last
+    points = int(mine.sum())
     zh_vital, en_vital = "", ""
     if vital:
         named = [plan.machines[m].name for m in dict.fromkeys(plan.machine[p] for p in vital)]
@@ -237,9 +234,9 @@ def _gateway_silent(
         "data.gateway_silent", gateway.id, (),
         _title(gateway.id, gateway.name, "data.gateway_silent", _count(len(items), "台设备", "machine", "machines")),
         Names(
-            zh=f"{gateway.name.zh}无数据，已 {duration(quiet, 'zh')}：{len(items)} 台设备、{points} 个测点、"
-            f"{len(rooms)} 个机房收不到读数。{zh_vital}",
-            en=f"{gateway.name.en} is silent for {duration(quiet, 'en')}: {_plural(len(items), 'machine')}, "
+            zh=f"{gateway.name.zh}无数据：{len(items)} 台设备、{points} 个测点、{len(rooms)} 个机房收不到读数。"
+            f"{zh_vital}",
+            en=f"{gateway.name.en} is silent: {_plural(len(items), 'machine')}, "
             f"{_plural(points, 'point')}, {_plural(len(rooms), 'room')} without readings.{en_vital}",
         ),
         {
@@ -256,7 +253,7 @@ def _device_silent(
 ) -> Finding:
     machine, gateway = plan.machines[m], plan.gateways[plan.gateway[m]]
     last, vital = int(heard_us[mine].max()), bool((mine & plan.vital & plan.gauge).any())
-    quiet, points = now_us - last, int(mine.sum())
+    points = int(mine.sum())
     alone = int((plan.gateway == plan.gateway[m]).sum()) == 1
     zh_gateway = "" if alone else f"，{gateway.name.zh}的其他设备正常"
     en_gateway = "" if alone else f", other machines of {_mid(gateway.name.en)} speak"
@@ -265,8 +262,8 @@ def _device_silent(
         "data.device_silent", machine.id, (),
         _title(machine.id, machine.name, "data.device_silent", _count(points, "个测点", "point", "points")),
         Names(
-            zh=f"{machine.name.zh}：已 {duration(quiet, 'zh')}没有数据（{points} 个测点）{zh_gateway}。",
-            en=f"{machine.name.en}: no data for {duration(quiet, 'en')} ({_plural(points, 'point')}){en_gateway}.",
+            zh=f"{machine.name.zh}：没有数据（{points} 个测点）{zh_gateway}。",
+            en=f"{machine.name.en}: no data ({_plural(points, 'point')}){en_gateway}.",
         ),
         {"gateway": gateway.id, "point_count": points, "last_heard_us": last, "gateway_speaks": True},
         last, now_us, priority, "alert" if vital else "ticket", life_safety=vital,
@@ -287,8 +284,8 @@ def _points_silent(
             _one_or_many(plan, m, points),
         ),
         Names(
-            zh=f"{machine.name.zh}：{zh} 已 {duration(now_us - last, 'zh')}没有数据，设备的其他测点正常。",
-            en=f"{machine.name.en}: no data of {en} for {duration(now_us - last, 'en')}; its other points speak.",
+            zh=f"{machine.name.zh}：{zh} 没有数据，设备的其他测点正常。",
+            en=f"{machine.name.en}: no data of {en}; its other points speak.",
         ),
         {
             "points": list(names)[:_MOST_EVIDENCE], "last_heard_us": last,

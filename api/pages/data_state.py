@@ -206,10 +206,11 @@ def chosen_machines(state: HealthState, show: Show) -> list[int]:
     silence, plan = state.silence, state.plan
     partly = np.zeros(len(plan.machines), dtype=bool)
     np.logical_or.at(partly, plan.machine, silence.point)
-    silent = silence.machine | silence.never_machine
+    # What its gateway explains needs no look of its own.
+    own = ~silence.gateway[plan.gateway] & (not silence.all)
     order = np.lexsort((np.arange(len(plan.machines)), ~partly, ~silence.machine))
     wanted = {
-        "look": silent | partly,
+        "look": (own & (silence.machine | partly)) | silence.never_machine,
         "silent": silence.machine,
         "off": state.off & ~silence.machine,
         "all": np.ones(len(plan.machines), dtype=bool),

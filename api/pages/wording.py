@@ -44,6 +44,8 @@ def without_machine(text: str, machine: str) -> str:
 
 def title_of(sources: Sources, alert: Alert, words: Words) -> str:
     """Return machine and what is wrong with it, without the value, which stands beside it and moves."""
+    if alert.equipment not in sources.site.equipment:
+        return words.either(alert.title_zh, alert.title_en)  # a gateway, or no longer in the site file
     machine, what = machine_name(sources, alert.equipment, words), what_of(sources, alert, words)
     if machine in what:
         return what
