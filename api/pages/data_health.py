@@ -74,7 +74,6 @@ def data_page(
     page, rows : which part of the machines, and of the points with a problem; counted from 1
     """
     state = health_state(sources.context)
-    collector = sources.collector_state()
     found, more = problems(sources, live.now_us, words)
     machines, machine_pager = paged(
         chosen_machines(state, show), page, lambda n: f"/data?show={show}&page={n}#machines", words
@@ -86,7 +85,7 @@ def data_page(
             *_collector_figures(sources, live, words),
             *_store_figures(sources, live, words),
         ),
-        trouble=collector.last_error if collector is not None and _recent(collector.last_error_us, live.now_us) else "",
+        trouble=_trouble(sources, live.now_us),
         problems=found,
         more_problems=more,
         judged=_judged_words(state, words),
@@ -98,6 +97,14 @@ def data_page(
         point_pager=point_pager,
         quarantine=words("%(n)s messages and values could not be understood", n=number(sources.quarantine.total(), 0)),
     )
+
+
+def _trouble(sources: Sources, now_us: int) -> str:
+    """Return the newest trouble of the last hour, as the collector or the spool tells it; "" if there was none."""
+    told = [
+        (s.last_error_us, s.last_error) for s in (sources.collector_state(), sources.spool_state()) if s is not None
+    ]
+    return max(((at, words) for at, words in told if at is not None and _recent(at, now_us)), default=(0, ""))[1]
 
 
 def _recent(time_us: int | None, now_us: int) -> bool:

@@ -167,7 +167,8 @@ def _blindness(sources: Sources, live: Live, words: Words) -> Banner | None:
         since = spool.away_since_us
         what = words("The store is away; alarms are judged, readings wait on this machine's disk")
         detail = words(
-            "%(share)s of the room for them is used (%(used)s of %(bound)s). Start the store again; nothing is lost.",
+            "%(share)s of the room for them is used (%(used)s of %(bound)s). Nothing is lost; make room on the disk, "
+            "or start the store again.",
             share=f"{spool.share:.0%}", used=bytes_text(spool.bytes), bound=bytes_text(spool.bound_bytes),
         )  # fmt: skip
     elif spool is not None and spool.share >= SPOOL_WARNING:

@@ -103,10 +103,10 @@ class Mosquitto:
 class Wardwatt:
     """A `wardwatt` service in its own process, with its own data folder."""
 
-    def __init__(self, folder, *arguments, port=None):
+    def __init__(self, folder, *arguments, port=None, data=None):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.data = folder / "data"
+        self.data = data or folder / "data"
         self.port = port or free_port()
         self.arguments = [*map(str, arguments), "--data", str(self.data), "--port", str(self.port)]
         self.log = folder / "service.log"
