@@ -96,6 +96,7 @@ class Service:
         self.broker_url: str | None = None
         self.collector: Collector | None = None
         self.health: DataHealth | None = None
+        self.watch: Watch | None = None
         self.replays: Replays | None = None
         self.site_read_us: int | None = None
         self._closing = ExitStack()
@@ -157,11 +158,17 @@ class Service:
         stale: list[Callable[[StaleNotice], None]] = [self.board.mark_stale]
         if self.roles.judge:
             self.health = DataHealth(
-                self.site, self.store, self.desk, self.clock, listening=self._listening, gateways=self._gateway_times
+                self.site,
+                self.store,
+                self.desk,
+                self.clock,
+                heard=newest(self.store),
+                listening=self._listening,
+                gateways=self._gateway_times,
             )
             feed = self._start_judging()
             sinks += [lambda batch: feed(batch.as_seen(self.clock())), self.health]
-            stale.append(feed.mark_stale)
+            stale += [feed.mark_stale, self.health.goodbye]
         if self.roles.collect:
             self._start_collecting(sinks, lambda notice: [take(notice) for take in stale])
         elif self.roles.judge:
@@ -258,6 +265,7 @@ class Service:
         )
         watch.start()
         self._closing.callback(watch.stop)
+        self.watch = watch
 
     def spool_status(self) -> SpoolStatus | None:
         """Return how the spool and the store behind it stand; None where this process writes nothing."""
@@ -265,6 +273,8 @@ class Service:
 
     def _listening(self) -> Listening:
         """Return whether readings can reach us: silence is nobody's fault while they cannot."""
+        if self.watch is not None:
+            return Listening(self.watch.state == "connected", self.watch.detail)
         status = self.collector.status() if self.collector is not None else None
         if status is None or (status.connected and status.store_available):
             return Listening(True)

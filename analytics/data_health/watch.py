@@ -34,7 +34,7 @@ from analytics.data_health.tracker import Tracker
 from analytics.desk import Desk
 from analytics.findings import Finding
 from facility.names import Names
-from facility.readings import ReadingBatch
+from facility.readings import Latest, ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
 
@@ -163,6 +163,7 @@ class DataHealth:
     ----------
     site, store, desk : what is watched, where the past is, who takes the findings
     clock : the time now [µs]
+    heard : the newest reading of each point before the start; None: what the store says
     listening : whether readings can reach us now
     gateways : arrivals of each gateway's messages, by the gateway's name
     """
@@ -174,6 +175,7 @@ class DataHealth:
         desk: Desk,
         clock: Callable[[], int],
         *,
+        heard: Mapping[str, Latest] | None = None,
         listening: Callable[[], Listening] = lambda: Listening(True),
         gateways: Callable[[], Mapping[str, GatewayTimes]] = dict,
     ) -> None:
@@ -182,7 +184,7 @@ class DataHealth:
         self._listening, self._gateways = listening, gateways
         self._lock = threading.Lock()
         now = clock()
-        latest = store.latest()
+        latest = store.latest() if heard is None else heard
         keys = [address.key for address in site.points.addresses]
         read = np.array([latest[key].time_us if key in latest else 0 for key in keys], dtype=np.int64)
         self._tracker = Tracker.begin(read, now)
