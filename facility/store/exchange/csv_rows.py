@@ -282,7 +282,7 @@ class _NoCsv:
 
 
 class _Rows:
-    """Rows with the line on which each begins. A line that is no CSV, by an open quote, does not spoil those after it."""
+    """Rows with the line on which each begins. A line that is no CSV, by an open quote, spoils none after it."""
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file

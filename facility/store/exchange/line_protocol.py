@@ -51,6 +51,7 @@ _PARTS: Final = {"ns": 1000, "us": 1}  # so many of the unit are a microsecond
 _MULTIPLES: Final = {"us": 1, "ms": 1000, "s": 1_000_000}
 PRECISIONS: Final = ("ns", "us", "ms", "s")
 _TAGS: Final = ("site", "building", "room", "equipment")
+_HEAD: Final = re.compile(r"(?:\\.|[^\\ ])+")  # up to the first blank that no backslash stands before
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[iu]?")
 
 
@@ -160,7 +161,7 @@ class LineProtocolReader:
                 return []
         time_us = checked_time(self._time(time), time, self.latest_us)
         values: dict[str, dict[str, float]] = defaultdict(dict)
-        for name, text in map(_unescaped_pair, _split(fields, ",")):
+        for name, text in map(_named, _split(fields, ",", quotes=True)):
             suffix = next((s for s in (QUALITY, IMPOSSIBLE) if name.endswith(s)), "")
             values[name.removesuffix(suffix)][suffix] = _number(name, text)
         return [(self._point(head, address, name), time_us, *_reading(name, told)) for name, told in values.items()]
@@ -204,7 +205,7 @@ def _machine(head: str) -> PointAddress | None:
     name = _unescaped(measurement)
     if name in (BOOK, REVISION):
         return None
-    told = dict(_unescaped_pair(tag) for tag in tags)
+    told = dict(_named(tag) for tag in tags)
     if not told.get("equipment"):
         raise ValueError(f"the line of {name!r} has no tag equipment; write {name},equipment=tx1 load=42.5 ...")
     equipment_class = "" if name == NO_CLASS else decode(name)
@@ -214,13 +215,14 @@ def _machine(head: str) -> PointAddress | None:
 
 def _parts(line: str) -> tuple[str, str, str]:
     """Return a line's head, fields and time."""
-    parts = line.split(" ") if "\\" not in line and '"' not in line else _split(line, " ")
-    parts = [part for part in parts if part]
-    if len(parts) == 2:
+    begun = _HEAD.match(line)
+    head = begun[0] if begun else ""
+    parts = [part for part in _split(line[len(head) :], " ", quotes=True) if part]
+    if len(parts) == 1:
         raise ValueError("the line has no time; write it after the fields, in the unit of --precision")
-    if len(parts) != 3:
-        raise ValueError(f"the line has {len(parts)} parts; write measurement,tags fields time, with blanks as '\\ '")
-    return parts[0], parts[1], parts[2]
+    if not head or len(parts) != 2:
+        raise ValueError(f"the line has {len(parts) + bool(head)} parts; write measurement,tags fields time")
+    return head, parts[0], parts[1]
 
 
 def _number(name: str, text: str) -> float:
@@ -233,27 +235,29 @@ def _number(name: str, text: str) -> float:
     return checked_value(text.rstrip("iu"), name)
 
 
-def _split(text: str, at: str) -> list[str]:
-    """Split where the character stands neither after a backslash nor between double quotes."""
-    if "\\" not in text and '"' not in text:
+def _split(text: str, at: str, *, quotes: bool = False) -> list[str]:
+    """Split where the character stands neither after a backslash nor, with `quotes`, in a text between such."""
+    if "\\" not in text and not (quotes and '"' in text):
         return text.split(at)
-    parts, begin, i, quoted = [], 0, 0, False
+    parts, begin, i, quoted, after_equals = [], 0, 0, False, False
     while i < len(text):
         letter = text[i]
         if letter == "\\":
             i += 1
-        elif letter == '"':
-            # Quotes hold text only in the value of a field; in a name they are letters.
-            quoted = not quoted if quoted or text[i - 1 : i] == "=" else False
+        elif letter == '"' and quotes:
+            # A text begins after the = of a field; anywhere else, and in every tag, a quote is a letter.
+            quoted = not quoted and after_equals
         elif letter == at and not quoted:
             parts.append(text[begin:i])
             begin = i + 1
+        after_equals = letter == "="
         i += 1
     return [*parts, text[begin:]]
 
 
-def _unescaped_pair(text: str) -> tuple[str, str]:
-    name, *value = _split(text, "=")
+def _named(text: str) -> tuple[str, str]:
+    """Return name and value of a tag or a field."""
+    name, *value = _split(text, "=", quotes=True)
     if len(value) != 1 or not name:
         raise ValueError(f"{text[:60]!r} is no name and value; write name=value, with \\= for an = in a name")
     return _unescaped(name), _unescaped(value[0])
