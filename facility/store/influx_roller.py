@@ -20,10 +20,10 @@ from facility.store.influx_ledger import State
 from facility.store.influx_link import WriteRefused
 from facility.store.influx_questions import LIMIT_US
 from facility.store.influx_reading import Reader
-from facility.store.influx_rollups import FIRST_US, STORED, Points, RollupReader
+from facility.store.influx_rollups import FIRST_US, LAST_US, LOT_US, STORED, Points, RollupReader
 from facility.store.influx_rows import row_lines, stored_rows
 from facility.store.influx_text import LEASE, identifier
-from facility.store.levels import HOUR_US, Level, Steps
+from facility.store.levels import DAY_US, HOUR_US, Level, Steps
 from facility.store.rollups import HOLD_US, LevelRows, coarser, roll_up, within
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class RollingSettings:
 
     every_s: float = 60.0
     behind_us: int = 2 * HOUR_US
-    settle_s: float = 30.0
+    settle_s: float = 60.0
     lease_s: float = 120.0
 
 
@@ -134,40 +134,54 @@ class Roller:
 
     def store_until(self, until_us: int, steps: Steps) -> None:
         """Store the steps that end by `until_us`, a whole hour that has been announced and has settled."""
-        entries = self._database.entries(None)
-        points = Points.of(entries)
+        points = Points.of(self._database.entries(None))
+        lot_us = max(DAY_US, LOT_US // max(len(points.keys), 1))
+        is_gap = True
         while not self._stopping.is_set():
             state = self._database.ledger.state()
             from_us = max(state.rolled_us, state.whole_us)
             if from_us >= until_us:
                 return
-            first_us, end_us = from_us, until_us
-            extent = self._reader.extent(entries, from_us - HOLD_US, until_us) if entries else None
-            if extent is not None:
-                # There is nothing before the first reading, but states that were noted when older readings went.
-                if from_us > state.whole_us or state.whole_us == -LIMIT_US:
-                    first_us = max(from_us, extent[0])
-                end_us = min(steps.end(Level.DAY, first_us), until_us)
-                self._store(points, steps.floor(Level.HOUR, first_us), end_us, state, steps)
+            first_us = self._first(points, from_us, until_us, state) if is_gap else from_us
+            end_us = min(steps.end(Level.DAY, min(first_us + lot_us, LAST_US) - 1), until_us)
+            is_gap = not self._store(points, steps.floor(Level.HOUR, first_us), end_us, state, steps)
             # The day that had been begun may have ended without another reading.
-            for begun_us in {steps.floor(Level.DAY, max(from_us, FIRST_US)), steps.floor(Level.DAY, first_us)}:
-                if state.whole_us <= begun_us < end_us and steps.end(Level.DAY, begun_us) <= end_us:
-                    days = self._made(points, Level.DAY, begun_us, steps.end(Level.DAY, begun_us), state, steps)
-                    self.write(days, points.entries, Level.DAY, steps)
-            self._lease.renew()
+            begun_us = steps.floor(Level.DAY, max(from_us, FIRST_US))
+            if begun_us < steps.floor(Level.DAY, first_us):
+                self._store_days(points, begun_us, steps.end(Level.DAY, begun_us), state, steps)
+                begun_us = steps.floor(Level.DAY, first_us)
+            self._store_days(points, begun_us, steps.floor(Level.DAY, end_us), state, steps)
+            self._lease.keep()
             self._database.ledger.note(rolled_us=end_us)
 
-    def _store(self, points: Points, start_us: int, end_us: int, state: State, steps: Steps) -> None:
-        """Store the quarters and hours in [start, end), whole hours."""
+    def _first(self, points: Points, from_us: int, until_us: int, state: State) -> int:
+        """Return from when on in [from, until) there may be something to store. [µs]"""
+        if from_us == state.whole_us > -LIMIT_US:
+            return from_us  # states that were noted when older readings went
+        extent = self._reader.extent(points.all_entries, from_us - HOLD_US, until_us)
+        return until_us if extent is None else max(from_us, extent[0])
+
+    def _store(self, points: Points, start_us: int, end_us: int, state: State, steps: Steps) -> bool:
+        """Store the quarters and hours in [start, end), from a whole hour on; return whether there are any."""
+        found = False
         for begin_us, until_us, readings in self._rollups.readings(
             points, Level.HOUR, start_us, end_us, state.whole_us, steps
         ):
+            found = found or len(readings) > 0
             for level in (Level.QUARTER, Level.HOUR):
                 # A step that holds readings which have gone is stored already.
                 begun_us = max(begin_us, steps.ceil(level, max(state.whole_us, FIRST_US)))
                 first, last = steps.number(level, np.array([begun_us, until_us])).tolist()
                 rows = within(roll_up(readings, points.is_state, level, steps), first, last)
                 self.write(rows, points.entries, level, steps)
+        return found
+
+    def _store_days(self, points: Points, start_us: int, end_us: int, state: State, steps: Steps) -> None:
+        """Store the days in [start, end), both midnights, whose hours are stored."""
+        start_us = max(start_us, steps.ceil(Level.DAY, max(state.whole_us, FIRST_US)))
+        if start_us < end_us:
+            days = self._made(points, Level.DAY, start_us, end_us, state, steps)
+            self.write(days, points.entries, Level.DAY, steps)
 
     def _made(self, points: Points, level: Level, start_us: int, end_us: int, state: State, steps: Steps) -> LevelRows:
         """Sum up steps: days from stored hours, where a day is whole hours, all else from readings."""
@@ -193,7 +207,6 @@ class Roller:
                 stored = stored_rows(self._database, some.entries, level, first_us, last_us, steps)
                 self.write(_emptied(stored, anew), some.entries, level, steps, anew=True)
                 self.write(anew, some.entries, level, steps, anew=True)
-                self._lease.renew()
         ledger.unmark(until_us)
 
     def write(
@@ -206,6 +219,7 @@ class Roller:
 
     def send(self, text: str) -> None:
         """Write lines that are our own."""
+        self._lease.keep()
         try:
             self._database.link.write(text)
         except WriteRefused as error:
@@ -237,6 +251,7 @@ class Lease:
         self._settle_s = settle_s
         self._name = secrets.token_hex(8)
         self._beat = 0
+        self._renewed_s = -1e9
         self._is_held = False
         self._other: tuple[str, int] = ("", 0)
         self._other_s = 0.0
@@ -250,17 +265,26 @@ class Lease:
             if time.monotonic() - self._other_s < self._lease_s:
                 self._is_held = False
                 return False
-        self.renew()
+        self._renew()
         if not self._is_held:
             # Another one may have found it free at the same moment: whose name stands in the end has it.
             time.sleep(self._settle_s)
             self._is_held = self._read()[0] == self._name
         return self._is_held
 
-    def renew(self) -> None:
-        """Let others know that we are alive."""
+    def keep(self) -> None:
+        """Let others know now and then that we are alive; StoreUnavailable if one has taken the lease meanwhile."""
+        if time.monotonic() - self._renewed_s < self._lease_s / 4:
+            return
+        if self._read()[0] != self._name:
+            self._is_held = False
+            raise StoreUnavailable("another process has taken over the roll-ups, because this one was held up")
+        self._renew()
+
+    def _renew(self) -> None:
         self._beat += 1
         self._write(self._name)
+        self._renewed_s = time.monotonic()
 
     def let_go(self) -> None:
         """Let others have it."""

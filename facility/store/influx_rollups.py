@@ -26,7 +26,7 @@ from facility.store.rollups import HOLD_US, STATE, LevelRows, merged, roll_up, r
 STORED: Final = (Level.QUARTER, Level.HOUR, Level.DAY)
 # Readings are summed up in lots of so many points and days: at a reading a second, some eight millions.
 _POINTS_A_LOT: Final = 100
-_LOT_US: Final = _POINTS_A_LOT * DAY_US
+LOT_US: Final = _POINTS_A_LOT * DAY_US
 _LONG_US: Final = 40 * DAY_US  # of a longer time it is asked first where its readings begin and end
 _STRETCHES: Final = 20  # more doubtful stretches of a point than these are one
 # Neither a step's start nor its end may leave InfluxDB's years, wherever its day begins.
@@ -185,7 +185,7 @@ class RollupReader:
         for first in range(0, len(points.keys), _POINTS_A_LOT):
             ids = range(first, min(first + _POINTS_A_LOT, len(points.keys)))
             some = points if len(ids) == len(points.keys) else points.take(ids)
-            lot_us = max(level.step_us, _LOT_US // len(ids))
+            lot_us = max(level.step_us, LOT_US // len(ids))
             begin_us = start_us
             while begin_us < end_us:
                 until_us = min(steps.ceil(level, begin_us + lot_us), end_us)

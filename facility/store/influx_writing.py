@@ -16,7 +16,7 @@ from facility.store.influx_book import HAS_IMPOSSIBLE, HAS_QUALITY, Entry
 from facility.store.influx_database import InfluxDatabase
 from facility.store.influx_ledger import Mark, marks_of
 from facility.store.influx_link import DatabaseMissing, ServerSilent, TooLarge, WriteRefused
-from facility.store.influx_questions import EVER
+from facility.store.influx_questions import EVER, LIMIT_US
 from facility.store.influx_reading import Reader
 from facility.store.influx_text import IMPOSSIBLE, QUALITY, lines
 from facility.store.last_write import Readings, last_write_stands, writing_order
@@ -108,8 +108,10 @@ class Writer:
             end = start + self._request_readings
             some = rows.take(slice(start, end))
             try:
-                self._mark(some)
+                marked_us = self._mark(some, -LIMIT_US)
                 refused |= self._send(some)
+                # Should roll-ups have gone on while this process, or the server, was held up.
+                self._mark(some, marked_us)
             except ServerSilent:
                 # It may be too slow for so much at a time, and would be on every further try.
                 self._request_readings = max(_SMALLEST_REQUEST, self._request_readings // 2)
@@ -121,13 +123,15 @@ class Writer:
             words = "; ".join(sorted(set(refused.values())))
             raise PointsRefused(sorted(refused), f"{words}. {_OTHER_PROGRAM}")
 
-    def _mark(self, rows: Readings) -> None:
-        """Mark the roll-ups that these readings come too late for, before the readings are written."""
-        late = rows.time_us < self._database.ledger.seen().announced_us
-        if bool(late.any()):
+    def _mark(self, rows: Readings, marked_us: int) -> int:
+        """Mark the roll-ups that readings from `marked_us` on come too late for; return up to when they are marked."""
+        announced_us = self._database.ledger.seen().announced_us
+        late = (rows.time_us >= marked_us) & (rows.time_us < announced_us)
+        if announced_us > marked_us and bool(late.any()):
             point = rows.point[late]
             entries = {at: self._database.book.entry(at) for at in np.unique(point).tolist()}
             self._database.ledger.mark(marks_of(entries, point, rows.time_us[late]))
+        return announced_us
 
     def _send(self, rows: Readings) -> dict[str, str]:
         """Write one request's readings; return the points that the server refuses, and why."""
