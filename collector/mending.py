@@ -93,7 +93,7 @@ class Mender:
 
     def _unknown_topic(self, devices: Sequence[Device]) -> Mend | None:
         taken = {name: item.cls.id for name, item in self._site.equipment.items()}
-        proposals = propose(devices[:5], self._library, taken)
+        proposals = propose(devices[:5], self._library, taken, self._site.rooms)
         near = self._near(devices[0]) if devices else None
         new = [p for p in proposals if p.guesses]
         yaml = site_yaml(new, head=False) if new else ""

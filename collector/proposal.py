@@ -37,6 +37,7 @@ class Proposed:
     id : of the equipment, free in the site
     guesses : classes that fit, the best first; empty: nothing in the library is like it
     profile, profile_words : a ready mapping that fits, and what stands for its places
+    room : of the site, if the topic names it; empty otherwise
     """
 
     device: Device
@@ -44,6 +45,7 @@ class Proposed:
     guesses: tuple[ClassGuess, ...]
     profile: ProfileFile | None = None
     profile_words: Mapping[str, str] | None = None
+    room: str = ""
 
     @property
     def cls(self) -> str | None:
@@ -56,8 +58,20 @@ class Proposed:
         return self.guesses[0].matches if self.guesses else ()
 
 
-def propose(devices: Sequence[Device], library: ClassLibrary, taken: Mapping[str, str] | None = None) -> list[Proposed]:
-    """Return a proposal for each device; `taken` are the ids that the site has already, with their classes."""
+def propose(
+    devices: Sequence[Device],
+    library: ClassLibrary,
+    taken: Mapping[str, str] | None = None,
+    rooms: Collection[str] = (),
+) -> list[Proposed]:
+    """
+    Return a proposal for each device.
+
+    Parameters
+    ----------
+    taken : the ids that the site has already, with their classes
+    rooms : of the site
+    """
     taken = taken or {}
     used = set(taken)
     proposals: list[Proposed] = []
@@ -72,7 +86,8 @@ def propose(devices: Sequence[Device], library: ClassLibrary, taken: Mapping[str
             profile, words = _profile_of(device, guesses)
         name = _free_id(device, used)
         used.add(name)
-        proposals.append(Proposed(device, name, guesses, profile, words))
+        room = next((level for level in device.topic.split("/") if level in rooms), "")
+        proposals.append(Proposed(device, name, guesses, profile, words, room))
     return proposals
 
 
@@ -136,7 +151,7 @@ def _equipment(proposal: Proposed) -> list[str]:
         f"  # {device.messages:,} messages{every}",
         f"  - id: {quoted(proposal.id)}",
         f"    class: {best.cls.id}  # score {best.score:.2f}{runner_up}",
-        "    # room: ...  # of the site file",
+        f"    room: {quoted(proposal.room)}" if proposal.room else "    # room: ...  # of the site file",
         *telemetry_lines(proposal, "    "),
     ]
     matched = {m.point for m in best.matches}

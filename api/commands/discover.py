@@ -39,9 +39,7 @@ _CONNECT_S: Final = 10.0
 
 
 def discover(
-    listen: Annotated[
-        str, typer.Option("--for", help="How long to listen, such as 60s or 15min.")
-    ] = "60s",
+    listen: Annotated[str, typer.Option("--for", help="How long to listen, such as 60s or 15min.")] = "60s",
     topics: Annotated[list[str] | None, typer.Option("--topics", "-t", help="Topic filter; may repeat.")] = None,
     from_quarantine: Annotated[
         bool, typer.Option("--from-quarantine", help="Take the unknown topics of the quarantine instead of listening.")
@@ -80,7 +78,7 @@ def discover(
             about = f"heard at {address.host}:{address.port} in {listen}"
             _listen(address, topics or ["#"], seconds, sightings, wanted)
         taken = {name: item.cls.id for name, item in known.equipment.items()} if known is not None else {}
-        proposals = propose(sightings.devices(), library, taken)
+        proposals = propose(sightings.devices(), library, taken, known.rooms if known is not None else ())
         text = site_yaml(proposals, sightings.left, about=about)
         if out is not None:
             _write(out, text, force)

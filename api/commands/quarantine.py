@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from api import replaying
 from api.commands.options import (
@@ -39,6 +39,7 @@ app = typer.Typer(no_args_is_help=True, help="Messages that could not be underst
 
 # A service that runs looks for orders every two seconds.
 _PATIENCE_S: Final = 8.0
+_TOPIC: Final = Column("topic", overflow="fold")
 
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only what was refused for this reason.")]
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only what came on this topic.")]
@@ -83,7 +84,7 @@ def list_rows(
     if as_json:
         print_json({"by_reason": dict(by_reason), "entries": [_fields(row) for row in rows]})
         return
-    table = Table("no.", "reason", "topic", "waiting", "kept", "replayed", "newest (UTC)")
+    table = Table("no.", "reason", _TOPIC, "waiting", "kept", "replayed", "newest (UTC)")
     for row in rows:
         table.add_row(
             str(row.id), row.reason, printable(row.topic[:100]), f"{row.waiting:,}", f"{row.kept:,}",
@@ -216,7 +217,7 @@ def _dry_run(options: Options, quarantine: Quarantine, chosen: Sequence[int] | N
              "entries": [_fields(r) | {"understood": found[r.id]} for r in rows]}
         )  # fmt: skip
         return
-    table = Table("no.", "reason", "topic", "would be understood")
+    table = Table("no.", "reason", _TOPIC, "would be understood")
     for row in rows:
         table.add_row(str(row.id), row.reason, printable(row.topic[:100]), f"{found[row.id]:,} of {row.kept:,}")
     stdout.print(table)

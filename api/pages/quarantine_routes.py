@@ -73,7 +73,7 @@ def entry_route(sources: From, reader: Reader, visit: Visiting, entry: int) -> R
 def replay(
     here: Here,
     user: Mender,
-    entry: EntryForm | None = None,
+    entry: Annotated[int | None, Form(ge=1, le=2**63 - 1)] = None,
     reason: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     """Decode again one line, all of a reason, or everything."""
