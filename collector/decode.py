@@ -7,6 +7,7 @@ that can be wrong with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import orjson
 
 from collector.arrivals import ArrivalLedger
 from collector.check import judged_time, range_quality, time_us
-from collector.gathering import MAX_LISTED, NUMERIC, gather, route_word
+from collector.gathering import MAX_LISTED, NUMERIC, gather, numbers_of, route_word
 from collector.mapping import Plan, TopicMap
 from collector.payload import NO_REPEATS, bit, careful, doubtful, empty, not_utf8, number
 from collector.quarantine import Rejections
@@ -156,18 +157,17 @@ class Decoder:
             shape = own.whole_shapes.get(keys)
             if shape is not None:
                 values = tuple(data.values())
-                picked = shape.pick(values)
+                sent = shape.pick(values)
+                picked: Sequence[float] | None = sent
+                if not NUMERIC.issuperset(map(type, sent)):
+                    picked = numbers_of(sent, own, shape.slots)
                 colons = shape.colons
                 raw = None
                 if shape.time_at >= 0:
                     raw = values[shape.time_at]
                     if raw.__class__ is str:
                         colons += raw.count(":")
-                if (
-                    NUMERIC.issuperset(map(type, picked))
-                    and payload.count(b":") == colons
-                    and raw.__class__ is not list
-                ):
+                if picked is not None and payload.count(b":") == colons and raw.__class__ is not list:
                     if raw is None:
                         at, quality = self._arrived(plan.topic, payload, arrival_us, mid, dup, retained)
                     else:
@@ -203,16 +203,17 @@ class Decoder:
         found = gather(plan, data, repeats)
         arrived = None
         if found.count:
-            if not all(found.own):
+            if any(time is None for time in found.time):
                 arrived = self._arrived(plan.topic, payload, arrival_us, mid, dup, retained)
-            times, qualities = settle(plan, found, arrival_us, arrived)
+            owner = found.owner or plan
+            times, qualities = settle(owner, found, arrival_us, arrived)
             draft = self.draft
             draft.slot += found.slot
             draft.value += found.value
             draft.count += found.count
             draft.time_us += times
             draft.quality += qualities
-            draft.plan += [plan] * len(times)
+            draft.plan += [owner] * len(times)
         stored = bool(found.count)
         if arrived is not None:
             arrival_us = arrived[0]

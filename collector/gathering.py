@@ -56,6 +56,7 @@ class Gathered:
         default_factory=lambda: [(0, "")]
     )  # first entry, key of its list of samples
     parts: int = 0
+    owner: Plan | None = None  # the plan of the one machine that it is all of; None: nobody's yet
 
     def add(self, slots: Sequence[int], values: Sequence[float], time: Any, own: bool, quality: int, at: Place) -> None:
         """Add some values of one time."""
@@ -255,6 +256,8 @@ class _Payload:
                 f"{root.route_key!r} is {str(word)[:64]!r}, no machine's word; where: in the site file knows {known}",
                 case="unknown-device", key=root.route_key, value=str(word)[:64], words=known,
             )  # fmt: skip
+        # A machine's clock is judged by its own messages; one that is of several is the topic's.
+        self._out.owner = plan if self._out.owner in (None, plan) else root
         return plan
 
     def _object(self, node: Any, outer: tuple[Any, ...], at: Place, time: Any) -> None:

@@ -471,3 +471,22 @@ def test_whatever_comes_is_stored_or_told(gateway, layout, payloads: list[bytes]
             assert any(word in payload for word in (b"null", b'"t"', b'"ts"'))
         # A layout that was seen before is decoded like one that was not.
         assert (got, gw.reasons) == (fresh(payload), fresh.reasons)
+
+
+def test_each_machine_on_a_shared_topic_has_a_clock_of_its_own(gateway):
+    gw = gateway(*TWO)
+    seen: dict[str, list[int]] = {"A1": [], "7": []}
+    for minute in range(3):
+        for name, late_s in (("A1", 8 * 3600), ("7", 0)):
+            t = NOW // S + 60 * minute - late_s
+            got = gw({"dev": name, "ts": t, "ua": 1}, arrival_us=NOW + 60 * minute * S)
+            seen[name] += [quality for *_, quality in got]
+    assert seen == {"A1": [HISTORICAL, CLOCK_SUSPECT, CLOCK_SUSPECT], "7": [GOOD] * 3}
+
+
+def test_numbers_written_as_text_are_numbers_also_in_a_known_layout(gateway):
+    gw = gateway("{topic: gw, points: {voltage_a: ua, voltage_b: ub}}")
+    for _ in range(2):
+        assert [r[2] for r in gw({"ua": "229.5", "ub": 230})] == [229.5, 230]
+        assert [r[2] for r in gw({"ua": "x", "ub": 230})] == [230]
+        assert gw.reasons == {"not-a-number": 1}
