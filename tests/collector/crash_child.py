@@ -17,6 +17,7 @@ from collector.sparkplug.births import Births
 from facility.database import Database
 from facility.site_file import load_site
 from facility.store.opening import open_store
+from facility.store.spooled import SpooledStore
 
 
 class DyingStore:
@@ -38,14 +39,17 @@ def main() -> None:
     folder = Path(task["folder"])
     database = Database(f"sqlite:///{folder}/wardwatt.db")
     database.upgrade()
-    store: Any = open_store(folder / "telemetry.duckdb")
     site = load_site(Path(task["site"]))
+    store: Any = SpooledStore(
+        lambda: open_store(task.get("store") or folder / "telemetry.duckdb"), folder / "spool", table=site.points
+    )
     if task.get("embedded"):
         broker = EmbeddedBroker(port=task["embedded"], data_dir=folder, sessions=expected_sessions(site))
         broker.start()
     collector = Collector(
         site, DyingStore(store, task["writes"]) if task["writes"] else store,
         BrokerAddress.parse(task["broker"]), quarantine=Quarantine(database), data_dir=folder,
+        share=task.get("share"), client_id=task.get("client_id"),
         births=Births(database),
     )  # fmt: skip
     collector.start()
