@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import defaultdict
@@ -58,7 +59,10 @@ from facility.store.rollups import HOLD_US, STATE, rollups_of
 from facility.store.steps import aggregates_of
 
 _PARTS_A_CHECKPOINT: Final = 4  # of a long deletion: what the engine keeps of them in memory is bounded
+_PATIENCE_S: Final = (0.01, 0.05, 0.2, 0.5)
 _FULL: Final = 2  # writers wait when the hot part holds so many times its bound
+
+log = logging.getLogger(__name__)
 
 
 class DuckDBStore:
@@ -119,6 +123,8 @@ class DuckDBStore:
         check_batch(batch)
         self._await_room()
         with self._writing, self._cursor() as cursor:
+            # Before the readings are there to be seen: who sees some of them is to look for all.
+            self._hot_first_us = min(self._hot_first_us, int(batch.time_us.min()))
             ids = self._ids.get(batch.table)
             if ids is not None:
                 rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
@@ -128,6 +134,9 @@ class DuckDBStore:
                 ids, new, states = self._introduce(cursor, batch.table)
                 rows = Readings(ids[batch.point], batch.time_us, batch.value, batch.quality)
                 self._append_hot(cursor, rows)
+                with self._booking:
+                    # Before others see that it is to be summed up again, so that they do it in the new way.
+                    self._book.learn_kinds({i: state for i, state in states.items() if i < len(self._book.keys)})
                 run(cursor, "COMMIT")
                 with self._booking:
                     self._book.add(new)
@@ -136,7 +145,6 @@ class DuckDBStore:
             with self._booking:
                 self._book.newest.take_in(rows)
             self._hot_readings += len(rows)
-            self._hot_first_us = min(self._hot_first_us, int(rows.time_us.min()))
         if self._hot_readings >= self.settings.hot_readings:
             if self._housekeeper is None:
                 self.compact()
@@ -331,9 +339,18 @@ class DuckDBStore:
             self._checkpoint(cursor)
 
     def _checkpoint(self, cursor: Connection) -> None:
-        # Without writers: the engine would refuse, or make both wait for longer.
-        with self._writing:
-            run(cursor, "CHECKPOINT")
+        # Without writers: the engine would refuse, or make both wait for longer. It may still be tidying up after one.
+        for patience_s in (*_PATIENCE_S, None):
+            try:
+                with self._writing:
+                    run(cursor, "CHECKPOINT")
+                return
+            except duckdb.TransactionException as error:
+                if patience_s is None:
+                    # All has been committed; the next checkpoint takes it along.
+                    log.warning("checkpoint put off", extra={"reason": str(error)})
+                    return
+                time.sleep(patience_s)
 
     def _hot_rows(self, cursor: Connection, last_seq: int) -> tuple[Readings, int]:
         """Return the hot readings, sorted and one for each key, and how many rows they were."""

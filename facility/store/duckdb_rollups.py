@@ -130,57 +130,63 @@ class DuckDBRollups:
         self, look: Look, ids: NDArray[np.int32], start_us: int, end_us: int, step_us: int, origin_us: int
     ) -> StepSums:
         """Return what `aggregate` promises of these points, sorted ids: from roll-ups, where they say the same."""
-        book, parts = look.book, []
-        levels = usable_levels(start_us, end_us, step_us, origin_us, book.steps)
+        book = look.book
+        parts = [_no_sums()]
+        levels = usable_levels(start_us, end_us, step_us, origin_us, book.steps)[::-1]
         left = np.ones(ids.shape, dtype=np.bool_)
-        for level in reversed(levels):
+        for n, level in enumerate(levels):
             # Where nothing of a level is stored, a finer one may be, and the readings themselves are as good.
             worth = left & (book.until_of(level, ids) > first_step(book.steps, level, max(start_us, EVER_US[0])))
-            parts.append(self._sums_by(look, ids[worth], level, start_us, end_us, step_us, origin_us))
+            for begin, end, source in self._sources(book, ids[worth], start_us, end_us, levels[n:]):
+                parts += self._sums_from(look, ids[worth], source, begin, end, step_us, origin_us)
             left &= ~worth
-        parts.append(self._sums_by(look, ids[left], None, start_us, end_us, step_us, origin_us))
-        return join_steps(parts)
-
-    def _sums_by(
-        self,
-        look: Look,
-        ids: NDArray[np.int32],
-        level: Level | None,
-        start_us: int,
-        end_us: int,
-        step_us: int,
-        origin_us: int,
-    ) -> StepSums:
-        """Sum up by a level what lies in its whole steps, and by the finest there is what is left at both ends."""
-        parts = [_no_sums()]
-        if ids.shape[0]:
-            for begin, end, source in self._sources(look.book, start_us, end_us, level):
-                parts += self._sums_from(look, ids, source, begin, end, step_us, origin_us)
+        for begin, end, source in self._sources(book, ids[left], start_us, end_us, ()):
+            parts += self._sums_from(look, ids[left], source, begin, end, step_us, origin_us)
         return join_steps(parts)
 
     def _sources(
-        self, book: RollBook, start_us: int, end_us: int, level: Level | None
+        self, book: RollBook, ids: NDArray[np.int32], start_us: int, end_us: int, levels: Sequence[Level]
     ) -> Iterator[tuple[int, int, Level | None]]:
-        """Cut a question into stretches of time, and say from which level (None: readings) each is answered."""
+        """
+        Cut a question into stretches of time, and say from which level (None: readings) each is answered.
+
+        `levels`, coarsest first, are those that may answer it. Where the readings have expired, so may the finest kept.
+        """
+        if ids.shape[0] == 0:
+            return
         finest: list[Level | None] = [None, *Level]
         start_us, end_us = max(start_us, EVER_US[0]), min(end_us, EVER_US[1])
         kept = {book.kept(each) for each in finest}
-        edges = [start_us, *sorted(edge for edge in kept if start_us < edge < end_us), end_us]
-        order = {each: n for n, each in enumerate(finest)}
-        for begin, end in pairwise(edges):
+        for begin, end in pairwise([start_us, *sorted(edge for edge in kept if start_us < edge < end_us), end_us]):
             there = next((each for each in finest if book.kept(each) <= begin), Level.DAY)
-            if begin >= end or (there is not None and book.kept(there) > begin):
-                continue
-            if level is None or order[level] <= order[there]:
-                yield begin, end, there
-                continue
-            inner, outer = book.steps.ceil(level, begin), book.steps.floor(level, end)
-            if inner >= outer:
-                yield begin, end, there
-            else:
-                yield begin, inner, there
-                yield inner, outer, level
-                yield outer, end, there
+            if begin < end and (there is None or book.kept(there) <= begin):
+                coarser_ones = [level for level in levels if finest.index(level) > finest.index(there)]
+                yield from self._cut(book, ids, begin, end, there, coarser_ones)
+
+    def _cut(
+        self,
+        book: RollBook,
+        ids: NDArray[np.int32],
+        start_us: int,
+        end_us: int,
+        there: Level | None,
+        levels: Sequence[Level],
+    ) -> Iterator[tuple[int, int, Level | None]]:
+        """Let a level answer what lies in its whole stored steps, and the finer ones what is left at both ends."""
+        if start_us >= end_us:
+            return
+        if not levels:
+            yield start_us, end_us, there
+            return
+        until = max(int(book.until_of(levels[0], ids).max()), book.first_open(levels[0]))
+        until_us = int(book.steps.start(levels[0], np.array([until]))[0])
+        inner, outer = book.steps.ceil(levels[0], start_us), book.steps.floor(levels[0], min(end_us, until_us))
+        if inner >= outer:
+            yield from self._cut(book, ids, start_us, end_us, there, levels[1:])
+            return
+        yield from self._cut(book, ids, start_us, inner, there, levels[1:])
+        yield inner, outer, levels[0]
+        yield from self._cut(book, ids, outer, end_us, there, levels[1:])
 
     def _sums_from(
         self,
