@@ -60,6 +60,10 @@ def reason_words(reason: str, words: Words) -> tuple[str, str]:
             words("A row without a name"),
             words("Correct the column name under rows: in the site file, or what the gateway sends."),
         ),
+        "uneven-columns": (
+            words("Lists of different lengths"),
+            words("Correct the gateway: times and values must be as many."),
+        ),
         "no-time": (
             words("One point several times, without a time"),
             words("Let the gateway send a time with each value, or correct time.key in the site file."),

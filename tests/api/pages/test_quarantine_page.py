@@ -31,7 +31,7 @@ ZH, EN = words_of("zh"), words_of("en")
 REASONS = (
     "broken-json", "unknown-topic", "unknown-key", "duplicate-key", "not-a-number", "not-an-object", "no-values",
     "empty-payload", "time-implausible", "time-unreadable", "payload-too-large", "too-deep", "not-utf8", "too-many",
-    "no-list", "no-name", "no-time", "no-device", "unknown-device", "bad-quality", "broken-sparkplug",
+    "no-list", "no-name", "uneven-columns", "no-time", "no-device", "unknown-device", "bad-quality", "broken-sparkplug",
     "sparkplug-no-birth", "sparkplug-bad-quality", "sparkplug-unit", "sparkplug-retained", "internal-fault",
 )  # fmt: skip
 TX1 = "sample/power-1/tx1/telemetry"
