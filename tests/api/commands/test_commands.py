@@ -39,7 +39,7 @@ def test_every_command_has_help_for_itself_and_for_each_option(path, command):
 
 def test_every_command_has_its_heading_in_the_documents():
     text = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    groups = {" ".join(path[:1]) if path[0] in ("user", "token") else " ".join(path) for path, _ in leaves()}
+    groups = {" ".join(path[:1]) if path[0] in ("user", "token", "store") else " ".join(path) for path, _ in leaves()}
     assert [g for g in groups if f"## `wardwatt {g}`" not in text] == []
 
 
