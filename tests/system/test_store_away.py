@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import ROOT
+from full_disk import SITE, Gateway
+from harness import ROOT, eventually
+
+from tests.facility.store.influxd import Influxd
 
 
 @pytest.mark.parametrize("reserve", ["32", "0"], ids=["room in the spool", "no room anywhere"])
@@ -31,3 +34,38 @@ def test_with_a_full_disk_alarms_ring_and_afterwards_nothing_is_lost(tmp_path, r
         assert "readings wait on disk" in seen["told"]
         assert seen["before"]["spool"] == "away"
         assert seen["before"]["waiting"] > 0
+
+
+@pytest.fixture
+def influxd(tmp_path):
+    server = Influxd(tmp_path / "influxd")
+    server.start()
+    yield server
+    server.kill()
+
+
+def test_with_influxdb_away_the_service_collects_starts_anew_and_loses_nothing(wardwatt, mosquitto, influxd, tmp_path):
+    site = tmp_path / "site.yaml"
+    site.write_text(SITE, encoding="utf-8")
+    url = influxd.url("ward", options="")
+    service = wardwatt("run", "--site", site, "--broker", mosquitto.url, "--store", url)
+    gateway = Gateway(mosquitto)
+    gateway.send(500)
+    eventually(lambda: service.readings("out/outlet_pressure")[0] == [at * 1000 for at in gateway.sent])
+    influxd.kill()
+    for _ in range(20):
+        gateway.send(500)
+    eventually(lambda: service.get("health")["collector"]["stored"] == 21)
+    assert service.get("health")["spool"]["state"] == "away"
+    page = service.browser().get("/data").text
+    assert "存储不可用" in page
+    service.kill()
+    service.start()  # with InfluxDB still away
+    health = service.get("health")
+    assert health["spool"]["readings"] >= 20
+    assert "out" in service.browser().get("/plant/out").text
+    for _ in range(5):
+        gateway.send(500)
+    influxd.start()
+    eventually(lambda: service.get("health")["spool"]["state"] == "direct", 60)
+    eventually(lambda: service.readings("out/outlet_pressure")[0] == [at * 1000 for at in gateway.sent])
