@@ -128,8 +128,8 @@ class SparkplugHost:
                     payload = read_payload(record.payload, self._max_payload)
                 except PayloadRejected:
                     continue
-                aliases[device] = aliases_defined(payload)
-                node.books[device] = self._reader.book(node.plans.get(device), payload)
+                aliases[device] = aliases_defined(payload.metrics)
+                node.books[device] = self._reader.book(node.plans.get(device), payload.metrics)
             if own is not None:
                 seq = self._sequence.read((node.group, node.name))
                 node.session.restore(own.bd_seq, seq, alive and NODE in aliases, aliases)
@@ -256,7 +256,7 @@ class SparkplugHost:
         if heard.device == NODE:
             node.books.clear()
         if heard.device == NODE or plan is not None:
-            node.books[heard.device] = self._reader.book(plan, message.payload)
+            node.books[heard.device] = self._reader.book(plan, message.metrics)
             record = BirthRecord(owner, heard.bd_seq, heard.arrival_us, None, message.raw)
             self._records[owner] = draft.sparkplug.births[owner] = record
         if plan is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ class Message:
     Attributes
     ----------
     topic, raw : as it came
-    payload : as read
+    payload, metrics : as read
     mid : packet id that is to be acknowledged; 0 once there is none
     """
 
@@ -29,20 +30,22 @@ class Message:
     raw: bytes
     payload: Any
     mid: int
+    metrics: Sequence[Any] = ()
 
 
 def heard_of(parts: SparkplugTopic, message: Message, arrival_us: int) -> Heard:
     """Return what a session needs of a message; PayloadRejected (`broken-sparkplug`) if it breaks the rules."""
     payload, kind = message.payload, cast(Kind, parts.kind)
+    message.metrics = metrics = list(payload.metrics)  # each walk over the message itself would unpack them anew
     seq = int(payload.seq) if payload.HasField("seq") else None
     if seq is not None and seq > _LAST_SEQ:
         raise broken(f"the sequence number is {seq}, where 0 to 255 belongs")
     aliases: frozenset[int] = frozenset()
     if kind in ("NBIRTH", "DBIRTH"):
-        aliases = aliases_defined(payload)
+        aliases = aliases_defined(metrics)
     elif kind in ("NDATA", "DDATA"):
         try:
-            aliases = frozenset(metric.alias for metric in payload.metrics if not metric.name)
+            aliases = frozenset([metric.alias for metric in metrics if not metric.name])
         except UnicodeDecodeError:
             raise broken("a metric's name is not UTF-8") from None
     at_us = int(payload.timestamp) * 1000
@@ -54,11 +57,11 @@ def heard_of(parts: SparkplugTopic, message: Message, arrival_us: int) -> Heard:
     )
 
 
-def aliases_defined(payload: Any) -> frozenset[int]:
+def aliases_defined(metrics: Sequence[Any]) -> frozenset[int]:
     """Return the aliases that a birth defines; PayloadRejected (`broken-sparkplug`) if a metric has no name."""
     try:
-        if not all(metric.name for metric in payload.metrics):
+        if not all(metric.name for metric in metrics):
             raise broken("a metric of the birth has no name")
     except UnicodeDecodeError:
         raise broken("a metric's name is not UTF-8") from None
-    return frozenset(metric.alias for metric in payload.metrics if metric.HasField("alias"))
+    return frozenset(metric.alias for metric in metrics if metric.HasField("alias"))

@@ -16,7 +16,7 @@ TYPES: Final = (
 # Signed integers travel in unsigned fields as two's complement; some publishers fill 32 bits, some the type's own.
 _SIGNED_BITS: Final = {1: 8, 2: 16, 3: 32, 4: 64}
 _BOOLEAN: Final = 11
-_NUMERIC: Final = frozenset({"float_value", "double_value"})
+FRACTIONS: Final = frozenset({"float_value", "double_value"})
 
 
 def value_of(metric: Any, datatype: int) -> float | str | bool | None:
@@ -30,7 +30,7 @@ def value_of(metric: Any, datatype: int) -> float | str | bool | None:
     if field is None:
         return None
     raw = getattr(metric, field)
-    if field in _NUMERIC:
+    if field in FRACTIONS:
         return float(raw)
     if field == "boolean_value":
         return bool(raw)

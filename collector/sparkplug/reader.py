@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
@@ -12,7 +14,7 @@ from collector.check import EARLIEST_US, FUTURE_US, implausible, judged_time, nu
 from collector.mapping import Plan, TopicMap
 from collector.sparkplug.changes import Mark, Owner
 from collector.sparkplug.message import Message
-from collector.sparkplug.metrics import is_believed, property_of, type_name, value_of
+from collector.sparkplug.metrics import FRACTIONS, is_believed, property_of, type_name, value_of
 from collector.sparkplug.payload import BD_SEQ
 from collector.sparkplug.session import Heard
 from facility.errors import PayloadRejected
@@ -32,13 +34,15 @@ class Metric:
     """
     A metric as its birth made it known.
 
-    `slot` is -1 where no point is mapped to it; `quiet`: nobody misses a mapping, as it is the node's own business.
+    `slot` is -1 where no point is mapped to it; `quiet`: nobody misses a mapping, as it is the node's own business;
+    `plain`: a number that comes for it is its value.
     """
 
     name: str
     datatype: int
     slot: int
     quiet: bool
+    plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,6 @@ class Book:
 
     by_name: dict[str, Metric]
     by_alias: dict[int, Metric]
-
-    def find(self, metric: Any) -> Metric | None:
-        """Return what is known of a metric; None if the birth did not name it."""
-        return self.by_name.get(metric.name) if metric.name else self.by_alias.get(metric.alias)
 
 
 @dataclass(slots=True)
@@ -67,10 +67,10 @@ class Source:
     book: Book | None
     heard: Heard
     why: str
-    unknown: list[str] = field(default_factory=list)
-    unborn: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    unknown: list[str] = dataclasses.field(default_factory=list)
+    unborn: list[str] = dataclasses.field(default_factory=list)
+    bad: list[str] = dataclasses.field(default_factory=list)
+    unreadable: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def message(self) -> Message:
@@ -84,11 +84,11 @@ class MetricReader:
     def __init__(self, topics: TopicMap) -> None:
         self._topics = topics
 
-    def book(self, plan: Plan | None, payload: Any) -> Book:
+    def book(self, plan: Plan | None, metrics: Sequence[Any]) -> Book:
         """Return what a birth makes known."""
         by_name: dict[str, Metric] = {}
         by_alias: dict[int, Metric] = {}
-        for metric in payload.metrics:
+        for metric in metrics:
             known = by_name[metric.name] = _known(plan, metric.name, metric.datatype)
             if metric.HasField("alias"):
                 by_alias[metric.alias] = known
@@ -118,10 +118,11 @@ class MetricReader:
         strange = False
         birth = heard.kind in ("NBIRTH", "DBIRTH")
         sent_ms = int(source.message.payload.timestamp)
-        for metric in source.message.payload.metrics:
-            known = book.find(metric) if book is not None else None
+        by_name, by_alias = (book.by_name, book.by_alias) if book is not None else ({}, {})
+        for metric in source.message.metrics:
+            name = metric.name
+            known = by_name.get(name) if name else by_alias.get(metric.alias)
             if known is None:
-                name = metric.name
                 if not name or not metric.datatype:
                     source.unborn.append(name or f"alias {metric.alias}")
                     continue
@@ -134,7 +135,19 @@ class MetricReader:
             metric_ms = int(metric.timestamp) or sent_ms
             # A birth tells what holds when it is sent, however long ago it was measured.
             at_ms = max(metric_ms, sent_ms) if birth and not metric.is_historical else metric_ms
-            slots, values = groups.setdefault((at_ms, metric.is_historical), ([], []))
+            group = groups.get((at_ms, metric.is_historical))
+            if group is None:
+                group = groups[at_ms, metric.is_historical] = ([], [])
+            slots, values = group
+            if known.plain:
+                # Most metrics, and most of the time: a number of which nothing special is told.
+                field = metric.WhichOneof("value")
+                if field in FRACTIONS and not metric.is_null and not metric.HasField("properties"):
+                    value = getattr(metric, field)
+                    if isfinite(value):
+                        slots.append(known.slot)
+                        values.append(value)
+                        continue
             self._one(draft, source, plan, known, metric, slots, values)
         for (at_ms, historical), (slots, values) in groups.items():
             if slots and plan is not None:
@@ -147,7 +160,7 @@ class MetricReader:
         source = Source(owner, plan, None, heard, "")
         slots = self._topics.slots()
         wrong: list[str] = []
-        for metric in source.message.payload.metrics:
+        for metric in source.message.metrics:
             slot = plan.keys.get(metric.name)
             told = property_of(metric, "engUnit") if slot is not None else None
             if slot is None or not isinstance(told, str) or slots.scale[slot] != 1.0 or slots.offset[slot] != 0.0:
@@ -283,7 +296,8 @@ def _known(plan: Plan | None, name: str, datatype: int) -> Metric:
     mapped = plan is not None and (name in plan.keys or name in plan.bits)
     quiet = name == BD_SEQ or name.startswith("Node Control/") or (plan is not None and plan.ignores(name))
     slot = plan.keys.get(name, _NOBODY) if plan is not None else _NOBODY
-    return Metric(name, datatype, slot, quiet or mapped)
+    plain = plan is not None and slot != _NOBODY and name not in plan.bits and slot not in plan.coded
+    return Metric(name, datatype, slot, quiet or mapped, plain)
 
 
 def _number(value: float | str | bool, plan: Plan, slot: int) -> float | None:
@@ -296,7 +310,7 @@ def _number(value: float | str | bool, plan: Plan, slot: int) -> float | None:
         # The gateway's own codes, to be looked up; a boolean without a word of its own is 1 or 0.
         found = words.get(str(value).lower() if isinstance(value, bool) else f"{value:g}")
         return found if found is not None or not isinstance(value, bool) else float(value)
-    return float(value) if math.isfinite(value) else None
+    return float(value) if isfinite(value) else None
 
 
 def _listed(names: list[str]) -> str:
