@@ -27,7 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _US_PER: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 # By magnitude, today is 1.8e9 s, 1.8e12 ms, 1.8e15 µs, 1.8e18 ns: these bounds lie centuries away from each.
-_MS_FROM, _US_FROM, _NS_FROM = 1e11, 1e14, 1e17
+_MS_FROM, _US_FROM, _NS_FROM = 10**11, 10**14, 10**17
 _MOST: Final = int(9e18)  # about what a 64-bit number holds [µs]
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _MAX_TEXT = 64
@@ -59,6 +59,8 @@ def time_us(raw: Any, unit: TimeUnit, zone: tzinfo) -> int:
     PayloadRejected
         `time-unreadable`.
     """
+    if raw.__class__ is int and unit == "auto" and _MS_FROM <= raw < _US_FROM:
+        return int(raw) * 1_000  # what most gateways send
     if isinstance(raw, str):
         number = number_of(raw)
         if number is None or unit == "iso":
@@ -90,7 +92,7 @@ def times_us(raw: Sequence[int], unit: TimeUnit) -> NDArray[np.int64]:
         size = np.abs(value)
         return np.select(
             [size >= _NS_FROM, size >= _US_FROM, size >= _MS_FROM], [value // 1_000, value, value * 1_000],
-            np.minimum(value, int(_MS_FROM)) * 1_000_000,
+            np.minimum(value, _MS_FROM) * 1_000_000,
         )  # fmt: skip
     if len(value) and max(int(value.max()), -int(value.min())) > _MOST // _US_PER[unit]:
         raise OverflowError

@@ -7,7 +7,6 @@ that can be wrong with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -150,28 +149,29 @@ class Decoder:
             self._exact(plan, None, payload, arrival_us, mid, dup, retained)
             return
         if data.__class__ is dict:
-            own = plan
-            if plan.routes:
-                own = plan.routes.get(route_word(data.get(plan.route_key, ""))) or plan
-            keys = tuple(data)
-            shape = own.whole_shapes.get(keys)
+            own, keys = plan, tuple(data)
+            shape = plan.whole_shapes.get(keys)
+            if shape is None and plan.routes:
+                own = plan.routes.get(route_word(data.get(plan.route_key, "")), plan)
+                shape = own.whole_shapes.get(keys)
             if shape is not None:
                 values = tuple(data.values())
-                sent = shape.pick(values)
-                picked: Sequence[float] | None = sent
-                if not NUMERIC.issuperset(map(type, sent)):
-                    picked = numbers_of(sent, own, shape.slots)
+                picked: Any = shape.pick(values)
                 colons = shape.colons
                 raw = None
                 if shape.time_at >= 0:
                     raw = values[shape.time_at]
                     if raw.__class__ is str:
                         colons += raw.count(":")
-                if picked is not None and payload.count(b":") == colons and raw.__class__ is not list:
+                    elif raw.__class__ is list:  # columns: a closer look
+                        colons = -1
+                if not NUMERIC.issuperset(map(type, picked)):
+                    picked = numbers_of(picked, own, shape.slots)
+                if payload.count(b":") == colons and picked is not None:
                     if raw is None:
                         at, quality = self._arrived(plan.topic, payload, arrival_us, mid, dup, retained)
                     else:
-                        at, quality = judged_time(own, time_us(raw, own.layout.time_unit, own.zone), arrival_us)
+                        at, quality = judged_time(own, time_us(raw, own.time_unit, own.zone), arrival_us)
                     draft.slot += shape.slots
                     draft.value += picked
                     draft.count.append(len(picked))

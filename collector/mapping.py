@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from collector.check import number_of
 from facility.equipment_classes import PointSpec
 from facility.errors import PayloadRejected
-from facility.site import Equipment, Layout, PayloadFormat, PointMapping, Site, Telemetry, TopicPattern
+from facility.site import Equipment, Layout, PayloadFormat, PointMapping, Site, Telemetry, TimeUnit, TopicPattern
 from facility.sparkplug_names import NAMESPACE, SparkplugTopic, read_topic, state_topic
 from facility.wording import nearest
 
@@ -66,7 +66,7 @@ class Plan:
     Attributes
     ----------
     topic, gateway, format, layout : as the site file names them
-    zone : of a time that names none
+    time_unit, zone : of a time that is a number; of one that names none
     keys : payload key (nested: dotted) -> slot; a plain plan has the one key ""
     bits : payload key -> (bit, slot) of each point that is one bit of what stands there
     words : slot -> words in lower case that stand for numbers
@@ -97,6 +97,7 @@ class Plan:
     routes: dict[str, Plan] = field(default_factory=dict)
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
     whole_shapes: dict[tuple[str, ...], Shape] = field(init=False)
+    time_unit: TimeUnit = field(init=False)
     row_shapes: dict[tuple[Any, ...], Shape] = field(default_factory=dict)
     takers: dict[str, Sequence[Taker]] = field(default_factory=dict)
     late_by_us: int = 0
@@ -104,6 +105,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         self.whole_shapes = self.shapes if self.layout.samples is None else {}
+        self.time_unit = self.layout.time_unit
 
     def ignores(self, key: str) -> bool:
         """Return whether a key that no point is mapped to is left out without a word."""
