@@ -15,12 +15,11 @@ from facility.store.influx_questions import LIMIT_US
 from facility.store.influx_rollups import STORED, Points, RollupReader
 from facility.store.influx_sums import Summer
 from facility.store.levels import DAY_US, Level, Steps
-from facility.store.rollups import sums_of
+from facility.store.rollups import sums_of, usable_levels
 from facility.store.steps import StepSums, aggregates_of, by_step, join_steps
 
 # Asking for roll-ups asks for doubtful ones too, and for readings at both ends: not worth it for less.
 _WORTH_US: Final = DAY_US
-_MANY_DAYS_US: Final = 40_000 * DAY_US  # nobody looks at the midnights of more days
 Stretch = tuple[Level | None, int, int]  # the level, None for readings; start and end [µs]
 
 
@@ -92,19 +91,10 @@ def _stretches(start_us: int, end_us: int, step_us: int, origin_us: int, state: 
 def _fitting(
     levels: Sequence[Level], step_us: int, origin_us: int, start_us: int, end_us: int, steps: Steps
 ) -> Level | None:
-    """Return the coarsest of these levels whose steps never lie in two of the query's."""
-    for level in reversed(levels):
-        if step_us % level.step_us or end_us - start_us < level.step_us:
-            continue
-        if level is not Level.DAY:
-            if origin_us % level.step_us == 0:
-                return level
-        elif end_us - start_us < _MANY_DAYS_US:
-            edges = steps.number(level, np.array([start_us, end_us]))
-            midnights = steps.start(level, np.arange(edges[0], edges[1] + 2))
-            if not bool(((midnights - origin_us) % DAY_US).any()):
-                return level
-    return None
+    """Return the coarsest of these levels of which every step of the question holds whole steps."""
+    usable = usable_levels(start_us, end_us, step_us, origin_us, steps) if start_us < end_us else []
+    fitting = [level for level in usable if level in levels and end_us - start_us >= level.step_us]
+    return fitting[-1] if fitting else None
 
 
 def _cut(finer: Level | None, coarser: Level | None, start_us: int, end_us: int, steps: Steps) -> list[Stretch]:

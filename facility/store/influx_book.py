@@ -19,7 +19,6 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.errors import StoreUnavailable
 from facility.readings import PointAddress
 from facility.store.influx_link import Block, InfluxLink, WriteRefused
 from facility.store.influx_text import (
@@ -35,6 +34,7 @@ from facility.store.influx_text import (
     series_head,
     text_value,
 )
+from facility.store.influx_turns import Turns
 
 HAS_QUALITY: Final = 1  # the quality of every further reading is written, be it 0
 HAS_IMPOSSIBLE: Final = 2  # some values stand in the field for impossible ones
@@ -127,11 +127,11 @@ class Book:
     def __init__(self, link: InfluxLink, *, read_only: bool) -> None:
         self._link = link
         self._read_only = read_only
+        self._turns = Turns()
         self._lock = threading.RLock()
         self._pages = _Pages()
         self._revision: str | None = None
         self._looked_s = -1e9
-        self._failure: tuple[float, StoreUnavailable] | None = None  # when the last look failed, and how
         # By the index of an entry:
         self.series_of: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self.flags: NDArray[np.uint8] = np.empty(0, dtype=np.uint8)
@@ -146,19 +146,10 @@ class Book:
         Should somebody have dropped the database and made it anew, what this process knows is written into it again:
         readings must not go where no other process would look for them.
         """
-        came_s = time.monotonic()
-        with self._lock:
-            if not now and came_s - self._looked_s < _LOOK_AGAIN_S:
-                return
-            if self._failure is not None and self._failure[0] > came_s:
-                # Somebody asked in vain while we stood in line; the line must not ask one by one.
-                raise type(self._failure[1])(str(self._failure[1])) from self._failure[1]
-            try:
+        with self._turns.turn(), self._lock:
+            if now or time.monotonic() - self._looked_s >= _LOOK_AGAIN_S:
                 self._learn()
-            except StoreUnavailable as error:
-                self._failure = time.monotonic(), error
-                raise
-            self._looked_s = time.monotonic()
+                self._looked_s = time.monotonic()
 
     def _learn(self) -> None:
         question = f'SELECT "revision" FROM {identifier(REVISION)} WHERE time = 0'

@@ -29,6 +29,7 @@ from facility.store.influx_book import Entry
 from facility.store.influx_link import Block, InfluxLink, WriteRefused
 from facility.store.influx_questions import LIMIT_US
 from facility.store.influx_text import LATE, LEDGER, identifier
+from facility.store.influx_turns import Turns
 from facility.store.levels import HOUR_US, Level
 
 _LOOK_AGAIN_S: Final = 1.0
@@ -80,16 +81,16 @@ class Ledger:
 
     def __init__(self, link: InfluxLink) -> None:
         self._link = link
+        self._turns = Turns()
         self._lock = threading.Lock()
         self._seen = State()
         self._seen_s = -1e9
 
     def seen(self) -> State:
         """Return the state as it was at most a second ago."""
-        with self._lock:
+        with self._turns.turn():
             if time.monotonic() - self._seen_s >= _LOOK_AGAIN_S:
-                asked_s = time.monotonic()
-                self._seen, self._seen_s = self._state(), asked_s
+                self.state()
             return self._seen
 
     def state(self) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,10 +190,51 @@ def test_a_mark_outlives_a_writer_that_was_killed_before_it_wrote_the_readings(
     agree(store, naive)
 
 
+def test_a_mark_is_written_before_the_readings(server: Influxd, store: InfluxDBStore, database: str) -> None:
+    store.write(days(1))
+    store.roll_up()
+
+    def die(rows: Readings) -> dict[str, str]:
+        raise StoreUnavailable("killed")
+
+    store._writer._send = die  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable, match="killed"):
+        store.write(readings((LOAD, T0 + 5, 1.0)))
+    assert count_in(server, database, "wardwatt_late", "what") == 1
+
+
+def test_a_write_held_up_while_roll_ups_went_on_is_marked_before_it_is_confirmed(
+    server: Influxd, store: InfluxDBStore, database: str
+) -> None:
+    store.write(days(1))
+    naive = NaiveStore()
+    naive.write(days(1))
+    send = store._writer._send
+
+    def be_held_up(rows: Readings) -> dict[str, str]:
+        with opened(server, database) as other:
+            other.roll_up()
+        store._database.ledger.note(zone=ZONE)  # what this process knew of the state is a second old by now
+        return send(rows)
+
+    store._writer._send = be_held_up  # type: ignore[method-assign]
+    late = readings((LOAD, T0 + 5, 1.0))
+    store.write(late)
+    naive.write(late)
+    agree(store, naive)
+
+
+def test_roll_ups_are_stored_by_themselves(server: Influxd, database: str) -> None:
+    rolling = RollingSettings(every_s=0.05, behind_us=0, settle_s=0)
+    with InfluxDBStore(InfluxAddress.parse(server.url(database)), rolling=rolling) as store:
+        store.write(days(1))
+        while count_in(server, database, "rollup_1d") < 3:
+            time.sleep(0.02)
+
+
 def test_processes_that_write_and_roll_up_beside_each_other_stay_right(server: Influxd, database: str) -> None:
-    naive, wrong = NaiveStore(), []
-    lock = threading.Lock()
-    settling = RollingSettings(every_s=0, behind_us=0, settle_s=0.5)
+    naive, wrong, lock = NaiveStore(), [], threading.Lock()
+    settling = RollingSettings(every_s=0, behind_us=0, settle_s=1.1)
     address = InfluxAddress.parse(server.url(database))
     with (
         InfluxDBStore(address, zone=ZONE, rolling=settling) as first,
@@ -200,15 +242,16 @@ def test_processes_that_write_and_roll_up_beside_each_other_stay_right(server: I
     ):
 
         def work(store: InfluxDBStore, seed: int) -> None:
-            random = np.random.default_rng(seed)
+            random, after = np.random.default_rng(seed), 0
             try:
-                for _ in range(8):
+                while after < 6:  # so many writes come after the first steps have been stored
                     times = T0 + random.integers(0, 2 * 24 * 60, 30) * MINUTE + seed
                     batch = ReadingBatch.of(TABLE, random.integers(0, 3, 30), times, random.integers(0, 2, 30))
                     with lock:
                         naive.write(batch)
                     store.write(batch)
                     store.roll_up()
+                    after += store._database.ledger.state().rolled_us > 0
             except Exception as error:
                 wrong.append(error)
 
@@ -220,6 +263,21 @@ def test_processes_that_write_and_roll_up_beside_each_other_stay_right(server: I
         assert wrong == []
         agree(first, naive)
         agree(second, naive)
+
+
+def test_the_roll_ups_of_a_process_that_was_killed_are_taken_over(server: Influxd, database: str) -> None:
+    killed = opened(server, database)
+    killed.write(days(1))
+    killed.roll_up()
+    killed._database.close()  # without a word to anybody
+    rolling = RollingSettings(every_s=0, behind_us=0, settle_s=0, lease_s=0.3)
+    with InfluxDBStore(InfluxAddress.parse(server.url(database)), rolling=rolling) as heir:
+        with pytest.raises(StoreUnavailable, match="another process is keeping the roll-ups"):
+            heir.expire(Retention(), T0)
+        late = readings((LOAD, T0 + 5, 1.0))
+        heir.write(late)
+        while count_in(server, database, "wardwatt_late", "what"):
+            heir.roll_up()
 
 
 def test_of_two_processes_one_rolls_up_and_the_other_when_the_first_has_ended(server: Influxd, database: str) -> None:

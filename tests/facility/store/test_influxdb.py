@@ -18,8 +18,10 @@ from facility.readings import ESTIMATED, GOOD, OUT_OF_RANGE, SIMULATED, PointAdd
 from facility.store import PointsRefused
 from facility.store.influx_address import InfluxAddress, Version, without_secret, write_path
 from facility.store.influx_link import LinkSettings
+from facility.store.influx_roller import RollingSettings
 from facility.store.influx_text import decode, encode, field_of, measurement_of
 from facility.store.influxdb import InfluxDBStore, open_influxdb
+from facility.store.levels import Retention
 from facility.store.opening import open_store
 from tests.facility.store.influxd import ADMIN, PASSWORD, SHARED, Influxd
 
@@ -571,6 +573,7 @@ class _Pretender(ThreadingHTTPServer):
         self.silent_above = silent_above  # bytes of a request that gets no answer before `release`
         self.release = threading.Event()
         self.asked: list[tuple[str, dict[str, list[str]], str]] = []
+        self.bodies: list[str] = []  # the statements of queries
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
@@ -583,12 +586,13 @@ class _Answers(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         url = urlsplit(self.path)
         length = int(self.headers["Content-Length"])
-        self.rfile.read(length)
+        body = self.rfile.read(length)
         if self.server.silent_above is not None and length > self.server.silent_above:
             self.server.release.wait(10)
             return
         self.server.asked.append((url.path, parse_qs(url.query), self.headers["Authorization"]))
         if url.path == "/query":
+            self.server.bodies.append(parse_qs(body.decode())["q"][0])
             self._answer(200, b'{"results":[{"statement_id":0}]}\n')
         else:
             self._answer(204)
@@ -636,6 +640,32 @@ def test_an_influxdb_3_says_that_it_cannot_delete() -> None:
         ):
             store.delete_before(T0)
         pretender.shutdown()
+
+
+def test_an_influxdb_3_rolls_nothing_up_in_advance_and_expires_only_what_is_to_stay_for_ever() -> None:
+    # Marks of late readings could not be deleted there, so nothing may be stored that they would have to mend.
+    with _Pretender("3.0.1") as pretender:
+        with open_influxdb(f"influxdb://:TOK@127.0.0.1:{pretender.server_port}/b") as store:
+            store.write(readings((T0, 1.0), of=table()))
+            before = len(pretender.asked)
+            store.roll_up()
+            assert len(pretender.asked) == before
+            assert store.expire(Retention.for_ever(), T0).readings == 0
+            with pytest.raises(ConfigurationError, match="does not delete by time"):
+                store.expire(Retention(), T0)
+        pretender.shutdown()
+
+
+def test_a_2_x_server_is_asked_to_delete_in_influxql_with_the_buckets_name() -> None:
+    # Its documentation lists DELETE among the InfluxQL that /query takes.
+    with _Pretender("v2.7.1") as pretender:
+        url = f"influxdb://:TOK@127.0.0.1:{pretender.server_port}/b?org=ward"
+        rolling = RollingSettings(every_s=0, settle_s=0)
+        with InfluxDBStore(InfluxAddress.parse(url), rolling=rolling) as store:
+            store._database.ledger.unmark(T0)
+        pretender.shutdown()
+    assert pretender.asked[-1][:2] == ("/query", {"db": ["b"], "epoch": ["u"]})
+    assert pretender.bodies[-1] == f'DELETE FROM "wardwatt_late" WHERE time <= {T0}999'  # noqa: S608
 
 
 def test_the_password_is_in_no_error(server: Influxd, database: str) -> None:
