@@ -224,14 +224,14 @@ class Spool:
             last, head = self._segments[-1], self._head
             fd, number, end = os.dup(last.fd), last.number, last.end
         try:
-            found: list[ReadingBatch] = []
+            found: list[Readings] = []
             reader = SegmentReader(fd, number)
             reader.skip_to(head.offset if head.segment == number else HEAD_BYTES, end)
             while (item := reader.next(end)) is not None:
                 if isinstance(item, Record) and item.kind == READINGS:
-                    with contextlib.suppress(ValueError, IndexError, zlib.error):  # told when it is drained
-                        found += self._batches(reader, item)
-            return found
+                    with contextlib.suppress(ValueError, zlib.error):  # told when it is drained
+                        found.append(_rows(reader, item))
+            return self._batches(reader, found)
         finally:
             os.close(fd)
 
@@ -317,6 +317,7 @@ class Spool:
             if number < head.segment:
                 continue
             reader = self._reader_of(number, fd, head.offset if number == head.segment else HEAD_BYTES, limit)
+            parts: list[Readings] = []
             taken = head.readings if number == head.segment and end.segment == number else 0
             while count < most_readings and (item := reader.next(limit)) is not None:
                 if isinstance(item, Damage):
@@ -326,12 +327,11 @@ class Spool:
                     taken += item.readings
                     count += item.readings
                     try:
-                        batches = self._batches(reader, item)
-                    except (ValueError, IndexError, zlib.error):
+                        parts.append(_rows(reader, item))
+                    except (ValueError, zlib.error):
                         self._set_aside(number, fd, Damage(item.start, item.end, item.readings))
-                        continue
-                    for batch in batches:
-                        (known if batch.table is self._table else others).append(batch)
+            for batch in self._batches(reader, parts):
+                (known if batch.table is self._table else others).append(batch)
             end = Mark(number, reader.offset, taken)
         if end == head:
             return None
@@ -497,36 +497,39 @@ class Spool:
             self._reader.skip_to(offset, end)
         return self._reader
 
-    def _batches(self, reader: SegmentReader, item: Record) -> list[ReadingBatch]:
-        """Return a record's readings, those of the site's own points and those of others."""
-        rows = readings_of(item.payload, item.readings)
-        used = np.unique(rows.point)
-        if used.size and (used[0] < 0 or used[-1] >= len(reader.addresses)):
-            raise ValueError("a point without a name")
+    def _batches(self, reader: SegmentReader, parts: Sequence[Readings]) -> list[ReadingBatch]:
+        """Return readings of one segment in their order, those of the site's own points and those of others."""
+        if not parts:
+            return []
+        point = np.concatenate([rows.point for rows in parts])
+        time_us = np.concatenate([rows.time_us for rows in parts])
+        value = np.concatenate([rows.value for rows in parts])
+        quality = np.concatenate([rows.quality for rows in parts])
         numbers = np.full(len(reader.addresses), -1, dtype=np.int32)
-        strange = np.zeros(len(reader.addresses), dtype=bool)
+        odd = np.zeros(len(reader.addresses), dtype=bool)
         index = self._table.index if self._table is not None else {}
-        strangers: list[PointAddress] = []
-        for i in used.tolist():
+        strangers: dict[str, tuple[int, PointAddress]] = {}
+        for i in np.unique(point).tolist():
             address = reader.addresses[i]
-            if address is None:
-                raise ValueError("a point whose name is damaged")
+            assert address is not None  # `_rows` has looked
             if address.key in index:
                 numbers[i] = index[address.key]
             else:
-                numbers[i], strange[i] = len(strangers), True
-                strangers.append(address)
-        point, odd = numbers[rows.point], strange[rows.point]
+                # A point may have several numbers in a segment.
+                numbers[i], _ = strangers.setdefault(address.key, (len(strangers), address))
+                odd[i] = True
+        strange, point = odd[point], numbers[point]
         found = []
-        if self._table is not None and not odd.all():
-            own = ~odd
-            found.append(ReadingBatch(self._table, point[own], rows.time_us[own], rows.value[own], rows.quality[own]))
+        if self._table is not None and not strange.all():
+            own = ~strange
+            found.append(ReadingBatch(self._table, point[own], time_us[own], value[own], quality[own]))
         if strangers:
             # One table for as long as the points stay the same: a store learns each new one slowly.
-            if self._strangers.addresses != tuple(strangers):
-                self._strangers = PointTable(tuple(strangers))
+            addresses = tuple(address for _, address in strangers.values())
+            if self._strangers.addresses != addresses:
+                self._strangers = PointTable(addresses)
             found.append(
-                ReadingBatch(self._strangers, point[odd], rows.time_us[odd], rows.value[odd], rows.quality[odd])
+                ReadingBatch(self._strangers, point[strange], time_us[strange], value[strange], quality[strange])
             )
         return found
 
@@ -645,6 +648,17 @@ class Spool:
         if first is not None and not self.empty:
             at = self._head.offset if first.number == self._head.segment else HEAD_BYTES
             self._oldest_us = SegmentReader(first.fd, first.number).time_at(at, first.end) or self._oldest_us
+
+
+def _rows(reader: SegmentReader, item: Record) -> Readings:
+    """Return a record's readings; ValueError if the name of one of its points is not known."""
+    rows = readings_of(item.payload, item.readings)
+    least, most = (int(rows.point.min()), int(rows.point.max())) if len(rows) else (0, -1)
+    if least < 0 or most >= len(reader.addresses):
+        raise ValueError("a point without a name")
+    if reader.nameless and any(reader.addresses[i] is None for i in np.unique(rows.point).tolist()):
+        raise ValueError("a point whose name is damaged")
+    return rows
 
 
 def newest_of(batch: ReadingBatch, found: dict[str, Latest]) -> None:

@@ -148,6 +148,12 @@ class SegmentReader:
         self._number = number
         self.offset = HEAD_BYTES
         self.addresses: list[PointAddress | None] = []
+        self._nameless = False
+
+    @property
+    def nameless(self) -> bool:
+        """Return whether the name of some point is damaged."""
+        return self._nameless
 
     def next(self, end: int) -> Record | Damage | None:
         """Return what comes next below `end`, keys included, or None if that is all."""
@@ -210,6 +216,7 @@ class SegmentReader:
 
     def _learn(self, first: int, addresses: Iterable[PointAddress]) -> None:
         given = list(addresses)
+        self._nameless = self._nameless or first > len(self.addresses)
         missing = first + len(given) - len(self.addresses)
         self.addresses += [None] * max(0, missing)
         self.addresses[first : first + len(given)] = given
