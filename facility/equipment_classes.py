@@ -215,6 +215,7 @@ class ClassSpec(_Strict):
     rating: Mapping[Identifier, RatingSpec] = Field(default_factory=dict)
     points: Mapping[Identifier, PointSpec] = Field(default_factory=dict)
     key_points: Annotated[tuple[str, ...], Field(max_length=3)] = ()
+    runs_by: str | None = None  # the state that says whether the machine runs, where its name does not
     limits: tuple[LimitSpec, ...] = ()
     advice: Mapping[str, Advice] = Field(default_factory=dict)
     maintenance: tuple[MaintenanceTask, ...] = ()
@@ -389,6 +390,8 @@ def _compile(
     for i, name in enumerate(spec.key_points):
         if name not in spec.points:
             tell(("key_points", i), f"{name!r} is not a point of this class{nearest(name, spec.points)}")
+    if spec.runs_by is not None and (spec.runs_by not in spec.points or spec.points[spec.runs_by].kind != "state"):
+        tell(("runs_by",), f"{spec.runs_by!r} is no state of this class{nearest(spec.runs_by, spec.points)}")
     tasks = [t.task for t in spec.maintenance]
     for i, task in enumerate(tasks):
         if task in tasks[:i]:

@@ -24,7 +24,7 @@ RATE_SPAN_US: Final = 60_000_000
 _NEWEST: Final = 500
 _LEAST_NOISE: Final = 60
 _PIECES: Final = 6
-_COARSE: Final = 3.0
+_COARSE: Final = 1.5
 _NOISE_TIMES: Final = 8.0
 
 

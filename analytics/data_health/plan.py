@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,8 +14,10 @@ from facility.site import Equipment, Site
 from facility.site_gateways import Gateway, gateway_of
 
 _US: Final = 1_000_000
-# States that say whether a machine works, the one that speaks for the whole machine first.
-_WHOLE: Final = ("running", "breaker_closed", "burner_running", "fan_running", "compressor_running", "cooling_running")
+# States that say whether a machine works, the one that speaks for the whole machine first; a class may name another.
+_WHOLE: Final = ("running", "breaker_closed", "burner_running", "compressor_running", "unit_running")
+# Several alike in one machine: it is off when all of them are.
+_PARTS: Final = re.compile(r"(pump|compressor|unit)_running_\d+")
 _OFF_WORDS: Final = frozenset({"stopped", "breaker_open"})
 # Without such a state, less than this share of the rated power is a machine that is off.
 _OFF_SHARE: Final = 0.01
@@ -135,10 +138,10 @@ def _off_sign(item: Equipment, index: Mapping[str, int]) -> OffSign | None:
     off = {
         name: frozenset(code for code, word in words.items() if word in _OFF_WORDS) for name, words in states.items()
     }
-    chosen: tuple[str, ...] = next(((name,) for name in _WHOLE if off.get(name)), ())
+    wanted = (item.cls.spec.runs_by,) if item.cls.spec.runs_by is not None else _WHOLE
+    chosen: tuple[str, ...] = next(((name,) for name in wanted if off.get(name)), ())
     if not chosen:
-        # Several pumps or compressors in one machine: it is off when all of them are.
-        chosen = tuple(name for name in off if off[name] and "running" in name)
+        chosen = tuple(name for name in off if off[name] and _PARTS.fullmatch(name))
     if chosen:
         return OffSign(
             tuple(index[f"{item.id}/{name}"] for name in chosen),

@@ -264,8 +264,8 @@ def machine_line(sources: Sources, state: HealthState, m: int, live: Live, words
 def troubled_points(state: HealthState) -> list[tuple[str, tuple[int, ...]]]:
     """Return (code, points) of each kind of trouble of each speaking machine, silence first."""
     found: dict[tuple[int, str], list[int]] = {}
-    for p in np.flatnonzero(state.silence.lone_points(state.plan)):
-        found.setdefault((int(state.plan.machine[p]), "data.point_silent"), []).append(int(p))
+    for p in np.flatnonzero(state.silence.lone_points(state.plan)).tolist():
+        found.setdefault((int(state.plan.machine[p]), "data.point_silent"), []).append(p)
     for p, exam in sorted(state.exams.items()):
         for code in point_troubles(exam):
             found.setdefault((int(state.plan.machine[p]), code), []).append(p)
