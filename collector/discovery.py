@@ -279,9 +279,9 @@ class Sightings:
             if math.isfinite(number):
                 facts.add(number)
         elif isinstance(value, str):
-            number = number_of(value)  # type: ignore[assignment]
-            if number is not None:
-                facts.add(number)
+            read = number_of(value)
+            if read is not None and math.isfinite(read):
+                facts.add(read)
             elif len(facts.words) < _MAX_WORDS and (word := value.strip()[:_MAX_WORD]) not in facts.words and word:
                 facts.words.append(word)
 
@@ -367,13 +367,13 @@ def _time_unit(value: Any, arrival_us: int) -> TimeUnit | None:
     text = isinstance(value, str) and number_of(value) is None
     for unit in ("iso",) if text else _UNITS:
         try:
-            at = time_us(value, unit, UTC)  # type: ignore[arg-type]
+            at = time_us(value, unit, UTC)
         except (PayloadRejected, OverflowError, ValueError):
             continue
         # A zone that nobody names may shift it by half a day.
         slack = 14 * 3600 * 1_000_000 if text else FUTURE_US
         if EARLIEST_US <= at <= arrival_us + slack:
-            return unit  # type: ignore[return-value]
+            return unit
     return None
 
 

@@ -46,11 +46,13 @@ class Decoded:
     ----------
     batch : what was understood
     rejections : for each message, in order, what is still refused of it; empty for what leaves
+    values : (messages,) how many values came out of each
     leftover : what shows only once the values are scaled
     """
 
     batch: ReadingBatch
     rejections: tuple[tuple[Rejection, ...], ...]
+    values: tuple[int, ...]
     leftover: Rejections
 
 
@@ -67,14 +69,19 @@ class Redecoder:
 
         Nothing that is replayed counts as of now, whatever its gateway's clock says: no live alarm starts on it.
         """
-        refused = [tuple(self._refused(m)) if replayable(m) else () for m in messages]
+        refused: list[tuple[Rejection, ...]] = []
+        values: list[int] = []
+        for message in messages:
+            before = len(self._decoder.draft.value)
+            refused.append(tuple(self._refused(message)) if replayable(message) else ())
+            values.append(len(self._decoder.draft.value) - before)
         draft = self._decoder.take()
         draft.rejections = Rejections()
         batch = draft.batch(self._topics)
         old = (now_us - batch.time_us > LATE_US) | ((batch.quality & CLOCK_SUSPECT) != 0)
         quality = np.where(old, batch.quality | HISTORICAL, batch.quality).astype(np.uint8)
         batch = ReadingBatch(batch.table, batch.point, batch.time_us, batch.value, quality)
-        return Decoded(batch, tuple(refused), draft.rejections)
+        return Decoded(batch, tuple(refused), tuple(values), draft.rejections)
 
     def _refused(self, message: RawMessage) -> Rejections:
         found = self._decoder.draft.rejections = Rejections()
@@ -121,7 +128,9 @@ def survey(
     rest: Callable[[], bool] = lambda: False,
 ) -> Mapping[int, int]:
     """
-    Return for each row how many of its messages would leave it by this site's mapping; nothing is changed.
+    Return for each row how many of its messages this site's mapping would understand, if only in part.
+
+    Nothing is changed. A message that would be refused altogether, if for another reason, is not understood.
 
     `rest` is called between chunks and ends the survey early when it returns True.
     """
@@ -130,7 +139,9 @@ def survey(
     for chunk in quarantine.walk(entries, CHUNK):
         decoded = redecoder.decode([kept.message for kept in chunk], now_us)
         verdict = verdict_of(chunk, decoded.rejections)
-        leaving = {*verdict.understood, *(message for message, _ in verdict.moved)}
+        moved = {message for message, _ in verdict.moved}
+        partly = {kept.id for kept, n in zip(chunk, decoded.values, strict=True) if n and kept.id in moved}
+        leaving = partly.union(verdict.understood)
         found.update({kept.entry_id: 0 for kept in chunk})
         found.update(kept.entry_id for kept in chunk if kept.id in leaving)
         if rest():

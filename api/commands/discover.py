@@ -165,7 +165,7 @@ def _listen(address: BrokerAddress, topics: list[str], seconds: float, sightings
         except UnicodeDecodeError:  # a broker that does not look lets anything through
             return
         if wanted(topic):
-            sightings.add(topic, message.payload, time.time_ns() // 1000)
+            sightings.add(topic, bytes(message.payload), time.time_ns() // 1000)
 
     client.on_connect = on_connect
     client.on_message = on_message
