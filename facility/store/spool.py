@@ -120,7 +120,7 @@ class _Keys:
     """The points that the segment in writing knows, and each table's numbers in it."""
 
     following: int = 0  # the number that the next new point gets
-    numbers: dict[str, int] = field(default_factory=dict)
+    numbers: dict[PointAddress, int] = field(default_factory=dict)
     tables: WeakKeyDictionary[PointTable, NDArray[np.int32]] = field(default_factory=WeakKeyDictionary)
 
 
@@ -382,12 +382,12 @@ class Spool:
         new = used[numbers[used] < 0].tolist()
         first, unheard = keys.following, []
         for i in new:
-            key = part.table.key(i)
-            if key not in keys.numbers:
-                keys.numbers[key] = keys.following
+            address = part.table.addresses[i]
+            if address not in keys.numbers:
+                keys.numbers[address] = keys.following
                 keys.following += 1
-                unheard.append(part.table.addresses[i])
-            numbers[i] = keys.numbers[key]
+                unheard.append(address)
+            numbers[i] = keys.numbers[address]
         rows = Readings(numbers[part.point], part.time_us, part.value, part.quality)
         now = self._clock()
         data = record(KEYS, keys_payload(first, unheard), 0, now, number) if unheard else b""
@@ -515,8 +515,10 @@ class Spool:
             if address.key in index:
                 numbers[i] = index[address.key]
             else:
-                # A point may have several numbers in a segment.
-                numbers[i], _ = strangers.setdefault(address.key, (len(strangers), address))
+                # A point may have several numbers in a segment; what was last said of it stands, if that says anything.
+                numbers[i], said = strangers.get(address.key, (len(strangers), address))
+                stands = address if address.equipment_class or not said.equipment_class else said
+                strangers[address.key] = int(numbers[i]), stands
                 odd[i] = True
         strange, point = odd[point], numbers[point]
         found = []
@@ -592,7 +594,7 @@ class Spool:
     def _relearn(self, last: _Segment) -> None:
         reader = SegmentReader(last.fd, last.number)
         reader.skip_to(last.end, last.end)
-        named = {a.key: i for i, a in enumerate(reader.addresses) if a is not None}
+        named = {a: i for i, a in enumerate(reader.addresses) if a is not None}
         self._keys = _Keys(len(reader.addresses), named)
 
     def _read_position(self) -> Mark:
