@@ -193,16 +193,17 @@ def noise_of(value: Floats) -> float:
 
 def noise_left(value: Floats, share: float = 0.25) -> float:
     """
-    Return the noise of the newest `share` of the values as a part of the least that it was before.
+    Return the noise of the newest `share` of the values as a part of the little that it was before.
 
-    Before is looked at in six pieces, since a quiet night is no dead sensor. NaN where it cannot be told; near 0 where
+    Before is looked at in six pieces, since a quiet night is no dead sensor; the second quietest counts, since the
+    sensor may have died before the newest share begins. NaN where it cannot be told; near 0 where
     a sensor went dead though its value may still creep. Steps as coarse as the noise itself show none.
     """
     step = np.abs(np.diff(value))
     if not (step > 0).any():
         return float("nan")
     cut = value.size - round(value.size * share)
-    before = min(noise_of(piece) for piece in np.array_split(value[:cut], _PIECES))
+    before = sorted(noise_of(piece) for piece in np.array_split(value[:cut], _PIECES))[1]
     now = noise_of(value[cut:])
     told = np.isfinite(now) and before > _COARSE * step[step > 0].min()
     return now / before if told else float("nan")
