@@ -194,8 +194,9 @@ def test_a_missing_message_leads_to_a_rebirth_and_nothing_else_is_lost(collectin
     edge = edge_node()
     eventually(lambda: last(store, "voltage_a") == 230.5)
     asked = edge.rebirths
-    edge.send({VOLTAGE: 221.0}, skip=1)
-    edge.send({VOLTAGE: 222.0})
+    # Each at a millisecond of its own: of two readings of one point and time the last one stands.
+    edge.send({VOLTAGE: 221.0}, at_ms=now_ms() - 20, skip=1)
+    edge.send({VOLTAGE: 222.0}, at_ms=now_ms() - 10)
     eventually(lambda: edge.rebirths == asked + 1)
     eventually(lambda: {221.0, 222.0} <= set(values(store, "voltage_a")))
     edge.send({VOLTAGE: 223.0})
