@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from api.commands.options import JsonOption, print_json, stdout, told
+from api.commands.options import JsonOption, print_json, stages, stdout, told
 
 app = typer.Typer(no_args_is_help=True, help="Measure speeds, each against something else in the same run.")
 
@@ -40,6 +41,41 @@ def ingest(
     for name, part in result.items():
         for key, value in _flat(name, part).items():
             table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
+    stdout.print(table)
+
+
+@app.command()
+def store(
+    readings: Annotated[int, typer.Option("--readings", help="So many fill the store.", min=10_000)] = 100_000_000,
+    rounds: Annotated[int, typer.Option("--rounds", help="How often each query is asked.", min=1)] = 100,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", help="An empty influxdb://... to measure instead, with fewer readings, say 1000000."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", help="Where the DuckDB file is made and deleted."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Writing, the queries of pages and dashboards, bytes a reading; on a store filled with a site's readings."""
+    from facility.store.benchmark import run
+    from facility.store.opening import open_store
+
+    with told(), tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name, stages() as progress:
+        place = store or Path(name) / "telemetry.duckdb"
+        with open_store(place) as opened:
+            result = {"store": "influxdb" if store else "duckdb"} | run(opened, Path(name), readings, rounds, progress)
+    _print(result, as_json)
+
+
+def _print(result: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(result)
+        return
+    table = Table("", "")
+    for key, value in result.items():
+        table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
     stdout.print(table)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     Progress,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -132,3 +133,20 @@ def progress_bar() -> Progress:
         TimeRemainingColumn(),
         console=stderr,
     )
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, float], None]]:
+    """Show a bar for each stage of long work; gives a function that takes the stage and the share that is done."""
+    with progress_bar() as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, share: float) -> None:
+            for other, task in tasks.items():
+                if other != what:
+                    bar.update(task, completed=1.0)
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=1.0)
+            bar.update(tasks[what], completed=share)
+
+        yield show

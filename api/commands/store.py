@@ -25,6 +25,7 @@ from api.commands.options import (
     options_of,
     print_json,
     progress_bar,
+    stages,
     stderr,
     stdout,
     told,
@@ -394,7 +395,7 @@ def backup(
             )
         if site is None and not as_json:
             stderr.print("The site file is left out; name it with --site to have it in the backup.")
-        with reached(data, store, write=True) as found, _stages() as progress:
+        with reached(data, store, write=True) as found, stages() as progress:
             _say(found, as_json)
             sources = Sources(
                 store=found.store,
@@ -461,7 +462,7 @@ def restore(
             site=site_to,
         )
         try:
-            with _stages() as progress:
+            with stages() as progress:
                 done = restore_backup(folder, targets, force=force, now_us=time.time_ns() // 1000, progress=progress)
         except BackupDamaged as error:
             fail(f"{error}\nNothing has been changed." if "restore again" not in str(error) else str(error), 1)
@@ -502,7 +503,7 @@ def verify(
     with told():
         if what is not None:
             try:
-                with _stages() as progress:
+                with stages() as progress:
                     manifest = verify_backup(Path(what), deep=not quick, progress=progress)
             except BackupDamaged as error:
                 fail(str(error), 1)
@@ -598,20 +599,3 @@ def _shared(what: str) -> Iterator[Callable[[float], None]]:
     with progress_bar() as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda share: bar.update(task, completed=share)
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str, float], None]]:
-    """Show a bar for each stage of long work."""
-    with progress_bar() as bar:
-        tasks: dict[str, Any] = {}
-
-        def show(what: str, share: float) -> None:
-            for other, task in tasks.items():
-                if other != what:
-                    bar.update(task, completed=1.0)
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=1.0)
-            bar.update(tasks[what], completed=share)
-
-        yield show
