@@ -330,8 +330,8 @@ class _Payload:
     def _left_over(self, plan: Plan, path: str, raw: Any, used: tuple[str | None, ...]) -> None:
         """Note a key that no point is mapped to, unless it is known to be something else."""
         # A time that is null is no time, but nothing unknown either.
-        known = path in used or path == plan.route_key or (raw is None and path in plan.time_keys)
-        if not known and not plan.ignores(path):
+        known = path in used or (raw is None and path in plan.time_keys)
+        if not known and not plan.expects(path):
             self._out.unknown.setdefault(path)
 
     def _values(

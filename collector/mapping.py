@@ -124,9 +124,17 @@ class Plan:
             slots=[self.keys[keys[i]] for i in at],
             time_at=keys.index(time_key) if time_key is not None else -1,
             colons=len(keys) + sum(key.count(":") for key in keys),
-            unknown=tuple(
-                k for k in keys if k not in self.keys and k not in (time_key, self.route_key) and not self.ignores(k)
-            ),
+            unknown=tuple(k for k in keys if k not in self.keys and k != time_key and not self.expects(k)),
+        )
+
+    def expects(self, key: str) -> bool:
+        """Return whether a key that no point is mapped to has its place in the site file all the same."""
+        return (
+            key == self.route_key
+            or key == self.layout.quality
+            or key in self.layout.time_keys
+            or key in self.ignore
+            or "*" in self.ignore
         )
 
     def learn_rows(self, names: tuple[str, ...]) -> None:
@@ -287,7 +295,8 @@ class TopicMap:
         mapped = (*plan.keys, *plan.bits)
         # A key that carries a value is not the time, though it may be called `t`.
         plan.time_keys = tuple(k for k in plan.time_keys if k not in plan.keys and k not in plan.bits)
-        steps = [key.split(".") for key in (*mapped, *plan.time_keys, *plan.ignore)]
+        beside = [key for key in (plan.route_key, plan.layout.quality) if key is not None]
+        steps = [key.split(".") for key in (*mapped, *plan.time_keys, *plan.ignore, *beside)]
         plan.branches = frozenset(".".join(s[:n]) for s in steps for n in range(1, len(s)))
 
     def _slot(self, point: int, spec: PointSpec, scale: float, offset: float) -> int:

@@ -214,7 +214,7 @@ class TelemetryFile(_LayoutFile):
                 raise ValueError(
                     "the topic is missing; add topic: ..., or a profile, or group: and node: with format: sparkplug"
                 )
-            if wrong := given & {"device", "channel"}:
+            if wrong := {name for name in given & {"device", "channel"} if "{" + name + "}" not in self.topic}:
                 raise ValueError(
                     f"{sorted(wrong)[0]!r} belongs to a profile or to format: sparkplug; name one, or leave it out"
                 )

@@ -490,3 +490,14 @@ def test_numbers_written_as_text_are_numbers_also_in_a_known_layout(gateway):
         assert [r[2] for r in gw({"ua": "229.5", "ub": 230})] == [229.5, 230]
         assert [r[2] for r in gw({"ua": "x", "ub": 230})] == [230]
         assert gw.reasons == {"not-a-number": 1}
+
+
+def test_keys_that_the_site_file_names_for_time_machine_and_quality_are_not_unknown(gateway):
+    gw = gateway(
+        "{topic: gw, time: {key: [head.t, head.sent]}, where: {key: head.dev, equals: A}, quality: head.q, "
+        "points: {voltage_a: ua}}"
+    )
+    for _ in range(2):
+        head = {"t": NOW // S - 1, "sent": NOW // S, "dev": "A", "q": "good"}
+        assert gw({"head": head, "ua": 1}) == [("f1/voltage_a", -1, 1, GOOD)]
+        assert gw.rejections == []
