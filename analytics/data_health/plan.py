@@ -58,7 +58,8 @@ class HealthPlan:
     gauge : (points,) True for quantities that move by themselves, unlike states and registers
     vital : (points,) a life-safety limit rests on it
     max_rate : (points,) fastest possible change in its unit a second, NaN where none is known
-    inputs : for each computed point the measured points that it is made of
+    derived : (k,) the computed points that are made of measured ones
+    inputs, input_from : what derived[i] is made of: inputs[input_from[i]] up to the next
     off : how each machine says that it is off; None where it cannot
     """
 
@@ -73,7 +74,9 @@ class HealthPlan:
     gauge: NDArray[np.bool_]
     vital: NDArray[np.bool_]
     max_rate: NDArray[np.float64]
-    inputs: dict[int, tuple[int, ...]]
+    derived: NDArray[np.intp]
+    inputs: NDArray[np.intp]
+    input_from: NDArray[np.intp]
     off: tuple[OffSign | None, ...]
 
     def points_of(self, machine: int) -> slice:
@@ -101,7 +104,8 @@ def make_plan(site: Site) -> HealthPlan:
     for item in machines:
         for name, spec in item.points.items():
             if spec.kind == "derived":
-                inputs[index[f"{item.id}/{name}"]] = _inputs(item, (name,), index)
+                made_of = _inputs(item, (name,), index)
+                inputs |= {index[f"{item.id}/{name}"]: made_of} if made_of else {}
         for limit in item.limits:
             if limit.spec.life_safety:
                 vital[list(_inputs(item, limit.condition.points, index))] = True
@@ -117,7 +121,9 @@ def make_plan(site: Site) -> HealthPlan:
         gauge=np.array([spec.kind == "gauge" for spec in specs], dtype=bool),
         vital=vital,
         max_rate=np.array([spec.max_rate.a_second if spec.max_rate else np.nan for spec in specs], dtype=np.float64),
-        inputs=inputs,
+        derived=np.array(list(inputs), dtype=np.intp),
+        inputs=np.array([p for made_of in inputs.values() for p in made_of], dtype=np.intp),
+        input_from=np.cumsum([0, *(len(made_of) for made_of in inputs.values())])[:-1].astype(np.intp),
         off=tuple(_off_sign(item, index) for item in machines),
     )
 
@@ -187,6 +193,6 @@ def fresh_with_inputs(plan: HealthPlan, fresh: NDArray[np.bool_]) -> NDArray[np.
     The efficiency of a pump that stands still is not late, it does not exist.
     """
     found = fresh.copy()
-    for point, inputs in plan.inputs.items():
-        found[point] = fresh[point] or (bool(inputs) and bool(fresh[list(inputs)].all()))
+    if plan.derived.size:
+        found[plan.derived] |= np.logical_and.reduceat(fresh[plan.inputs], plan.input_from)
     return found
