@@ -21,11 +21,12 @@ from api.security.logins import Identity
 EN = words_of("en")
 NAMES = {
     "overview": (), "plant": ("oxygen",), "machine": ("zone-icu", "24h", ""), "alerts": ("open",), "alert": ("1",),
-    "tickets": ("open",), "data": (), "frame": (),
+    "tickets": ("open",), "data": (), "frame": (), "quarantine": (),
 }  # fmt: skip
 PATHS = {
     "overview": "/", "plant": "/plant?system=oxygen", "machine": "/plant/zone-icu", "alerts": "/alerts",
     "alert": "/alerts/1", "tickets": "/tickets", "data": "/data",
+    "quarantine": "/quarantine",
 }  # fmt: skip
 
 
