@@ -21,7 +21,7 @@ from api.security.logins import Identity
 EN = words_of("en")
 NAMES = {
     "overview": (), "plant": ("oxygen",), "machine": ("zone-icu", "24h", ""), "alerts": ("open",), "alert": ("1",),
-    "tickets": ("open",), "data": (), "frame": (), "quarantine": (),
+    "tickets": ("open",), "data": ("look", "1", "1"), "frame": (), "quarantine": (),
 }  # fmt: skip
 PATHS = {
     "overview": "/", "plant": "/plant?system=oxygen", "machine": "/plant/zone-icu", "alerts": "/alerts",
