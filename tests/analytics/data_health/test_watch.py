@@ -200,6 +200,26 @@ def test_a_restart_tells_nothing_false_and_nothing_twice(bench: Bench) -> None:
     assert bench.told() == set()
 
 
+def test_a_restart_keeps_the_alert_of_what_is_still_silent(bench: Bench) -> None:
+    bench.live(120, without=of("zone-"))
+    (before,) = bench.desk.open_alerts()
+    bench.start()
+    assert bench.desk.open_tiers() == []  # it is no limit's: the live rules must not end it
+    bench.live(120, without=of("zone-"))
+    assert [a.id for a in bench.desk.open_alerts()] == [before.id]
+    bench.live(10)
+    (after,) = bench.desk.alerts()
+    assert (after.id, after.state) == (before.id, "resolved")
+
+
+def test_a_p1_that_comes_back_before_anybody_saw_it_is_the_same_alert(bench: Bench) -> None:
+    bench.live(120, without=of("zone-"))
+    bench.live(10)
+    bench.live(120, without=of("zone-"))
+    assert len(bench.desk.alerts()) == 1
+    assert bench.desk.alerts()[0].state == "firing"
+
+
 def test_a_process_that_stood_still_blames_nobody(bench: Bench) -> None:
     bench.now_us += 3600 * S
     bench.watch.look()
