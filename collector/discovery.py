@@ -32,6 +32,7 @@ _MAX_KEY: Final = 128
 _MAX_WORDS: Final = 12
 _MAX_WORD: Final = 40
 _MAX_DEPTH: Final = 6
+_MAX_PLACES: Final = 8  # of a list whose places are values of their own
 _MAX_ROWS: Final = 2_000  # of one message
 # Keys under which gateways put the time, the best first, in small letters; and those by which they tell devices apart.
 _TIMES: Final = (
@@ -346,6 +347,9 @@ def _flat(data: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator
     for key, value in data.items():
         if isinstance(value, dict) and depth < _MAX_DEPTH:
             yield from _flat(value, f"{prefix}{key}.", depth + 1)
+        elif isinstance(value, list) and 0 < len(value) <= _MAX_PLACES:
+            # A value for each phase, perhaps: named by its place.
+            yield from ((f"{prefix}{key}.{i}", one) for i, one in enumerate(value))
         else:
             yield prefix + key, value
 

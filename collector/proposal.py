@@ -78,15 +78,19 @@ def propose(
     for device in devices:
         about = f"{device.topic} {device.where[1] if device.where else ''}"
         guesses: tuple[ClassGuess, ...] = ()
-        profile, words = None, None
+        fit: _Fit | None = None
         if device.keys and is_topic(device.topic):
             likely = {taken[name] for level in about.split("/") for name in _alike(level, taken)}
-            found = guess_classes(device.keys, library, about, likely=likely)
-            guesses = tuple(g for g in found if g.score >= LEAST_SCORE)
-            profile, words = _profile_of(device, guesses)
-        name = _free_id(device, used)
+            fit = _profile_of(device)
+            if fit is None:
+                found = guess_classes(device.keys, library, about, likely=likely)
+                guesses = tuple(g for g in found if g.score >= LEAST_SCORE)
+            else:
+                guesses = tuple(_classes_with(fit.points, device, library, likely)[:3])
+        name = _free_id(device, used, fit)
         used.add(name)
         room = next((level for level in device.topic.split("/") if level in rooms), "")
+        profile, words = (fit.profile, fit.words) if fit is not None and guesses else (None, None)
         proposals.append(Proposed(device, name, guesses, profile, words, room))
     return proposals
 
@@ -260,10 +264,12 @@ def _seen(facts: KeyFacts) -> str:
     return "; ".join(parts) or "nothing but null"
 
 
-def _free_id(device: Device, used: Collection[str]) -> str:
+def _free_id(device: Device, used: Collection[str], fit: _Fit | None) -> str:
     levels = [level for level in device.topic.split("/") if level]
     telling = [level for level in levels if level.lower() not in _GENERIC] or ["machine"]
     base = _slug(device.where[1]) if device.where else ""
+    if fit is not None:
+        base = _slug("-".join(fit.words.values()))
     base = base or next((slug for level in reversed(telling) if (slug := _slug(level))), "") or "machine"
     base = f"machine-{base}" if base.isdigit() else base
     if base not in used:
@@ -279,16 +285,26 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-")
 
 
-def _profile_of(device: Device, guesses: Sequence[ClassGuess]) -> tuple[ProfileFile | None, Mapping[str, str] | None]:
-    """Return the ready mapping whose topic this is and most of whose keys were seen, and its places filled in."""
-    if not guesses:
-        return None, None
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """A ready mapping that fits a device: what stands for its places, and the keys of its points that were seen."""
+
+    profile: ProfileFile
+    words: Mapping[str, str]
+    points: Mapping[str, str]
+
+
+def _profile_of(device: Device) -> _Fit | None:
+    """Return the ready mapping whose topic this is and of whose keys most were seen; None if none fits."""
+    best: _Fit | None = None
+    share = 0.3
     for profile in load_profiles().values():
         words = _places(profile.topic, device.topic)
-        if words is None or profile.format != device.format:
+        # What tells devices on a shared topic apart is known better from what was seen.
+        if words is None or profile.format != device.format or device.where is not None:
             continue
-        if profile.channel is not None:
-            words.setdefault("channel", str(profile.channel))
+        usual = str(profile.channel) if profile.channel is not None else None
+        words = ({"channel": usual} if usual is not None else {}) | words
         keys = {}
         for name, entry in profile.points.items():
             key = entry if isinstance(entry, str) else None if entry.topic else entry.key
@@ -296,10 +312,26 @@ def _profile_of(device: Device, guesses: Sequence[ClassGuess]) -> tuple[ProfileF
                 for place, word in words.items():
                     key = key.replace("{" + place + "}", word)
                 keys[name] = key
-        seen = [name for name, key in keys.items() if key in device.keys]
-        if keys and 2 * len(seen) >= len(keys) and any(name in guesses[0].cls.points for name in seen):
-            return profile, {k: v for k, v in words.items() if k == "device" or v != str(profile.channel)}
-    return None, None
+        seen = {name: key for name, key in keys.items() if key in device.keys}
+        fits = max(len(seen) / len(keys), 0.8 * len(seen) / len(device.keys)) if keys else 0.0
+        if seen and fits >= share:
+            share = fits
+            best = _Fit(profile, {k: v for k, v in words.items() if k != "channel" or v != usual}, seen)
+    return best
+
+
+def _classes_with(
+    points: Mapping[str, str], device: Device, library: ClassLibrary, likely: Collection[str]
+) -> list[ClassGuess]:
+    """Return the classes that have the points of a ready mapping, those first that have the most and little else."""
+    found = []
+    for cls in library.classes.values():
+        own = {name: key for name, key in points.items() if name in cls.points and cls.points[name].kind != "derived"}
+        measured = sum(p.kind != "derived" for p in cls.points.values())
+        if own:
+            score = 0.8 * len(own) / len(points) + 0.15 * len(own) / measured + 0.05 * (cls.id in likely)
+            found.append(ClassGuess(cls, score, tuple(Match(key, name, 1.0) for name, key in own.items())))
+    return sorted(found, key=lambda g: -g.score)
 
 
 def _places(template: str, topic: str) -> dict[str, str] | None:

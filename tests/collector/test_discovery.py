@@ -251,3 +251,20 @@ def test_ids_that_the_site_has_are_not_given_again(tmp_path: Path) -> None:
     (proposal,) = propose(devices, LIBRARY, {"tx1": "dry_type_transformer"})
     assert proposal.id == "a-tx1"
     assert proposal.cls == "dry_type_transformer"
+
+
+# --- gateways of the field --------------------------------------------------------------------------------------------
+
+PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
+CAPTURED = sorted(folder.name for folder in PAYLOADS.iterdir() if folder.is_dir())
+READY = ("modbus-flat", "neuron", "shelly-em", "shelly-em-gen3", "shelly-pro-3em", "shelly-pro-3em-status",
+         "tasmota-energy", "tasmota-energy-3p")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CAPTURED)
+def test_captured_messages_give_a_valid_site_and_the_ready_mapping_that_fits(name: str, tmp_path: Path) -> None:
+    lines = (PAYLOADS / name / "messages.txt").read_text(encoding="utf-8").splitlines()
+    pairs = [line.partition(" ") for line in lines if line.strip() and not line.startswith("#")]
+    seen = [(topic, payload.encode(), 1_772_418_060_000_000) for topic, _, payload in pairs]
+    _, text = proposed_site(seen, tmp_path)
+    assert (f"profile: {name}" in text) == (name in READY)
