@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from collector.mapping import TopicMap
@@ -22,7 +23,7 @@ class SparkplugBirthRow(Base):
     group_id: Mapped[str] = mapped_column(primary_key=True)
     node_id: Mapped[str] = mapped_column(primary_key=True)
     device_id: Mapped[str] = mapped_column(primary_key=True)
-    bd_seq: Mapped[Microseconds | None]  # the specification allows 64 bits
+    bd_seq: Mapped[Microseconds | None]
     born_us: Mapped[Microseconds]
     died_us: Mapped[Microseconds | None]
     payload: Mapped[bytes]
@@ -46,15 +47,20 @@ class Births:
 
     def save(self, records: Iterable[BirthRecord]) -> None:
         """Keep records in place of those before; when this returns they are durable. StoreUnavailable: try again."""
+        rows = [
+            {
+                "group_id": record.owner.group, "node_id": record.owner.node, "device_id": record.owner.device,
+                "bd_seq": record.bd_seq, "born_us": record.born_us, "died_us": record.died_us,
+                "payload": record.payload,
+            }
+            for record in records
+        ]  # fmt: skip
+        # Several collectors may hear the same birth at once: one statement, not a look and then a write.
+        insert = (sqlite if self._database.sqlite else postgresql).insert(SparkplugBirthRow)
+        told = {name: insert.excluded[name] for name in ("bd_seq", "born_us", "died_us", "payload")}
+        upsert = insert.on_conflict_do_update(index_elements=["group_id", "node_id", "device_id"], set_=told)
         with self._database.session() as session:
-            for record in records:
-                group, node, device = record.owner
-                session.merge(
-                    SparkplugBirthRow(
-                        group_id=group, node_id=node, device_id=device, bd_seq=record.bd_seq, born_us=record.born_us,
-                        died_us=record.died_us, payload=record.payload,
-                    )
-                )  # fmt: skip
+            session.execute(upsert, rows)
 
 
 def offline_points(site: Site, births: Births) -> Sequence[StaleNotice]:

@@ -21,6 +21,7 @@ REBIRTH: Final = "Node Control/Rebirth"
 MOST_METRICS: Final = 50_000
 _GZIP_OR_ZLIB: Final = 47  # zlib's window bits for: look at the header which of the two it is
 _BOOLEAN: Final = 11
+_MOST_BD_SEQ: Final = 2**63 - 1  # the specification means 0 to 255
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _TYPES: Final = {
@@ -146,10 +147,11 @@ def rebirth_command(now_us: int) -> bytes:
 
 
 def bd_seq_of(payload: Any) -> int | None:
-    """Return the number that ties a node's death to its birth; None if the message has none."""
+    """Return the number that ties a node's death to its birth; None if the message has none that could be kept."""
     for metric in payload.metrics:
         if metric.name == BD_SEQ:
             found = metric.WhichOneof("value")
             if found in ("int_value", "long_value"):
-                return int(getattr(metric, found))
+                number = int(getattr(metric, found))
+                return number if number <= _MOST_BD_SEQ else None
     return None

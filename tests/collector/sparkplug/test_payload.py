@@ -118,7 +118,14 @@ def test_the_command_for_a_rebirth_says_just_that():
 
 
 @pytest.mark.parametrize(
-    ("fields", "number"), [({"long_value": 7}, 7), ({"int_value": 7}, 7), ({"string_value": "7"}, None), ({}, None)]
+    ("fields", "number"),
+    [
+        ({"long_value": 7}, 7),
+        ({"int_value": 7}, 7),
+        ({"long_value": 2**64 - 1}, None),
+        ({"string_value": "7"}, None),
+        ({}, None),
+    ],
 )
 def test_the_number_of_a_birth_and_its_death(fields, number):
     payload = Payload()
