@@ -331,7 +331,7 @@ class Collector:
             log.exception("a message could not be decoded", extra={"topic": topic})
             self._decoder.draft.rejections.add(
                 topic, "internal-fault", f"{type(error).__name__}: {error}; please report this payload", payload,
-                len(payload), now_us,
+                len(payload), now_us, retained=retained,
             )  # fmt: skip
 
     def _on_connected(self) -> None:
