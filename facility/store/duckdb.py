@@ -26,6 +26,7 @@ from facility.readings import Aggregates, Latest, PointAddress, PointTable, Read
 from facility.store import duckdb_schema
 from facility.store.checks import check_batch
 from facility.store.contract import Expired, LevelSize, StoreSize
+from facility.store.duckdb_asking import level_rows, sums_of_steps
 from facility.store.duckdb_file import (
     AUTO_CHECKPOINT,
     Columns,
@@ -237,7 +238,7 @@ class DuckDBStore:
             raise ValueError(f"step_us is {step_us}; give a step above zero, such as 60_000_000 for one minute")
         ids = self._known(keys)
         with self._look() as look:
-            sums = self._rollups.sums(look, _sorted_ids(ids), start_us, end_us, step_us, origin_us)
+            sums = sums_of_steps(look, _sorted_ids(ids), start_us, end_us, step_us, origin_us)
         stretches = _stretches(sums.point, ids)
         return {key: aggregates_of(sums, stretches[key]) for key in keys}
 
@@ -247,7 +248,7 @@ class DuckDBStore:
         with self._look() as look:
             steps = look.book.steps
             first, end = (first_step(steps, level, time_us) for time_us in (start_us, end_us))
-            rows = self._rollups.level_rows(look, _sorted_ids(ids), level, first, end)
+            rows = level_rows(look, _sorted_ids(ids), level, first, end)
         stretches = _stretches(rows.point, ids)
         return {key: rollups_of(rows, stretches[key], level, steps) for key in keys}
 

@@ -38,6 +38,8 @@ class RollBook:
         Number of each point's first step that is not stored; all before it are. Ids beyond the array have none.
     again : mapping of id to (first, last) [µs]
         Readings between these times have changed since the steps that hold them were stored.
+    oldest : mapping of Level to number
+        No stored step has a lower number; a level of which nothing is stored is absent.
     kept_us : mapping of Level, or None for readings, to time
         What begins before has expired. Steps that begin before the readings' are stored, and never summed up again.
     """
@@ -45,6 +47,7 @@ class RollBook:
     steps: Steps
     until: Mapping[Level, NDArray[np.int64]]
     again: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    oldest: Mapping[Level, int] = field(default_factory=dict)
     kept_us: Mapping[Level | None, int] = field(default_factory=dict)
 
     def kept(self, level: Level | None) -> int:
@@ -80,6 +83,10 @@ class RollBook:
         known[ids] = np.maximum(known[ids], until)
         return replace(self, until={**self.until, level: known})
 
+    def with_steps_from(self, level: Level, number: int) -> Self:
+        """Return the book after storing steps of which this is the first."""
+        return replace(self, oldest={**self.oldest, level: min(number, self.oldest.get(level, number))})
+
     def with_again(self, changed: Mapping[int, tuple[int, int]]) -> Self:
         """Return the book after readings have changed between these times of these points."""
         if not changed:
@@ -102,6 +109,9 @@ def load_book(cursor: Connection, steps: Steps) -> RollBook:
     for level in Level:
         stored = fetch(cursor, "SELECT point, until_step FROM rolled_points WHERE level = ?", [level.value])
         book = book.with_until(level, stored["point"], stored["until_step"])
+        ((oldest,),) = run(cursor, f"SELECT min(step) FROM {TABLE_OF[level]}").fetchall()
+        if oldest is not None:
+            book = book.with_steps_from(level, int(oldest))
     again = run(cursor, "SELECT point, min(first_us), max(last_us) FROM rolled_again GROUP BY point").fetchall()
     kept = dict(run(cursor, "SELECT level, from_us FROM kept").fetchall())
     return replace(

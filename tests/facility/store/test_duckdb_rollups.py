@@ -10,7 +10,7 @@ import pytest
 
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.readings import PointAddress, PointTable, ReadingBatch
-from facility.store import Level, Retention, duckdb_reading, duckdb_rollups
+from facility.store import Level, Retention, duckdb_asking, duckdb_reading, duckdb_rollups
 from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
 from facility.store.duckdb_reading import Look
@@ -129,7 +129,7 @@ def test_a_long_question_of_stored_steps_goes_by_slices_and_comes_out_the_same(
             store.write(batch)
             naive.write(batch)
         monkeypatch.setattr(duckdb_reading, "SLICE_READINGS", 50)
-        monkeypatch.setattr(duckdb_rollups, "SLICE_READINGS", 50)
+        monkeypatch.setattr(duckdb_asking, "SLICE_READINGS", 50)
         monkeypatch.setattr(duckdb_rollups, "_PART_READINGS", 30)
         store.compact()
         check_all(store, naive)
