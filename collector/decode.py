@@ -16,7 +16,8 @@ import orjson
 from collector.arrivals import ArrivalLedger
 from collector.check import judged_time, range_quality, time_us
 from collector.gathering import MAX_LISTED, NUMERIC, gather, numbers_of, route_word
-from collector.mapping import Plan, TopicMap
+from collector.mapping import Plan, Shape, TopicMap
+from collector.nesting import Nest
 from collector.payload import NO_REPEATS, bit, careful, doubtful, empty, not_utf8, number
 from collector.quarantine import Rejections
 from collector.settling import settle
@@ -150,24 +151,31 @@ class Decoder:
             return
         if data.__class__ is dict:
             own, keys = plan, tuple(data)
-            shape = plan.whole_shapes.get(keys)
-            if shape is None and plan.routes:
+            flat = plan.whole_shapes.get(keys)
+            if flat is None and plan.routes:
                 own = plan.routes.get(route_word(data.get(plan.route_key, "")), plan)
-                shape = own.whole_shapes.get(keys)
-            if shape is not None:
+                flat = own.whole_shapes.get(keys)
+            shape: Shape | Nest | None = flat
+            raw: Any = None
+            if flat is not None:
                 values = tuple(data.values())
-                picked: Any = shape.pick(values)
-                colons = shape.colons
-                raw = None
-                if shape.time_at >= 0:
-                    raw = values[shape.time_at]
+                picked: Any = flat.pick(values)
+                colons = flat.colons
+                if flat.time_at >= 0:
+                    raw = values[flat.time_at]
                     if raw.__class__ is str:
                         colons += raw.count(":")
-                    elif raw.__class__ is list:  # columns: a closer look
+                    elif raw is None or raw.__class__ is list:  # columns, or perhaps another time: a closer look
                         colons = -1
+            else:
+                for nest in own.nests.get(keys, ()):
+                    if (seen := nest.read(data)) is not None:
+                        shape, (picked, raw, colons) = nest, seen
+                        break
+            if shape is not None:
                 if not NUMERIC.issuperset(map(type, picked)):
                     picked = numbers_of(picked, own, shape.slots)
-                if payload.count(b":") == colons and picked is not None:
+                if picked is not None and payload.count(b":") == colons:
                     if raw is None:
                         at, quality = self._arrived(plan.topic, payload, arrival_us, mid, dup, retained)
                     else:

@@ -309,12 +309,12 @@ class _Payload:
                 self._take(takers, raw, at, slots, values)
         if slots:
             out.add(slots, values, raw_time, own, quality, at)
-        if (
-            not self._repeats
-            and len(out.refusals) == before
-            and not any(isinstance(v, dict | list) for v in node.values())
-        ):
+        if self._repeats or len(out.refusals) != before:
+            return
+        if not any(isinstance(v, dict | list) for v in node.values()):
             plan.learn(tuple(node))
+        elif at == "":
+            plan.learn_nested(node)
 
     def _take(self, takers: Sequence[Taker], raw: Any, at: Place, slots: list[int], values: list[float]) -> None:
         """Add what a value is for; what it cannot be is told."""

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.check import number_of
+from collector.nesting import Nest, nest_of
 from facility.equipment_classes import PointSpec
 from facility.errors import PayloadRejected
 from facility.site import Equipment, Layout, PayloadFormat, PointMapping, Site, Telemetry, TimeUnit, TopicPattern
@@ -29,6 +30,7 @@ TIME_KEYS: Final = ("ts", "time", "timestamp", "t", "datetime")
 
 _MAX_SHAPES = 16  # layouts remembered for one topic; a gateway has a few, an attacker any number
 _MAX_SHAPE_KEYS = 1024
+_MAX_NESTS = 4  # nested layouts with the same outermost keys
 _MAX_REFUSED = 10_000  # topics whose refusal is remembered
 _MAX_LEARNED = 100_000  # topics learned from patterns
 _MAX_HINTS = 1_000  # "did you mean" costs milliseconds: not for a flood of invented topics
@@ -76,6 +78,7 @@ class Plan:
     branches : objects and lists inside which something is mapped, dotted: `data` and `data.phase` for `data.phase.a`
     route_key, routes : the key that says whose the values are, and the plan for each of its words
     shapes, whole_shapes : layouts of samples seen so far; of whole payloads likewise, none where they hold samples
+    nests : nested layouts of whole payloads, by their outermost keys
     row_shapes : by the names of all rows, which of them have a point
     takers : by key, what its value is for; filled in as they are met
     late_by_us, late_since_us : how late its messages come, and since when by about the same; see `decode`
@@ -98,6 +101,7 @@ class Plan:
     shapes: dict[tuple[str, ...], Shape] = field(default_factory=dict)
     whole_shapes: dict[tuple[str, ...], Shape] = field(init=False)
     time_unit: TimeUnit = field(init=False)
+    nests: dict[tuple[str, ...], tuple[Nest, ...]] = field(default_factory=dict)
     row_shapes: dict[tuple[Any, ...], Shape] = field(default_factory=dict)
     takers: dict[str, Sequence[Taker]] = field(default_factory=dict)
     late_by_us: int = 0
@@ -114,6 +118,8 @@ class Plan:
     def learn(self, keys: tuple[str, ...]) -> None:
         """Remember a flat layout; does nothing once enough are known, or where what it holds needs a closer look."""
         if len(self.shapes) >= _MAX_SHAPES or len(keys) > _MAX_SHAPE_KEYS or not self._simple(keys):
+            return
+        if not self.branches.isdisjoint(keys):
             return
         time_key = next((k for k in self.time_keys if k in keys), None)
         at = [i for i, key in enumerate(keys) if key in self.keys]
@@ -137,6 +143,21 @@ class Plan:
             or "*" in self.ignore
         )
 
+    def learn_nested(self, data: dict[str, Any]) -> None:
+        """Remember a nested layout of whole payloads, under the same conditions."""
+        keys = tuple(data)
+        known = self.nests.get(keys, ())
+        if not known and len(self.nests) >= _MAX_SHAPES:
+            return
+        if self.layout.samples is not None or not self._simple((*self.bits, *self.keys)):
+            return
+        if any(nest.read(data) is not None for nest in known):
+            return
+        expected = {*self.ignore, *self.layout.time_keys} | ({self.route_key} if self.route_key is not None else set())
+        nest = nest_of(data, self.branches, self.keys, self.time_keys, expected)
+        if nest is not None:
+            self.nests[keys] = (nest, *known[: _MAX_NESTS - 1])
+
     def learn_rows(self, names: tuple[str, ...]) -> None:
         """Remember the names of a list of rows, under the same conditions."""
         if len(self.row_shapes) >= _MAX_SHAPES or len(names) > _MAX_SHAPE_KEYS:
@@ -154,7 +175,7 @@ class Plan:
 
     def _simple(self, keys: Iterable[str]) -> bool:
         return not (
-            any(key in self.branches or key in self.bits or self.keys.get(key) in self.coded for key in keys)
+            any(key in self.bits or self.keys.get(key) in self.coded for key in keys)
             or self.layout.quality is not None
             or self.layout.values is not None
         )

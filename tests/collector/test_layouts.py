@@ -501,3 +501,31 @@ def test_keys_that_the_site_file_names_for_time_machine_and_quality_are_not_unkn
         head = {"t": NOW // S - 1, "sent": NOW // S, "dev": "A", "q": "good"}
         assert gw({"head": head, "ua": 1}) == [("f1/voltage_a", -1, 1, GOOD)]
         assert gw.rejections == []
+
+
+_NESTED = (
+    "points: {voltage_a: d.ua, voltage_b: d.n.0, voltage_c: d.n.1.v, current_a: x}, time: {key: [t, d.t]}, ignore: [v]"
+)
+_INNER = st.dictionaries(
+    st.sampled_from(["ua", "n", "t", "q", "a:b"]),
+    _LEAVES | st.lists(_LEAVES | st.dictionaries(st.just("v"), _LEAVES), max_size=3),
+    max_size=4,
+)
+_OUTER = st.dictionaries(st.sampled_from(["d", "x", "t", "v", "d.ua"]), _LEAVES | _INNER, max_size=4)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(payloads=st.lists(_OUTER, min_size=1, max_size=4))
+def test_a_known_nested_layout_is_decoded_like_an_unknown_one(gateway, payloads: list[Any]):
+    gw = gateway(f"{{topic: gw, {_NESTED}}}")
+    for payload in payloads * 2:
+        fresh = Gateway(gw.site)
+        assert (gw(payload), gw.reasons) == (fresh(payload), fresh.reasons)
+
+
+def test_a_key_that_stands_twice_is_seen_in_a_known_nested_layout_too(gateway):
+    gw = gateway("{topic: gw, points: {voltage_a: d.ua}}")
+    for _ in range(2):
+        assert len(gw(b'{"d": {"ua": 1, "at": "10:20"}}')) == 1
+        assert gw(b'{"d": {"ua": 1, "ua": 2, "at": "10:20"}}') == []
+        assert gw.reasons["duplicate-key"] == 1
