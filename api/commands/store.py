@@ -93,12 +93,7 @@ def info(data: DataOption = DEFAULT_DATA, store: StoreOption = None, as_json: Js
     if facts["waiting"]:
         table.add_row("waiting", f"{facts['waiting']:,} readings in the spool, not yet in the store")
     stdout.print(table)
-    if facts["only_rollups_before_us"] is not None:
-        stdout.print(
-            f"Readings before {_moment(facts['only_rollups_before_us'])} have been deleted by age: of them the store "
-            "keeps roll-ups only. These are in a backup of a DuckDB store, but in no copy and no export.",
-            markup=False,
-        )
+    _tell_rollups(facts)
 
 
 @app.command()
@@ -162,6 +157,8 @@ def copy(
         )  # fmt: skip
         _say(here, as_json)
         _say(there, as_json)
+        if not as_json:
+            _tell_rollups(here.info())
         chosen = select(here.store, points or (), _time(from_, clock), _time(until, clock))
         if loaded is not None:
             known = {address.key: address for address in loaded.points.addresses}
@@ -228,6 +225,8 @@ def export(
             raise ValueError(f"{file} is there already; name another file, or say --force")
         with reached(data, store) as found:
             _say(found, as_json)
+            if not as_json:
+                _tell_rollups(found.info())
             chosen = select(found.store, points or (), _time(from_, clock), _time(until, clock))
             with _counted() as progress:
                 done = export_readings(found.store, chosen, file, wanted, clock, progress)
@@ -397,15 +396,17 @@ def backup(
             stderr.print("The site file is left out; name it with --site to have it in the backup.")
         with reached(data, store, write=True) as found, stages() as progress:
             _say(found, as_json)
+            facts = found.info()
             sources = Sources(
                 store=found.store,
-                keeper=found.keeper,
+                keeper="duckdb" if facts["keeper"] == "duckdb" else "influxdb",
                 database=None if without_database else options.database_url,
                 site=site,
                 classes=tuple(classes or ()),
                 data=data,
+                only_rollups_before_us=facts["only_rollups_before_us"],
             )
-            waiting = int(found.info()["waiting"])
+            waiting = int(facts["waiting"])
             manifest = make(
                 folder,
                 sources,
@@ -414,6 +415,8 @@ def backup(
                 quick=quick,
                 progress=progress,
             )
+    if facts["keeper"] == "influxdb" and not as_json:
+        _tell_rollups(facts)
     if waiting and not as_json:
         stderr.print(
             f"{waiting:,} readings wait in the spool for the store and are not in this backup; take another one when "
@@ -553,6 +556,17 @@ def _print_manifest(folder: Path, manifest: Manifest, what: str) -> None:
     table.add_row("taken", _moment(facts["made_us"]))
     stdout.print(f"{what} {folder}", markup=False)
     stdout.print(table)
+
+
+def _tell_rollups(facts: dict[str, Any]) -> None:
+    """Say what cannot be had as readings any more."""
+    if facts["only_rollups_before_us"] is not None:
+        stderr.print(
+            f"Readings before {_moment(facts['only_rollups_before_us'])} have been deleted by age: of them the store "
+            "keeps roll-ups only. These are in a backup of a DuckDB store, but in no copy, no export, and no backup of "
+            "an InfluxDB: take its own backup for them.",
+            markup=False,
+        )
 
 
 def _say(found: Reached, as_json: bool) -> None:

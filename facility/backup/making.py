@@ -50,6 +50,7 @@ class Sources:
     site : the site file or its folder; None: left out
     classes : folders with equipment classes of the hospital's own
     data : the data folder
+    only_rollups_before_us : before then the readings have been deleted by age; None: nothing has [µs]
     """
 
     store: ReadingSource
@@ -58,6 +59,7 @@ class Sources:
     site: Path | None
     classes: Sequence[Path]
     data: Path
+    only_rollups_before_us: int | None = None
 
 
 def make(
@@ -118,7 +120,7 @@ def _telemetry(part: Path, sources: Sources, quick: bool, progress: Progress) ->
             "kind": "parquet", "file": PARQUET_FILE, "readings": done.whole.count, "points": done.points,
             "first_us": selection.start_us if done.whole.count else None,
             "last_us": selection.end_us - 1 if done.whole.count else None,
-            "checksum": done.whole.hex, "only_rollups_before_us": None,
+            "checksum": done.whole.hex, "only_rollups_before_us": sources.only_rollups_before_us,
         }  # fmt: skip
     if not isinstance(sources.store, Snapshots):
         raise TypeError(f"{type(sources.store).__name__} gives no copy of its file")

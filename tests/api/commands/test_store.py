@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 from api.command import app
 from api.options import ROOT
 from facility.database import Database
+from facility.store.duckdb import DuckDBStore
+from facility.store.levels import Level, Retention
 
 runner = CliRunner(env={"COLUMNS": "200"})
 DEMO = ROOT / "examples" / "demo"
@@ -156,3 +158,24 @@ def test_a_damaged_backup_is_refused(here):
     assert "Nothing has been changed." in result.stderr
     shutil.rmtree(here / "b")
     assert "there is no such folder" in run("verify", here / "b", code=1).stderr
+
+
+def test_what_is_left_only_as_rollups_is_told(here):
+    day_us = 86_400_000_000
+    with DuckDBStore(here / "data" / "telemetry.duckdb") as store:
+        newest_us = store.size().last_us
+        store.expire(Retention(raw_us=day_us, minute_us=None, quarter_us=None), newest_us + day_us + day_us // 2)
+    left = told("info", "--data", here / "data")
+    assert left["only_rollups_before_us"] is not None
+    assert left["readings"] < 3
+    words = "have been deleted by age: of them the store keeps roll-ups only"
+    assert words in run("info", "--data", here / "data").stderr
+    assert words in run("export", here / "a.csv", "--data", here / "data").stderr
+    assert words in run("copy", here / "data" / "telemetry.duckdb", here / "other.duckdb").stderr
+    made = told("backup", here / "b", "--data", here / "data", "--without-database")
+    assert made["telemetry"]["only_rollups_before_us"] == left["only_rollups_before_us"]
+    # The roll-ups themselves come back from a backup.
+    run("restore", here / "b", "--data", here / "new", "--without-database")
+    with DuckDBStore(here / "new" / "telemetry.duckdb") as store:
+        days = store.rollup(["tx1/load"], Level.DAY, 0, 2**60)["tx1/load"]
+        assert days.count.sum() == 1  # the other reading of that day was impossible
