@@ -7,8 +7,10 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from api.app import create_app
 from api.context import Context
 from api.local_service import LocalService, announced, local_service
 from api.reaching import reached
+from api.routes import store as routes
 from api.security.audit import entries
 from api.service_store import ServiceRefused, ServiceStore
 from api.serving import Server
@@ -180,3 +183,31 @@ def test_a_command_asks_the_service_that_holds_the_file_and_opens_every_other(
         assert found.info()["readings"] == 0
     with pytest.raises(ConfigurationError, match=r"there is no .*absent\.duckdb"), reached(tmp_path, "absent.duckdb"):
         pass
+
+
+def test_a_full_disk_and_a_second_copy_at_once_are_told(
+    client: TestClient, store: TelemetryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(some())
+    monkeypatch.setattr(routes, "_free_bytes", lambda _folder: 1000)
+    answer = client.get("/api/v1/store/snapshot")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "no-room")
+    monkeypatch.undo()
+    with routes._one_at_a_time:
+        answer = client.get("/api/v1/store/snapshot")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
+    assert client.get("/api/v1/store/snapshot").status_code == 200
+
+
+def test_a_copy_that_is_broken_off_is_no_copy(service: ServiceStore, store: TelemetryStore, tmp_path: Path) -> None:
+    store.write(some())
+
+    class Cut(ServiceStore):
+        @contextmanager
+        def _answer(self, *arguments: Any, **more: Any) -> Iterator[Any]:
+            with super()._answer(*arguments, **more) as answer:
+                answer.headers.replace_header("Content-Length", str(10**9))
+                yield answer
+
+    with pytest.raises(StoreUnavailable, match="broke off after"):
+        Cut(service.service).snapshot(tmp_path / "copy.duckdb")
