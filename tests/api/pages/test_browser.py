@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from api.context import Context
 from api.serving import Server
+from collector.quarantine import Rejections
 
 CHROMIUM = os.environ.get("WARDWATT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -117,17 +118,21 @@ def test_one_tap_acknowledges_without_a_script(chromium, address: str, password:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_is_wider_than_its_window_or_breaks_the_content_policy(
-    chromium, address: str, password: str, put, fire, find, language: str
+    chromium, address: str, password: str, put, fire, find, language: str, context: Context
 ) -> None:
     put(zone_icu__pressure=312.0, tx1__winding_temperature_c=122.0)
     number = fire("zone-icu")
     find()
+    found = Rejections()
+    for topic in ("sample/" + "x" * 300, "sample/power-1/tx9/telemetry"):
+        found.add(topic, "unknown-topic", "why", b'{"load": 40}', 12, context.clock())
+    context.quarantine.record(found)
     page = open_session(chromium, address, password, language)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     for path in ("/", "/plant", "/plant/tx1", "/alerts", f"/alerts/{number}", "/tickets", "/tickets/1", "/data",
-                 "/help", "/more"):  # fmt: skip
+                 "/quarantine", "/quarantine/1", "/quarantine/2", "/help", "/more"):  # fmt: skip
         page.goto(address + path)
         for width in (360, 390, 1024, 1440, 1920):
             page.set_viewport_size({"width": width, "height": 800})

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.context import Context
 from api.pages.sources import SIMULATION_SETTING
+from collector.quarantine import Rejections
 from facility.database import write_setting
 from facility.errors import StoreUnavailable
 from facility.names import LANGUAGES
@@ -18,7 +19,7 @@ from facility.names import LANGUAGES
 PLAIN = (
     "/", "/plant", "/plant?system=power", "/plant/tx1", "/plant/tx1?point=winding_temperature_a&range=30d",
     "/plant/zone-icu?point=valve", "/alerts", "/alerts?show=mine", "/alerts?show=cleared", "/alerts?show=advice",
-    "/tickets", "/tickets?show=mine", "/tickets?show=closed", "/tickets/new", "/data", "/help", "/more",
+    "/tickets", "/tickets?show=mine", "/tickets?show=closed", "/tickets/new", "/data", "/quarantine", "/help", "/more",
     "/account/password",
 )  # fmt: skip
 
@@ -65,6 +66,10 @@ def busy(put, put_series, fire, find, context: Context) -> dict[str, int]:
     fire("tx1", "EL-L16/warn", 122.0, subject="winding_temperature")
     alert = fire("zone-icu")
     find()
+    found = Rejections()
+    for topic in ("sample/" + "x" * 300, "sample/power-1/tx9/telemetry"):
+        found.add(topic, "unknown-topic", "why", b'{"load": 40}', 12, context.clock(), facts={"case": "no-pattern"})
+    context.quarantine.record(found)
     find("machine.anomaly", verdict="cannot_tell", cost=None)
     ticket = context.desk.tickets(equipment="zone-icu")[0].id
     closed = context.desk.tickets(equipment="zone-b")[0].id
@@ -82,7 +87,7 @@ def reader(request: pytest.FixtureRequest, operator: TestClient) -> TestClient:
 def paths(busy: dict[str, int]) -> list[str]:
     return [
         *PLAIN, f"/alerts/{busy['alert']}", f"/alerts/{busy['old']}", f"/tickets/{busy['ticket']}",
-        f"/tickets/{busy['closed']}",
+        f"/tickets/{busy['closed']}", "/quarantine/1", "/quarantine/2", "/quarantine?reason=unknown-topic",
     ]  # fmt: skip
 
 
