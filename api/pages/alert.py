@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from analytics.data_health.codes import TROUBLES
 from analytics.records import Alert, Ticket
 from api.pages import times
 from api.pages.marks import Mark, is_acknowledged, priority_words, worst
@@ -28,6 +29,7 @@ from api.pages.wording import (
     affected_by,
     headline,
     limit_of,
+    machine_href,
     machine_name,
     mark_of,
     place_of,
@@ -67,8 +69,8 @@ class AlertPage:
     title: str
     headline: str
     where: str
-    equipment: str
     machine: str
+    machine_href: str
     number: str
     unit: str
     plate: str
@@ -76,6 +78,7 @@ class AlertPage:
     normal: str
     rate: str
     trend: Trend | None
+    history_away: bool
     lines: tuple[Line, ...]
     steps: tuple[StepLine, ...]
     ticket: Ticket | None
@@ -103,6 +106,10 @@ def charted_points(item: Equipment | None, alert: Alert, live: Live) -> tuple[st
     """Return the point that an alert's chart draws: the one furthest gone; empty where there is none to draw."""
     if item is None:
         return ()
+    if alert.limit_id in TROUBLES:
+        # Such a cause names its one point, if it has one: `zone-icu|data.point_silent|pressure`.
+        subject = alert.cause.rpartition("|")[2]
+        return (subject,) if subject in item.points else ()
     return tuple(p for p in telling_points(item, alert, live) if item.points[p].kind != "total_increasing")[:1]
 
 
@@ -131,8 +138,8 @@ def alert_page(
         title=title_of(sources, alert, words),
         headline=headline(sources, alert, live, words),
         where=place_of(sources, alert.equipment, words),
-        equipment=alert.equipment,
         machine=machine_name(sources, alert.equipment, words),
+        machine_href=machine_href(sources, alert.equipment),
         number=text,
         unit=unit,
         plate=plate if alert.resolved_us is None else "",
@@ -140,6 +147,7 @@ def alert_page(
         normal=_normal(item, points, words),
         rate=_rate(item, points, readings, live.now_us, words) if alert.resolved_us is None else "",
         trend=drawn,
+        history_away=readings is None,
         lines=_lines(sources, item, alert, live, words),
         steps=_steps(sources, item, alert, ticket, live.now_us, words),
         ticket=ticket,
@@ -241,6 +249,12 @@ def _lines(sources: Sources, item: Equipment | None, alert: Alert, live: Live, w
         lines.append(Line(words("Since"), f"{since} · {times.age(alert.started_us, now, words)}", True))
     else:
         lines.append(Line(words("Time"), spell_of(sources, alert, now, words), True))
+    if alert.limit_id in TROUBLES:
+        # The title is short; what is behind the gateway, and what it usually is, stand here.
+        finding = sources.desk.desk.finding(alert.finding_id)
+        if finding is not None:
+            lines.append(Line(words("What"), words.either(finding.summary_zh, finding.summary_en), True))
+        lines.append(Line(words("Likely"), words.name(TROUBLES[alert.limit_id].cause)))
     affected = affected_by(sources, alert, words)
     if affected:
         lines.append(Line(words("Affects"), affected, True))

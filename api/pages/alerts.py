@@ -14,6 +14,7 @@ from api.pages.sources import ALARMS, Live, Sources
 from api.pages.wording import (
     affected_by,
     limit_of,
+    machine_href,
     machine_name,
     mark_of,
     money_a_day,
@@ -207,7 +208,7 @@ def _advice_row(sources: Sources, finding: StoredFinding, now_us: int, words: Wo
         detail=since,
         money=number(finding.cost_per_day, 0) if finding.cost_per_day else "",
         money_unit=money_a_day(sources.site, words),
-        href=f"/plant/{finding.equipment}",
+        href=machine_href(sources, finding.equipment),
     )
 
 

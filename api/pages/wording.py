@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from analytics.data_health.codes import TROUBLES
+from analytics.data_health.findings import HEARTBEAT
 from analytics.records import Alert
+from api.health_state import plan_of
 from api.pages import times
 from api.pages.marks import Mark, alert_mark, unknown_mark, zero_mark
 from api.pages.numbers import joined, limit_text
@@ -23,9 +26,19 @@ def what_of(sources: Sources, alert: Alert, words: Words) -> str:
 
 
 def machine_name(sources: Sources, equipment: str, words: Words) -> str:
-    """Return what a machine is called; its id if the site file no longer has it."""
+    """Return what a machine or a gateway is called; its id if the site file no longer has it."""
     item = sources.site.equipment.get(equipment)
-    return words.name(item.name) if item is not None else equipment
+    if item is not None:
+        return words.name(item.name)
+    if equipment == HEARTBEAT:
+        return words("Data collection")
+    gateway = next((g for g in plan_of(sources.site).gateways if g.id == equipment), None)
+    return words.name(gateway.name) if gateway is not None else equipment
+
+
+def machine_href(sources: Sources, equipment: str) -> str:
+    """Return the page of a machine; gateways and our own side stand on the page of data health."""
+    return f"/plant/{equipment}" if equipment in sources.site.equipment else "/data"
 
 
 def money_a_day(site: Site, words: Words) -> str:
@@ -44,8 +57,8 @@ def without_machine(text: str, machine: str) -> str:
 
 def title_of(sources: Sources, alert: Alert, words: Words) -> str:
     """Return machine and what is wrong with it, without the value, which stands beside it and moves."""
-    if alert.equipment not in sources.site.equipment:
-        return words.either(alert.title_zh, alert.title_en)  # a gateway, or no longer in the site file
+    if alert.limit_id in TROUBLES:
+        return words.either(alert.title_zh, alert.title_en)  # trouble with data: no limit has a name for it
     machine, what = machine_name(sources, alert.equipment, words), what_of(sources, alert, words)
     if machine in what:
         return what

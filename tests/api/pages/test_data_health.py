@@ -7,10 +7,14 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
+from analytics.data_health import DataHealth
+from api.context import Context
 from api.pages.data_health import data_page
 from api.pages.data_state import paged
 from api.pages.sources import Sources
 from api.pages.words import words_of
+from facility.readings import ReadingBatch
+from tests.api.conftest import Clock
 
 EN = words_of("en")
 
@@ -109,3 +113,24 @@ def test_a_broker_that_is_away_needs_a_look(sources: Sources) -> None:
     away = replace(sources, context=replace(sources.context, collector=Away))
     broker = next(f for f in page_of(away).figures if f.name == "Broker")
     assert (broker.text, broker.note, broker.bad) == ("not connected", "no answer from 127.0.0.1:1883", True)
+
+
+def test_the_alert_of_a_silent_gateway_says_what_is_behind_it_and_leads_to_this_page(
+    context: Context, clock: Clock, operator: TestClient
+) -> None:
+    watch = DataHealth(context.site, context.store, context.desk, clock)
+    for step in range(40):
+        clock.pass_s(5)
+        table = context.site.points
+        heard = ["tx1/winding_temperature_a", *(["zone-icu/pressure", "zone-b/pressure"] if step < 15 else [])]
+        index = [table.index[key] for key in heard]
+        watch(ReadingBatch.of(table, index, [clock()] * len(index), [50.0] * len(index)))
+        watch.look()
+    (alert,) = context.desk.open_alerts()
+    assert (alert.priority, alert.limit_id) == ("P1", "data.gateway_silent")
+    text = operator.get(f"/alerts/{alert.id}").text
+    assert "Gateway of Oxygen station is silent: 6 machines, 2 points, 1 room without readings." in text
+    assert "gateway without power, hung, or cut off from the network" in text
+    assert 'href="/data"' in text
+    assert "/plant/room:" not in text
+    assert operator.get("/alerts").status_code == operator.get("/tickets").status_code == 200
