@@ -21,6 +21,7 @@ from facility.readings import PointAddress, ReadingBatch, Series
 from facility.store.contract import PointsRefused, StoreSize
 
 _ANSWER_S: Final = 600.0  # a copy of a large file, or a count while it is compacted, takes its time
+_GREETING_S: Final = 10.0
 _PART_BYTES: Final = 1 << 20
 
 
@@ -42,13 +43,15 @@ class ServiceStore:
 
     def running(self) -> bool:
         """Return whether the service answers and takes this run's key; a file left by a killed service says no."""
+        nothing = json.dumps({"keys": [], "start_us": 0, "end_us": 1}).encode()
         try:
-            self.info()
+            with self._answer("POST", "/count", nothing, "application/json", timeout_s=_GREETING_S):
+                return True
         except ServiceRefused:
             return False
         except StoreUnavailable as error:
+            # One that is busy is there, as is one whose store is away; nobody listens where no connection is made.
             return not isinstance(error.__cause__, ConnectionError)
-        return True
 
     def info(self) -> dict[str, Any]:
         """Return what the store is and holds; see `api.store_info.info_of`."""
@@ -125,10 +128,10 @@ class ServiceStore:
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, body: bytes | None = None, media_type: str = ""
+        self, method: str, path: str, body: bytes | None = None, media_type: str = "", *, timeout_s: float = _ANSWER_S
     ) -> Iterator[http.client.HTTPResponse]:
         place = urlsplit(self.service.url)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=_ANSWER_S)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=timeout_s)
         headers = {"Authorization": f"Bearer {self.service.key}", "Connection": "close"}
         if body is not None:
             headers["Content-Type"] = media_type
