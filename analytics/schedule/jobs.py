@@ -124,7 +124,11 @@ class Jobs:
         self._try("the deletion of old readings", self._expire)
 
     def _expire(self) -> None:
-        gone = self._store.expire(self._site.retention, self._clock())
+        # A clock that has jumped ahead must not make everything old: nothing ages beyond the newest reading.
+        newest_us = max((newest.time_us for newest in self._store.latest().values()), default=None)
+        if newest_us is None:
+            return
+        gone = self._store.expire(self._site.retention, min(self._clock(), newest_us))
         rollups = {level.value: rows for level, rows in gone.rollups.items() if rows}
         log.info("old readings deleted", extra={"readings": gone.readings, "rollups": rollups})
 

@@ -62,6 +62,15 @@ def test_readings_older_than_the_site_keeps_them_go_and_their_roll_ups_stay(
         assert store.rollup(["p1/flow"], Level.DAY, old_us - day_us, NOW)["p1/flow"].mean.tolist() == [3.0, 4.0]
 
 
+def test_a_clock_that_has_jumped_ahead_deletes_nothing(site: Site, tmp_path: Path, database: Database) -> None:
+    with DuckDBStore(tmp_path / "t.duckdb") as store:
+        index = site.points.index["p1/flow"]
+        store.write(ReadingBatch.of(site.points, [index, index], [NOW - 86_400 * S, NOW], [3.0, 4.0]))
+        ahead_us = NOW + 10 * 365 * 86_400 * S
+        Jobs(site, store, Desk(database, site, lambda: NOW), database, lambda: ahead_us).expire()
+        assert store.size().readings == 2
+
+
 class AwayStore:
     """A store that cannot be reached for a while."""
 
