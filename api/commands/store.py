@@ -71,7 +71,7 @@ def info(data: DataOption = DEFAULT_DATA, store: StoreOption = None, as_json: Js
     from api.reaching import reached
 
     with told(), reached(data, store) as found:
-        _say(found, as_json)
+        _say(found)
         facts = found.info()
     if as_json:
         print_json(facts | {"way": found.way})
@@ -86,7 +86,7 @@ def info(data: DataOption = DEFAULT_DATA, store: StoreOption = None, as_json: Js
         table.add_row("from", _moment(facts["first_us"]))
         table.add_row("to", _moment(facts["last_us"]))
     for level in facts["levels"]:
-        if level["level"] != "raw":
+        if level["level"] != "raw" and (level["rows"] is not None or level["kept_from_us"] is not None):
             rows = "" if level["rows"] is None else f"{level['rows']:,} stored steps"
             since = f", from {_moment(level['kept_from_us'])}" if level["kept_from_us"] is not None else ""
             table.add_row(f"roll-ups of {level['level']}", f"{rows}{since}".lstrip(", "))
@@ -104,7 +104,7 @@ def compact(data: DataOption = DEFAULT_DATA, store: StoreOption = None, as_json:
     from facility.store.duckdb import DuckDBStore
 
     with told(), reached(data, store, write=True) as found:
-        _say(found, as_json)
+        _say(found)
         with progress_bar() as bar:
             bar.add_task("Compacting", total=None)
             if isinstance(found.store, ServiceStore):
@@ -155,10 +155,9 @@ def copy(
                 origin=f"copy of {without_secret(source)}",
             )
         )  # fmt: skip
-        _say(here, as_json)
-        _say(there, as_json)
-        if not as_json:
-            _tell_rollups(here.info())
+        _say(here)
+        _say(there)
+        _tell_rollups(here.info())
         chosen = select(here.store, points or (), _time(from_, clock), _time(until, clock))
         if loaded is not None:
             known = {address.key: address for address in loaded.points.addresses}
@@ -224,9 +223,8 @@ def export(
         if file.exists() and not force:
             raise ValueError(f"{file} is there already; name another file, or say --force")
         with reached(data, store) as found:
-            _say(found, as_json)
-            if not as_json:
-                _tell_rollups(found.info())
+            _say(found)
+            _tell_rollups(found.info())
             chosen = select(found.store, points or (), _time(from_, clock), _time(until, clock))
             with _counted() as progress:
                 done = export_readings(found.store, chosen, file, wanted, clock, progress)
@@ -296,7 +294,7 @@ def import_(
         with reached(
             data, store, write=True, make=store is not None, origin=f"import of {', '.join(f.name for f in files)}"
         ) as found:
-            _say(found, as_json)
+            _say(found)
             for origin in origins:
                 with _side_file(origin.path, sides) as on_bad, _shared(f"Importing {origin.path.name}") as progress:
                     one = load(origin, found.store.write, on_bad, progress)
@@ -392,10 +390,10 @@ def backup(
                 f"there is no {data / 'wardwatt.db'}; name the service's data folder with --data, or say "
                 "--without-database"
             )
-        if site is None and not as_json:
+        if site is None:
             stderr.print("The site file is left out; name it with --site to have it in the backup.")
         with reached(data, store, write=True) as found, stages() as progress:
-            _say(found, as_json)
+            _say(found)
             facts = found.info()
             sources = Sources(
                 store=found.store,
@@ -415,9 +413,9 @@ def backup(
                 quick=quick,
                 progress=progress,
             )
-    if facts["keeper"] == "influxdb" and not as_json:
+    if facts["keeper"] == "influxdb":
         _tell_rollups(facts)
-    if waiting and not as_json:
+    if waiting:
         stderr.print(
             f"{waiting:,} readings wait in the spool for the store and are not in this backup; take another one when "
             "the store is back."
@@ -516,7 +514,7 @@ def verify(
                 _print_manifest(Path(what), manifest, "Sound:")
             return
         with reached(data, store) as found, _counted() as progress_of:
-            _say(found, as_json)
+            _say(found)
             chosen = select(found.store)
             expected = counts_of(found.store, chosen)
             read = fingerprints(found.store, chosen, progress_of)
@@ -569,9 +567,8 @@ def _tell_rollups(facts: dict[str, Any]) -> None:
         )
 
 
-def _say(found: Reached, as_json: bool) -> None:
-    if not as_json:
-        stderr.print(found.way, markup=False)
+def _say(found: Reached) -> None:
+    stderr.print(found.way, markup=False)
 
 
 def _moment(time_us: int) -> str:
