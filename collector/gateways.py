@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from collector.decode import Draft
 from collector.mapping import TopicMap
-from facility.site_gateways import gateway_of
 from facility.readings import HISTORICAL
 from facility.site import Site
+from facility.site_gateways import gateway_of
 
 _US: Final = 1_000_000
 # Of a draft only its end is looked at: what stands there has just arrived, and the cost stays the same.
