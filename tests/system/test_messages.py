@@ -80,7 +80,7 @@ def test_what_cannot_be_understood_is_kept_with_its_reason_and_nothing_else_is_l
     assert sum(e["count"] for e in kept.values()) == 6
     assert all(e["detail"] for e in kept.values())
     with closing(service.browser()) as browser:
-        page = browser.get("/data").text
+        page = browser.get("/quarantine").text
     assert "nowhere" in page
 
 
