@@ -100,6 +100,10 @@ def reason_words(reason: str, words: Words) -> tuple[str, str]:
             words("A Sparkplug message that the broker had kept"),
             words("Let the gateway publish without retain."),
         ),
+        "refused-by-store": (
+            words("Refused by the store"),
+            words("Another program writes this point in its own way: give Wardwatt a database of its own."),
+        ),
         "internal-fault": (
             words("Wardwatt could not process it"),
             words("Keep the payload and report it with the service's log: this is a fault of ours."),
