@@ -48,7 +48,7 @@ _NEVER_AFTER_US: Final = 3600 * _US
 _EXAM_EVERY_US: Final = 3600 * _US
 _VITAL_EXAM_US: Final = 900 * _US
 _EXAM_TURN_US: Final = 1_000_000
-_CLOCKS_EVERY_US: Final = 300 * _US
+_CLOCKS_EVERY_US: Final = 60 * _US
 # The same fault is told anew (its figures move on) no more often than this.
 _AGAIN_US: Final = 600 * _US
 _DEAF_AFTER_US: Final = 90 * _US
