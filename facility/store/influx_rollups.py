@@ -178,9 +178,13 @@ class RollupReader:
             extent = self._reader.extent(points.all_entries, start_us - HOLD_US, end_us)
             if extent is None:
                 extent = start_us, start_us
-            # A state that was noted when older readings went holds in the first hour.
-            if start_us - HOLD_US >= whole_us or extent[0] > start_us + HOLD_US:
-                start_us = max(start_us, steps.floor(level, max(extent[0], FIRST_US)))
+            first_us = max(start_us, steps.floor(level, max(extent[0], FIRST_US)))
+            seeded_us = steps.ceil(level, whole_us + HOLD_US) if start_us - HOLD_US < whole_us else start_us
+            if start_us < seeded_us < first_us:
+                # A state that was noted when older readings went holds in the first hour, far before the first reading.
+                yield from self.readings(points, level, start_us, min(seeded_us, end_us), whole_us, steps)
+            if seeded_us < first_us:
+                start_us = first_us
             end_us = min(end_us, steps.end(level, min(extent[1] + HOLD_US, LAST_US)))
         for first in range(0, len(points.keys), _POINTS_A_LOT):
             ids = range(first, min(first + _POINTS_A_LOT, len(points.keys)))

@@ -294,6 +294,16 @@ def test_each_level_goes_by_its_own_age_and_says_how_much_went(store: TelemetryS
     assert int(sums.count.sum()) == 30 * 24
 
 
+def test_a_state_from_before_what_is_kept_is_still_in_force_after_it(store: TelemetryStore) -> None:
+    rows = [(RUNNING, T0 + DAY_US - 30 * MINUTE_US, 1.0), (RUNNING, T0 + DAY_US + 20 * HOUR_US, 0.0)]
+    naive, batch = NaiveStore(), readings(*rows)
+    store.write(batch)
+    naive.write(batch)
+    store.expire(Retention(DAY_US, None, None, None, None), T0 + 2 * DAY_US)
+    assert store.levels()[0].kept_from_us == T0 + DAY_US
+    check_all(store, naive)
+
+
 def test_what_nothing_is_too_old_for_is_kept(store: TelemetryStore) -> None:
     store.write(readings((POWER, T0, 1.0)))
     assert store.expire(Retention.for_ever(), T0 + 10_000 * DAY_US).readings == 0
