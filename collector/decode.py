@@ -123,9 +123,11 @@ class Decoder:
         plan = self.topics.resolve(topic)
         if plan is None:
             return
+        if isinstance(plan, PayloadRejected):
+            # Not raised: the map keeps it, and a raised error keeps alive all that was on the way to it.
+            self._refuse(plan, topic, None, payload, arrival_us, mid, dup, retained)
+            return
         try:
-            if plan.__class__ is not Plan:
-                raise plan if isinstance(plan, PayloadRejected) else TypeError(plan)
             if len(payload) > self._max_payload:
                 raise _too_large(len(payload), self._max_payload)
             if plan.format == "json":
@@ -133,14 +135,19 @@ class Decoder:
             else:
                 self._plain(plan, payload, arrival_us, mid, dup, retained)
         except PayloadRejected as error:
-            gateway = plan.gateway if isinstance(plan, Plan) else None
-            if mid:
-                # It may be decoded again one day: then its time is when it first arrived.
-                arrival_us = self._ledger.arrival(mid, topic, payload, arrival_us, dup)
-            draft.rejections.add(
-                topic, error.reason, error.detail, payload, len(payload), arrival_us, gateway, facts=error.facts,
-                retained=retained,
-            )  # fmt: skip
+            self._refuse(error, topic, plan.gateway, payload, arrival_us, mid, dup, retained)
+
+    def _refuse(
+        self, error: PayloadRejected, topic: str, gateway: str | None, payload: bytes, arrival_us: int, mid: int,
+        dup: bool, retained: bool,
+    ) -> None:  # fmt: skip
+        if mid:
+            # It may be decoded again one day: then its time is when it first arrived.
+            arrival_us = self._ledger.arrival(mid, topic, payload, arrival_us, dup)
+        self.draft.rejections.add(
+            topic, error.reason, error.detail, payload, len(payload), arrival_us, gateway, facts=error.facts,
+            retained=retained,
+        )  # fmt: skip
 
     def _json(self, plan: Plan, payload: bytes, arrival_us: int, mid: int, dup: bool, retained: bool) -> None:
         draft = self.draft

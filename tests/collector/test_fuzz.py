@@ -9,6 +9,7 @@ import pytest
 from collector.arrivals import ArrivalLedger
 from collector.decode import SPARKPLUG_TOPICS, Decoder
 from collector.mapping import TopicMap
+from facility.errors import PayloadRejected
 from facility.site_file import load_site
 from tests.collector import hostile
 
@@ -50,3 +51,13 @@ def test_each_hostile_message_is_decoded_or_refused(topics, seed):
         draft = decoder.take()
         batch = draft.batch(topics)
         assert len(batch) or len(draft.rejections) or says_nothing(payload), (topic, payload[:200])
+
+
+def test_a_refused_topic_keeps_no_message_alive(topics):
+    decoder = Decoder(topics, ArrivalLedger(None), 1024 * 1024)
+    for mid in (1, 2):
+        decoder.add("fuzz/power-1/nobody/telemetry", b"1", NOW_US, mid, False, False)
+    refusal = topics.resolve("fuzz/power-1/nobody/telemetry")
+    assert isinstance(refusal, PayloadRejected)
+    # The refusal is kept for the topic's next message; through its traceback it would keep whole batches.
+    assert refusal.__traceback__ is None
