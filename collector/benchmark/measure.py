@@ -108,7 +108,7 @@ class _Bench:
             done = list(pool.map(collect, names, stores))
         for one in names:
             receivers.close_session(self._port, one)
-        opened = [open_store(store, **({} if url else {"read_only": True})) for store in dict.fromkeys(stores)]
+        opened = [open_store(store, read_only=url is None) for store in dict.fromkeys(stores)]
         lost, duplicated = load.compare(opened, self._messages, turn)
         for store in opened:
             store.close()
