@@ -30,7 +30,8 @@ def health_state(context: Context) -> HealthState:
     if state is not None:
         return state
     board = context.live.snapshot()
-    return state_of_readings(plan_of(context.site), board.time_us, board.value, context.clock())
+    heard_us = np.maximum(board.time_us, board.held_us)
+    return state_of_readings(plan_of(context.site), heard_us, board.value, context.clock())
 
 
 def count_machines(state: HealthState) -> dict[str, int]:

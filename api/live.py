@@ -102,6 +102,8 @@ class Snapshot:
     quality : (points,) uint8
     offline_us : (points,) int64
         Since when the point's device has told that it has no value; 0 where it has told nothing of the kind. [µs]
+    held_us : (points,) int64
+        Until when the value of a point that reports by exception is known to hold; 0 where nobody vouches for it. [µs]
     """
 
     revision: int
@@ -109,13 +111,25 @@ class Snapshot:
     value: NDArray[np.float64]
     quality: NDArray[np.uint8]
     offline_us: NDArray[np.int64]
+    held_us: NDArray[np.int64]
 
 
 class LiveBoard:
-    """A sink that keeps the newest reading of each point of one table."""
+    """
+    A sink that keeps the newest reading of each point of one table.
 
-    def __init__(self, table: PointTable, clock: Callable[[], int] = now_us) -> None:
+    Parameters
+    ----------
+    table : the site's points
+    clock : the time now [µs]
+    held : until when the last value of each point is known to hold, see `facility.liveness`; None: of none it is known
+    """
+
+    def __init__(
+        self, table: PointTable, clock: Callable[[], int] = now_us, held: Callable[[], NDArray[np.int64]] | None = None
+    ) -> None:
         self.table = table
+        self._held = held if held is not None else lambda: np.zeros(len(table), dtype=np.int64)
         self._clock = clock
         self.bell = Bell()
         self._lock = threading.Lock()
@@ -211,10 +225,12 @@ class LiveBoard:
 
     def snapshot(self) -> Snapshot:
         """Return a copy of everything, taken at one instant."""
+        held = self._held()
         with self._lock:
             return Snapshot(
-                self._revision, self._time_us.copy(), self._value.copy(), self._quality.copy(), self._offline_us.copy()
-            )
+                self._revision, self._time_us.copy(), self._value.copy(), self._quality.copy(),
+                self._offline_us.copy(), np.where(self._time_us > 0, held, 0),
+            )  # fmt: skip
 
     def latest(self, key: str) -> Latest | None:
         """Return the newest reading of `equipment/point`; None if there is no such point or nothing was read yet."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.data_health import DataHealth, Listening
 from analytics.desk import Desk
@@ -30,11 +31,11 @@ from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.replay import Replays
 from collector.service import Collector, expected_sessions, session_name
-from collector.sparkplug.births import Births, offline_points
-from collector.sparkplug.host import SparkplugHost
+from collector.sparkplug.births import Births, living_points, offline_points
 from collector.watch import Watch
 from facility.database import Database
 from facility.errors import ConfigurationError, Problem, StoreUnavailable
+from facility.liveness import NOBODY, Liveness
 from facility.readings import ReadingBatch, StaleNotice
 from facility.reserve import Reserve
 from facility.site import Site
@@ -49,6 +50,7 @@ log = logging.getLogger(__name__)
 
 EMBEDDED_PORT: Final = 1883
 _LOOK_S: Final = 2.0
+_SPOKEN_US: Final = 300 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Service:
         self.watch: Watch | None = None
         self.replays: Replays | None = None
         self.site_read_us: int | None = None
+        self._living_by_record = NOBODY  # where other processes collect and judge
         self._closing = ExitStack()
         self.site: Site
         self.store: TelemetryStore
@@ -151,10 +154,13 @@ class Service:
             raise
 
     def _start(self) -> None:
-        self.board = LiveBoard(self.site.points, self.clock)
+        self.liveness = Liveness(self.site, self.clock, self._living)
+        self.board = LiveBoard(self.site.points, self.clock, self.liveness.held_us)
         self.board.seed(newest(self.store))
         # A collector that neither judges nor shows has nobody to tell.
-        sinks: list[Callable[[ReadingBatch], None]] = [self.board] if self.roles.judge or self.roles.serve else []
+        sinks: list[Callable[[ReadingBatch], None]] = []
+        if self.roles.judge or self.roles.serve:
+            sinks = [self.liveness, self.board]
         stale: list[Callable[[StaleNotice], None]] = [self.board.mark_stale]
         if self.roles.judge:
             self.health = DataHealth(
@@ -165,6 +171,7 @@ class Service:
                 heard=newest(self.store),
                 listening=self._listening,
                 gateways=self._gateway_times,
+                vouched=self.liveness.heard_us,
             )
             feed = self._start_judging()
             sinks += [lambda batch: feed(batch.as_seen(self.clock())), self.health]
@@ -181,8 +188,9 @@ class Service:
         # State is right after a restart: what was firing stays firing, what held goes on holding.
         first = rules.resume(remembered(self.store), self.desk.open_tiers(), self.clock())
         feed = LiveFeed(
-            rules, self.desk.take_events, (self.store.write, self.board), self.clock, first, self.board.mark_stale
-        )
+            rules, self.desk.take_events, (self.store.write, self.board), self.clock, first, self.board.mark_stale,
+            self.liveness.held_us,
+        )  # fmt: skip
         feed.start()
         self._closing.callback(feed.stop)
         jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock, self.health)
@@ -231,12 +239,8 @@ class Service:
         self._closing.callback(self.replays.stop)
 
     def _check_share(self) -> None:
-        wrong = ""
         if self.options.broker is None:
             wrong = "the broker inside is this process's alone; name the broker that the members share with --broker"
-        elif SparkplugHost.needed(TopicMap(self.site)):
-            wrong = "Sparkplug numbers the messages of a node, so that one process must get them all; leave --share out"
-        if wrong:
             raise ConfigurationError([Problem("", 0, "--share", wrong)])
 
     def _start_watching(
@@ -282,6 +286,13 @@ class Service:
             return Listening(False, status.detail)
         return Listening(False, status.last_error, "data.not_stored")
 
+    def _living(self) -> NDArray[np.int32]:
+        if self.collector is not None:
+            return self.collector.living()
+        if self.watch is not None:
+            return self.watch.living()
+        return self._living_by_record
+
     def _gateway_times(self) -> Mapping[str, GatewayTimes]:
         return self.collector.gateways() if self.collector is not None else {}
 
@@ -294,6 +305,7 @@ class Service:
                 try:
                     self.board.seed(self.store.latest())
                     self.board.replace_stale(self._offline())
+                    self._look_who_lives()
                 except StoreUnavailable as error:
                     log.warning("the newest values cannot be read", extra={"why": str(error)})
 
@@ -301,6 +313,13 @@ class Service:
         thread.start()
         self._closing.callback(thread.join)
         self._closing.callback(ended.set)
+
+    def _look_who_lives(self) -> None:
+        heard_us = self.board.snapshot().time_us
+        self.liveness.seed(heard_us)
+        # While nothing at all comes, nobody would tell us of a death either.
+        spoken = self.clock() - int(heard_us.max(initial=0)) < _SPOKEN_US
+        self._living_by_record = living_points(self.site, Births(self.database)) if spoken else NOBODY
 
     def _offline(self) -> Iterable[StaleNotice]:
         """Return what gateways have told of points that are offline, derived points included."""

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from collector.arrivals import ArrivalLedger
 from collector.broker import BrokerAddress
@@ -31,6 +32,7 @@ from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.sparkplug.births import Births
 from collector.sparkplug.host import SparkplugHost
+from collector.sparkplug.living import Living
 from collector.sparkplug.presence import Presence
 from collector.sparkplug.sequence_file import SequenceFile
 from collector.watch import Watch
@@ -215,6 +217,7 @@ class Collector:
             max_payload=self._settings.max_payload, settings=self._settings.link,
         )  # fmt: skip
         self._watch: Watch | None = None
+        self._living = Living()
         self._yardstick = _Yardstick(0)
         self._link = Link(
             broker,
@@ -310,6 +313,13 @@ class Collector:
         """Return how late each gateway's messages were by its own clock, lately; from any thread."""
         return self._gateways.times()
 
+    def living(self) -> NDArray[np.int32]:
+        """Return the points whose devices say that they live, so that their last values hold; from any thread."""
+        watch = self._watch
+        if watch is not None:
+            return watch.living()  # our own connection does not read while there is no room
+        return self._living.of(self._link)
+
     # In the link's thread ----------------------------------------------------------------------------------------
 
     def _on_message(self, topic: str, payload: bytes, mid: int, dup: bool, retained: bool) -> None:
@@ -351,6 +361,7 @@ class Collector:
         if self._sparkplug is not None and time.monotonic() - self._ticked_s >= _TICK_S:
             self._ticked_s = time.monotonic()
             self._sparkplug.tick(draft, self._clock())
+            self._living.note(self._sparkplug)
         if not draft.messages or not self._idle:
             return
         few = draft.messages < _PROMPT_MESSAGES and not self._stopping.is_set()

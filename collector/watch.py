@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from collector.arrivals import ArrivalLedger
 from collector.broker import BrokerAddress
 from collector.decode import Decoder, Draft
@@ -19,6 +22,7 @@ from collector.link import Link, LinkSettings, LinkState
 from collector.mapping import TopicMap
 from collector.sparkplug.births import Births
 from collector.sparkplug.host import SparkplugHost
+from collector.sparkplug.living import Living
 from facility.readings import ReadingBatch, StaleNotice
 from facility.site import Site
 
@@ -70,6 +74,7 @@ class Watch:
         self._decoder = Decoder(self._topics, ArrivalLedger(None), max_payload, self._sparkplug)
         self._hears_from_us: int | None = None
         self._ticked_s = 0.0
+        self._living = Living()
         self.received = 0
         self._link = Link(
             broker,
@@ -110,6 +115,10 @@ class Watch:
         since = self._hears_from_us
         return self._link.state == "connected" and since is not None and at_us >= since
 
+    def living(self) -> NDArray[np.int32]:
+        """Return the points whose devices say that they live, so that their last values hold; from any thread."""
+        return self._living.of(self._link)
+
     # In the connection's thread
 
     def _on_connected(self) -> None:
@@ -131,6 +140,7 @@ class Watch:
         if self._sparkplug is not None and time.monotonic() - self._ticked_s >= _TICK_S:
             self._ticked_s = time.monotonic()
             self._sparkplug.tick(draft, self._clock())
+            self._living.note(self._sparkplug)
         if draft.messages:
             self._tell_of(self._decoder.take())
 

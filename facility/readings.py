@@ -245,12 +245,14 @@ class Latest:
     The newest reading of one point.
 
     `offline_us` is since when the device has told that there is no newer one; None: it has told nothing of the kind.
+    `held_us` is until when a value that is sent only on change is known to hold; 0: nobody vouches for it.
     """
 
     time_us: int
     value: float
     quality: int
     offline_us: int | None = None
+    held_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

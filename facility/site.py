@@ -216,6 +216,8 @@ class Telemetry:
     points : how each point is found; without a profile every measured point of the class is here
     where : what tells its values from those of other machines on the topic
     ignore : keys that are meant to be left out; `*` stands for all that are not mapped
+    alive_s : it sends a value only when that changes, and its last values hold for so long after it was heard; None: it
+        reports regularly
     """
 
     topic: str
@@ -225,6 +227,7 @@ class Telemetry:
     points: Mapping[str, PointMapping]
     where: Where | None = None
     ignore: frozenset[str] = frozenset()
+    alive_s: float | None = None
 
     def topic_of(self, mapping: PointMapping) -> str:
         """Return the topic on which a point's value comes."""
@@ -321,6 +324,7 @@ class TopicPattern:
     topic: str
     format: PayloadFormat
     layout: Layout = Layout()
+    alive_s: float | None = None  # as in `Telemetry`
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from facility.documents import read_document, validate
-from facility.equipment_classes import PointSpec, Unit
+from facility.equipment_classes import Duration, PointSpec, Unit
 from facility.errors import ConfigurationError, Problem
 from facility.names import Id, Names
 from facility.site import (
@@ -46,6 +46,11 @@ _SHARED: Final = (
     ("values", "values"), ("quality", "quality"), ("good", "quality"),
 )  # fmt: skip
 _PARTS: Final = ("value", "time", "quality")
+# How long the last values hold after a machine that reports by exception was heard. Sparkplug tells lives and deaths:
+# there it only has to bridge a new connection with its rebirths.
+_ALIVE_S: Final = 300.0
+_SPARKPLUG_ALIVE_S: Final = 60.0
+_LEAST_ALIVE_S: Final = 30.0
 
 Step = str | int
 Told = tuple[tuple[Step, ...], str]  # where below the telemetry, and what is wrong
@@ -169,6 +174,16 @@ class _LayoutFile(_Strict):
     rows: _RowsFile | None = None
     values: Annotated[_PartsFile, BeforeValidator(_parts)] | None = None
     quality: Annotated[_QualityFile, BeforeValidator(_one_quality)] = _QualityFile()
+    reports: Literal["regularly", "on_change"] | None = None
+    alive: Duration | None = None
+
+    @model_validator(mode="after")
+    def _alive_on_change(self) -> _LayoutFile:
+        if self.alive is not None and self.reports == "regularly":
+            raise ValueError("what reports regularly is late by its points' every; take alive: out")
+        if self.alive is not None and self.alive < _LEAST_ALIVE_S:
+            raise ValueError(f"alive: {self.alive:g} s is too short for a network; write {_LEAST_ALIVE_S:g} s or more")
+        return self
 
     @model_validator(mode="after")
     def _only_for_json(self) -> _LayoutFile:
@@ -240,7 +255,7 @@ class PatternFile(_LayoutFile):
 
     def pattern(self) -> TopicPattern:
         """Return it as the site keeps it."""
-        return TopicPattern(self.topic, self.format, layout_of(self))
+        return TopicPattern(self.topic, self.format, layout_of(self), alive_of(self))
 
 
 class ProfileFile(_LayoutFile):
@@ -312,6 +327,14 @@ def layout_of(spec: _LayoutFile) -> Layout:
     )
 
 
+def alive_of(spec: _LayoutFile) -> float | None:
+    """Return for how long last values hold after the machine was heard; None where it reports regularly. [s]"""
+    sparkplug = spec.format == "sparkplug"
+    if spec.reports == "regularly" or not (spec.reports or spec.alive or sparkplug):
+        return None
+    return spec.alive or (_SPARKPLUG_ALIVE_S if sparkplug else _ALIVE_S)
+
+
 def read_telemetry(
     spec: TelemetryFile, points: Mapping[str, PointSpec], filled: Mapping[str, str], class_id: str
 ) -> tuple[Telemetry | None, list[Told]]:
@@ -371,7 +394,8 @@ def read_telemetry(
     if layout.samples is not None:
         layout = replace(layout, samples=fill(layout.samples, ("samples",), told))
     ignore = frozenset(fill(k, ("ignore",), told) for k in (*ready.get("ignore", ()), *spec.ignore))
-    return Telemetry(topic, merged.format, spec.gateway, layout, mappings, where, ignore), told
+    alive_s = alive_of(merged)
+    return Telemetry(topic, merged.format, spec.gateway, layout, mappings, where, ignore, alive_s), told
 
 
 def _without(values: Mapping[str, Any], *names: str) -> dict[str, Any]:

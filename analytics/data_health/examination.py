@@ -7,7 +7,7 @@ Everything comes from the store, so that a restart forgets nothing and a recordi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -130,7 +130,9 @@ def _examine_point(
 ) -> PointExam:
     time_us, value = series.time_us, series.value
     inside = (series.quality & OUT_OF_RANGE) == 0
-    pace = pace_of(time_us)
+    pace, by_exception = pace_of(time_us), bool(plan.alive_us[point])
+    if pace is not None and by_exception:
+        pace = replace(pace, regular=False)
     every_us = int(plan.every_us[point])
     usual_us = max(every_us, pace.usual_us) if pace is not None else every_us
     allowed_us = max(_GAP_INTERVALS * usual_us, _LEAST_GAP_US)
@@ -140,7 +142,7 @@ def _examine_point(
     gaps = gaps_of(time_us, int(time_us[-1]), usual_us, allowed_us if even else DAY_US, deaf_us)
     jumps = time_us[inside][jumps_of(time_us[inside], value[inside], float(plan.max_rate[point]))]
     rest, stuck_after_us, noise, learnt_us = Rests(0, 0), None, float("nan"), 0
-    if plan.gauge[point]:
+    if plan.gauge[point] and not by_exception:  # what is not sent again is not stuck
         whole = rests_of(time_us, value, max(allowed_us, HOUR_US))
         # Only the stretch since the machine was last switched on counts: what stands still does not move.
         running_us = int(np.clip(time_us[-1] - on_since_us, 0, whole.now_us))

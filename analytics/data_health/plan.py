@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.liveness import alive_us
 from facility.site import Equipment, Site
 from facility.site_gateways import Gateway, gateway_of
 
@@ -57,6 +58,8 @@ class HealthPlan:
     measured : (points,) False for what is computed here: that is never late by itself
     gauge : (points,) True for quantities that move by themselves, unlike states and registers
     vital : (points,) a life-safety limit rests on it
+    alive_us : (points,) how long a value that is sent only when it changes holds after its device was heard; 0: it
+        comes regularly [µs]
     max_rate : (points,) fastest possible change in its unit a second, NaN where none is known
     derived : (k,) the computed points that are made of measured ones
     inputs, input_from : what derived[i] is made of: inputs[input_from[i]] up to the next
@@ -73,6 +76,7 @@ class HealthPlan:
     measured: NDArray[np.bool_]
     gauge: NDArray[np.bool_]
     vital: NDArray[np.bool_]
+    alive_us: NDArray[np.int64]
     max_rate: NDArray[np.float64]
     derived: NDArray[np.intp]
     inputs: NDArray[np.intp]
@@ -120,6 +124,7 @@ def make_plan(site: Site) -> HealthPlan:
         measured=np.array([spec.kind != "derived" for spec in specs], dtype=bool),
         gauge=np.array([spec.kind == "gauge" for spec in specs], dtype=bool),
         vital=vital,
+        alive_us=alive_us(site),
         max_rate=np.array([spec.max_rate.a_second if spec.max_rate else np.nan for spec in specs], dtype=np.float64),
         derived=np.array(list(inputs), dtype=np.intp),
         inputs=np.array([p for made_of in inputs.values() for p in made_of], dtype=np.intp),

@@ -53,6 +53,11 @@ class Tracker:
         self.gap_us[0, again] = now_us - self.heard_us[again]
         self.heard_us[spoken] = now_us
 
+    def vouch(self, heard_us: Times) -> None:
+        """Note when the devices of points were heard, (n,), 0: not known. A point that is gone stays gone."""
+        there = (self.heard_us > 0) & ~((self.dead_us > 0) & (self.heard_us <= self.dead_us))
+        self.heard_us = np.where(there, np.maximum(self.heard_us, heard_us), self.heard_us)
+
     def bury(self, point: NDArray[np.integer], at_us: int) -> None:
         """Note that points are known to be silent since `at_us`, until they are heard again."""
         self.dead_us[point] = np.maximum(self.heard_us[point], at_us)

@@ -149,6 +149,7 @@ def state_of_readings(
     """
     judged = np.ones(time_us.shape, dtype=bool)
     allowed = allowed_silence(plan.every_us, plan.every_us, np.zeros_like(plan.every_us), judged)
+    allowed = np.where(plan.alive_us > 0, plan.alive_us, allowed)
     never_dead = np.zeros_like(plan.every_us)
     silence = silence_of(plan, time_us, allowed, judged, never_dead, 0, now_us)
     off = machines_off(plan, value, (time_us > 0) & ~silence.point)
@@ -166,6 +167,8 @@ class DataHealth:
     heard : the newest reading of each point before the start; None: what the store says
     listening : whether readings can reach us now
     gateways : arrivals of each gateway's messages, by the gateway's name
+    vouched : when the device of each point that reports by exception was last heard, see `facility.liveness`; None:
+        nobody knows
     """
 
     def __init__(
@@ -178,7 +181,9 @@ class DataHealth:
         heard: Mapping[str, Latest] | None = None,
         listening: Callable[[], Listening] = lambda: Listening(True),
         gateways: Callable[[], Mapping[str, GatewayTimes]] = dict,
+        vouched: Callable[[], NDArray[np.int64]] | None = None,
     ) -> None:
+        self._vouched = vouched
         self.plan = make_plan(site)
         self._store, self._desk, self._clock = store, desk, clock
         self._listening, self._gateways = listening, gateways
@@ -318,11 +323,15 @@ class DataHealth:
         seen = np.where(faster, np.minimum(self._seen_us, np.maximum(live, self.plan.every_us)), self._seen_us)
         usual = np.where(seen > 0, seen, live)
         allowed = allowed_silence(self.plan.every_us, usual, self._pause_us, self._pause_us == 0)
-        return allowed, usual > 0
+        # What is sent only on change is silent when its device is, however long it has rested before.
+        by_exception = self.plan.alive_us > 0
+        return np.where(by_exception, self.plan.alive_us, allowed), by_exception | (usual > 0)
 
     def _judge_silence(self, now: int) -> Silence:
         allowed, judged = self._paces()
         tracker = self._tracker
+        if self._vouched is not None:
+            tracker.vouch(self._vouched())
         return silence_of(self.plan, tracker.heard_us, allowed, judged, tracker.dead_us, self._since_us, now)
 
     def _is_over(self, told: Finding, heard: NDArray[np.int64]) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analytics.live.rules import LimitEvent, LiveRules
 from facility.errors import StoreUnavailable
@@ -36,6 +37,7 @@ class LiveFeed:
     on_derived : each takes the readings of derived points; one that raises is logged and does not stop the others
     clock : the time now [µs]
     first : events that a restart left over
+    held : until when the last value of each point is known to hold, see `facility.liveness`; None: of none it is known
     on_stale : told which derived points have no value any more, in their turn among the derived readings
     """
 
@@ -47,8 +49,9 @@ class LiveFeed:
         clock: Callable[[], int],
         first: Sequence[LimitEvent] = (),
         on_stale: Callable[[StaleNotice], None] = lambda _notice: None,
+        held: Callable[[], NDArray[np.int64]] | None = None,
     ) -> None:
-        self._on_stale = on_stale
+        self._on_stale, self._held = on_stale, held
         self._rules, self._on_events, self._on_derived, self._clock = rules, on_events, tuple(on_derived), clock
         self._undelivered: list[LimitEvent] = list(first)
         self._waiting: list[ReadingBatch | StaleNotice] = []
@@ -108,6 +111,8 @@ class LiveFeed:
 
     def _judge(self, come: Sequence[ReadingBatch | StaleNotice]) -> None:
         now_us = self._clock()
+        if self._held is not None:
+            self._rules.hold(self._held(), now_us)
         batches: list[ReadingBatch] = []
         for one in come:
             if isinstance(one, ReadingBatch):

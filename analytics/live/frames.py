@@ -74,6 +74,8 @@ class Lane:
         self.value = np.full(shape, np.nan)
         self.time_us = np.full(shape, NEVER, dtype=np.int64)
         self.quality = np.zeros(shape, dtype=np.uint8)
+        # Until when the device of a point that reports by exception vouches for its value, by the machine's clock.
+        self._held_us = np.full(shape, NEVER, dtype=np.int64)
         # The last two intervals between readings: a gateway may send more slowly than the class would have it.
         self._gaps = np.zeros((2, *shape), dtype=np.int64)
         self.clock_us = np.full(shape[0], NEVER, dtype=np.int64)
@@ -83,6 +85,8 @@ class Lane:
         """Return how long a reading of each point of these machines is believed: (slots, len(machine)). [µs]"""
         # One long gap is an outage; only two in a row are the pace of the gateway.
         pace = np.minimum(self._gaps[:, machine].min(axis=0), _MOST_INTERVAL_US)
+        # The pauses of what is sent only on change say nothing about how long it is to be believed.
+        pace = np.where(self.plan.by_exception[machine], 0, pace)
         allowed = _MISSED * np.maximum(self.plan.every_us[machine], pace)
         believed: Times = np.maximum(allowed, _LEAST_FRESH_US).T
         return believed
@@ -149,6 +153,18 @@ class Lane:
             np.arange(machines.shape[0] + 1),
         )  # fmt: skip
 
+    def hold(self, held_us: Times, now_us: int) -> None:
+        """
+        Believe what is known until the device that sends it is no longer known to live.
+
+        Parameters
+        ----------
+        held_us : (machines, slots) until when, by the service's clock; 0: nothing vouches for it [µs]
+        """
+        begun = (self.clock_us > NEVER)[:, None] & (held_us > 0)
+        own = self.clock_us[:, None] + np.minimum(held_us, now_us) - self.arrival_us[:, None]
+        self._held_us = np.where(begun, own, NEVER)
+
     def forget(self, machine: NDArray[np.intp], slot: NDArray[np.intp]) -> None:
         """The devices say that these points have no value any more: nothing is known of them until the next reading."""
         self.value[machine, slot] = np.nan
@@ -173,7 +189,7 @@ class Lane:
         quality: NDArray[np.uint8], block: NDArray[np.intp],
     ) -> Frame:  # fmt: skip
         age = time_us - when
-        believed = (age >= 0) & (age <= self.fresh_for_us(machine))
+        believed = (age >= 0) & (np.minimum(age, time_us - self._held_us[machine].T) <= self.fresh_for_us(machine))
         known = np.where(believed, value, np.nan)
         env = dict(zip(self.plan.slots, known, strict=True))
         env |= {name: rating[machine] for name, rating in self.plan.rating.items()}

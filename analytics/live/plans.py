@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facility.equipment_classes import EquipmentClass, Limit
 from facility.expressions import Condition, Formula, Symbols, compile_condition, compile_formula
+from facility.liveness import alive_for
 from facility.site import Equipment, Site
 
 _US: Final = 1_000_000
@@ -71,6 +72,7 @@ class ClassPlan:
     slots : names of the measured points, in the order in which arrays hold them
     point : (machines, slots) index of each point in the site's table, -1 where a machine lacks it
     every_us : (machines, slots) sampling interval [µs]
+    by_exception : (machines, slots) True where a value is sent only when it changes
     rating : nameplate values by `rating.name`, each (machines,), NaN where not given
     """
 
@@ -79,6 +81,7 @@ class ClassPlan:
     slots: tuple[str, ...]
     point: NDArray[np.int32]
     every_us: NDArray[np.int64]
+    by_exception: NDArray[np.bool_]
     rating: dict[str, NDArray[np.float64]]
     derived: tuple[DerivedPlan, ...]
     limits: tuple[LimitPlan, ...]
@@ -119,6 +122,7 @@ def _plan(site: Site, cls: EquipmentClass, machines: tuple[Equipment, ...]) -> C
         slots=slots,
         point=np.stack([points(s) for s in slots], axis=1) if slots else np.empty((len(machines), 0), dtype=np.int32),
         every_us=(np.array(every, dtype=float).reshape(len(machines), len(slots)) * _US).astype(np.int64),
+        by_exception=np.repeat([[alive_for(site, m) is not None] for m in machines], len(slots), axis=1),
         rating={
             f"rating.{key}": np.array([m.rating.get(key, np.nan) for m in machines])
             for key, spec in cls.spec.rating.items()

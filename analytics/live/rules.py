@@ -192,6 +192,18 @@ class LiveRules:
             events.sort(key=lambda e: e.at_us)
             return events
 
+    def hold(self, held_us: NDArray[np.int64], now_us: int) -> None:
+        """
+        Take until when the last value of each point is known to hold though none is sent: (points,), 0: nobody knows.
+
+        See `facility.liveness`. It holds for what is judged from now on, until the next call.
+        """
+        with self._lock:
+            for rules in self._classes:
+                if rules.plan.by_exception.any():
+                    point = rules.plan.point
+                    rules.live.hold(np.where(point >= 0, held_us[point], 0), now_us)
+
     def tick(self, now_us: int) -> list[LimitEvent]:
         """
         Let time pass without a reading: hold times run out while readings are fresh, and firing limits whose readings

@@ -206,7 +206,9 @@ class Live:
             return None
         s = self.snapshot
         offline_us = int(s.offline_us[index]) or None
-        return Latest(int(s.time_us[index]), float(s.value[index]), int(s.quality[index]), offline_us)
+        return Latest(
+            int(s.time_us[index]), float(s.value[index]), int(s.quality[index]), offline_us, int(s.held_us[index])
+        )
 
     def speaks(self, key: str) -> bool:
         """Return True if a point speaks for now; a computed one does if all that it is made of does."""
@@ -216,7 +218,7 @@ class Live:
     @cached_property
     def fresh(self) -> NDArray[np.bool_]:
         """Return for each point of the table whether its last reading still speaks for now."""
-        time_us = self.snapshot.time_us
+        time_us = np.maximum(self.snapshot.time_us, self.snapshot.held_us)
         fresh: NDArray[np.bool_] = (time_us > 0) & (self.now_us - time_us <= layout_of(self.site).stale_after_us)
         # What a machine that stands still does not compute is not late: it is as fresh as what it is made of.
         return fresh_with_inputs(plan_of(self.site), fresh & (self.snapshot.offline_us == 0))

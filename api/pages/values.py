@@ -133,7 +133,7 @@ def is_stale(spec: PointSpec, reading: Latest, now_us: int) -> bool:
     """
     Return True if the last reading no longer speaks for now: its device says so, or too many have been missed since.
     """
-    return reading.offline_us is not None or now_us - reading.time_us > stale_after_us(spec)
+    return reading.offline_us is not None or now_us - max(reading.time_us, reading.held_us) > stale_after_us(spec)
 
 
 def _pointer(value: float, scale: tuple[float, float]) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
@@ -78,6 +80,25 @@ def offline_points(site: Site, births: Births) -> Sequence[StaleNotice]:
         return ()
     points = {owner: topics.points_of(plan) for owner, plan in plans.items()}
     return notices_of(stale_by(births.load(), points))
+
+
+def living_points(site: Site, births: Births) -> NDArray[np.int32]:
+    """
+    Return the points whose devices were born and have not died, by what gateways said last: for the same processes.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the database cannot be read.
+    """
+    topics = TopicMap(site)
+    alive = {record.owner for record in births.load() if record.died_us is None}
+    found = [
+        topics.points_of(plan)
+        for t, plan in topics.sparkplug_plans().items()
+        if {Owner(t.group, t.node, ""), Owner(t.group, t.node, t.device)} <= alive
+    ]
+    return np.array([point for points in found for point in points], dtype=np.int32)
 
 
 def stale_by(records: Iterable[BirthRecord], points: Mapping[Owner, Sequence[int]]) -> dict[int, Mark]:

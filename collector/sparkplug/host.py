@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from collector.mapping import Plan, TopicMap
 from collector.sparkplug.births import Births, stale_by
 from collector.sparkplug.changes import BirthRecord, Mark, Owner, notices_of
@@ -194,6 +197,16 @@ class SparkplugHost:
         for node in self._nodes.values():
             if node.session.waits:
                 self._carry_out(draft, node, node.session.tick(now_us), now_us)
+
+    def living(self) -> NDArray[np.int32]:
+        """Return the points whose last values hold, since their devices are known to live: indices into the table."""
+        found = [
+            self._points[node.owner(device)]
+            for node in self._nodes.values()
+            for device in node.plans
+            if node.session.vouches_for(device)
+        ]
+        return np.array([point for points in found for point in points], dtype=np.int32)
 
     def connected(self, draft: Draft, now_us: int) -> None:
         """The connection to the broker is new: packet ids of the one before are void, births may have been missed."""

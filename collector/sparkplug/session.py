@@ -157,7 +157,8 @@ class NodeSession:
         self.sure = False
         steps: list[Step] = []
         self._ask(now_us, steps)
-        self._wanted = False  # a node that is not there is not asked again until it is heard
+        # A node that is not there is not asked again until it is heard; one that was asked just before is, later.
+        self._wanted = not steps
         return steps
 
     def ask(self, now_us: int) -> list[Step]:
@@ -201,6 +202,10 @@ class NodeSession:
         """Return whether anything would come of time that passes."""
         doubted = self._doubted_death_us is not None
         return bool(self._early or self._held or self._awaited or self._wanted or doubted)
+
+    def vouches_for(self, device: str) -> bool:
+        """Return whether a device's last values hold: it is born and lives, and nothing can have been missed."""
+        return self.alive is True and self.sure and not self._wanted and device in self.aliases
 
     def give_up(self) -> list[Step]:
         """Hand back all that waits: we stop."""
