@@ -10,6 +10,7 @@ import pytest
 
 from api.options import Options
 from api.runtime import Roles, Service
+from collector.sparkplug.births import Births, living_points
 from facility.site import Site
 
 pytestmark = pytest.mark.system
@@ -52,3 +53,21 @@ def test_a_vanished_gateway_is_seen_at_once_and_after_a_restart(service, edge_no
     edge_node(bd_seq=2)
     eventually(lambda: second.board.latest(VOLTAGE).offline_us is None)
     eventually(lambda: second.board.latest(LOAD).offline_us is None)
+
+
+def test_a_silent_node_that_lives_keeps_its_values_and_a_vanished_one_does_not(service, edge_node, eventually):
+    one = service()
+    eventually(lambda: one.collector.status().connected)
+    edge = edge_node(bd_seq=1)
+    eventually(lambda: one.board.latest(VOLTAGE) is not None)
+    point = one.site.points.index[VOLTAGE]
+    heard = lambda: int(one.liveness.heard_us()[point])  # noqa: E731
+    read_us = one.board.latest(VOLTAGE).time_us
+    eventually(lambda: heard() > read_us + 3_000_000)  # nothing was sent in between
+    assert int(one.board.snapshot().held_us[point]) > read_us + 3_000_000
+    # What processes that only serve pages go by.
+    assert point in living_points(one.site, Births(one.database))
+    edge.vanish()
+    eventually(lambda: one.board.latest(VOLTAGE).offline_us)
+    eventually(lambda: one.collector.living().size == 0)
+    assert living_points(one.site, Births(one.database)).size == 0

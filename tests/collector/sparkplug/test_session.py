@@ -354,3 +354,45 @@ def test_what_waits_when_we_stop_is_handed_back(living):
     living.hear("DDATA", 3)
     living.hear("DDATA", 4, aliases=frozenset({99}))
     assert sorted(names(living.session.give_up())) == ["given up 3", "given up 4"]
+
+
+# --- whose last values hold
+
+
+def test_a_device_vouches_for_its_values_from_its_birth_to_its_death(player):
+    assert not player.session.vouches_for(DEVICE)
+    player.hear("NBIRTH", 0)
+    assert not player.session.vouches_for(DEVICE)
+    player.hear("DBIRTH", 1)
+    player.wait(86_400)
+    assert player.session.vouches_for(DEVICE)
+    player.hear("DDEATH", 2)
+    assert not player.session.vouches_for(DEVICE)
+
+
+def test_a_dead_node_vouches_for_nothing(living):
+    living.hear("NDEATH", bd_seq=None)
+    assert not living.session.vouches_for(DEVICE)
+
+
+def test_after_a_missed_message_the_last_values_do_not_hold_until_a_rebirth(living):
+    living.hear("DDATA", 5)
+    living.wait(3)
+    assert not living.session.vouches_for(DEVICE)
+    living.born()
+    assert living.session.vouches_for(DEVICE)
+
+
+def test_after_a_new_connection_nothing_is_vouched_for_until_the_node_is_heard(living):
+    living.session.connected(living.now)
+    assert not living.session.vouches_for(DEVICE)
+    living.hear("DDATA", 2)
+    assert living.session.vouches_for(DEVICE)
+
+
+def test_a_node_that_was_asked_just_before_our_connection_broke_is_asked_again(living):
+    living.now += 60 * S
+    assert names(living.session.connected(living.now)) == ["ask"]
+    living.now += S
+    assert names(living.session.connected(living.now)) == []
+    assert living.wait(4) == ["ask"]
