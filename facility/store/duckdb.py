@@ -39,7 +39,7 @@ from facility.store.duckdb_file import (
     why_not_done,
 )
 from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
-from facility.store.duckdb_reading import Look, in_writing_order, readings_of
+from facility.store.duckdb_reading import Look, in_writing_order, readings_of, same_keys
 from facility.store.duckdb_rolled import EVER_US, first_step
 from facility.store.duckdb_rollups import DuckDBRollups
 from facility.store.duckdb_runs import (
@@ -313,7 +313,7 @@ class DuckDBStore:
             rows = self._not_yet_cold(cursor, rows)
             cold = self._cold_copy()
             run(cursor, "BEGIN")
-            rows = self._rollups.take_in(cursor, rows, self._book.is_state)
+            self._rollups.take_in(cursor, rows, self._book.is_state)
             number = self._next_run
             if len(rows):
                 run(
@@ -364,21 +364,16 @@ class DuckDBStore:
         Return the readings that the cold part lacks, after deleting from it those that have another value now.
 
         The hot part holds them all until they are moved, so nothing goes missing when this is cut short. A reading
-        that was merely sent again, which is the usual case, costs no rewriting.
+        that was merely sent again, which is the usual case, costs no rewriting. One of a step whose readings have
+        expired is counted in that step already, so it is not rewritten either.
         """
         may_be_there = self._book.cold.late(rows)
         late = rows.take(may_be_there)
         if len(late) == 0:
             return rows
-        there = fetch(
-            cursor,
-            "SELECT nth, cold.value, cold.quality FROM cold JOIN incoming USING (point, time_s, ms, us)",
-            incoming={**cold_columns(late), "nth": np.arange(len(late), dtype=np.int64)},
-        )
-        nth = there["nth"]
-        same = (there["value"].view(np.int64) == late.value[nth].view(np.int64)) & (
-            there["quality"] == late.quality[nth]
-        )
+        nth, value, quality = same_keys(cursor, late)
+        same = (value.view(np.int64) == late.value[nth].view(np.int64)) & (quality == late.quality[nth])
+        same |= late.time_us[nth] < self._rollups.book.closed_us()
         for part in scattered(late.take(np.sort(nth[~same])), self._book.cold.spacing_us()):
             cold = self._cold_copy()
             cold.readings -= np.bincount(part.point, minlength=cold.readings.shape[0])
@@ -454,9 +449,11 @@ class DuckDBStore:
             self._store_before(cuts[None])
         with self._compacting, self._cursor() as cursor:
             for level, cut_us in cuts.items():
-                if cut_us > self._rollups.book.kept(level):
+                if level is not None and cut_us > self._rollups.book.kept(level):
                     self._rollups.keep_from(cursor, level, cut_us)
             if None in cuts:
+                # What has come meanwhile is compared with the readings while these are still there.
+                self._move_hot()
                 # A state from just before may be in force in the first step that is kept.
                 deleted = self._delete_cold(cursor, cuts[None] - HOLD_US)
             rolled = {
@@ -465,7 +462,7 @@ class DuckDBStore:
         return Expired(deleted, rolled)
 
     def _store_before(self, time_us: int) -> None:
-        """Store the roll-ups of all readings before this time."""
+        """Store the roll-ups of all readings before this time, and let them be the truth from then on."""
         more = True
         while more:
             # Let go in between: writers wait when the hot part cannot be moved.
@@ -474,6 +471,9 @@ class DuckDBStore:
                 with self._cursor() as cursor:
                     look = self._glance(cursor)
                     more = self._rollups.sum_up_again(look) or self._rollups.store_all_before(look, time_us)
+                    if not more and time_us > self._rollups.book.kept(None):
+                        # Before a compaction moves late readings whose steps would then never be summed up again.
+                        self._rollups.keep_from(cursor, None, time_us)
                     self._checkpoint(cursor)
 
     def levels(self) -> Sequence[LevelSize]:
@@ -558,49 +558,37 @@ class DuckDBStore:
                 wanted,
             )
             held = run(cursor, f"SELECT point, count(*) FROM cold WHERE {within} GROUP BY point", wanted).fetchall()
-            twice = []
-            if hot["point"].shape[0]:
-                seconds, micros = np.divmod(hot["time_us"], 1_000_000)
-                ms, us = np.divmod(micros.astype(np.int32), 1000)
-                twice = run(
-                    cursor,
-                    "SELECT point, count(*) FROM cold JOIN incoming USING (point, time_s, ms, us) GROUP BY point",
-                    incoming={
-                        "point": hot["point"],
-                        "time_s": seconds,
-                        "ms": ms.astype(np.int16),
-                        "us": us.astype(np.int16),
-                    },
-                ).fetchall()
+            recent = Readings(hot["point"], hot["time_us"], np.empty(0), np.empty(0, dtype=np.uint8))
+            fresh = np.delete(hot["point"], same_keys(cursor, recent)[0])
             run(cursor, "COMMIT")
-        points, fresh = np.unique(hot["point"], return_counts=True)
-        for number, n in [*held, *zip(points.tolist(), fresh.tolist(), strict=True)]:
+        points, new = np.unique(fresh, return_counts=True)
+        for number, n in [*held, *zip(points.tolist(), new.tolist(), strict=True)]:
             counts[keys_of[int(number)]] += int(n)
-        for number, n in twice:
-            counts[keys_of[int(number)]] -= int(n)
         return counts
 
     def size(self) -> StoreSize:
-        """Return how much the keeper holds; waits for a compaction that is under way."""
-        with self._compacting, self._cursor() as cursor:
-            with self._writing:
-                last_seq = self._next_seq - 1
-                newest = self._book.newest.time_us.copy()
-            cold, (hot, _) = self._book.cold, self._hot_rows(cursor, last_seq)
-            late, twice = hot.take(cold.late(hot)), 0
-            if len(late):
-                twice = one(
-                    cursor,
-                    "SELECT count(*) FROM cold JOIN incoming USING (point, time_s, ms, us)",
-                    incoming=cold_columns(late),
-                )
-            holding = newest != NEVER
-            size = self._opened().bytes_at_rest()
-            if not bool(holding.any()):
-                return StoreSize(0, 0, size, None, None)
-            first = min(int(cold.first_us.min()), int(hot.time_us.min()) if len(hot) else NOT_YET)
-            readings = int(cold.readings.sum()) + len(hot) - twice
-            return StoreSize(readings, int(holding.sum()), size, first, int(newest.max()))
+        """Return how much the keeper holds; waits for nobody, whatever else goes on."""
+        with self._cursor() as cursor:
+            run(cursor, "BEGIN")
+            cold = fetch(cursor, "SELECT point, readings, first_us, last_us FROM cold_points")
+            newest = np.full(int(cold["point"].max(initial=-1)) + 1, NEVER)
+            newest[cold["point"]] = cold["last_us"]
+            columns = fetch(cursor, "SELECT point, time_us, value, quality FROM hot")
+            hot = last_write_stands(readings_of(columns))
+            known = hot.point < newest.shape[0]
+            known[known] = hot.time_us[known] <= newest[hot.point[known]]
+            twice = same_keys(cursor, hot.take(known))[0].shape[0]
+            run(cursor, "COMMIT")
+        size, points = self._opened().bytes_at_rest(), np.union1d(cold["point"], hot.point)
+        if points.shape[0] == 0:
+            return StoreSize(0, 0, size, None, None)
+        return StoreSize(
+            int(cold["readings"].sum()) + len(hot) - twice,
+            points.shape[0],
+            size,
+            int(min(cold["first_us"].min(initial=NOT_YET), hot.time_us.min(initial=NOT_YET))),
+            int(max(cold["last_us"].max(initial=NEVER), hot.time_us.max(initial=NEVER))),
+        )
 
     def snapshot(self, target: Path, progress: Callable[[float], None] = lambda _: None) -> None:
         """

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.store.duckdb_reading import SLICE_READINGS, Look, read_hot
+from facility.store.duckdb_reading import SLICE_READINGS, Look, read_hot, same_keys
 from facility.store.duckdb_rolled import EVER_US, NO_STEP, RollBook, first_step, read_steps
 from facility.store.last_write import Readings, last_write_stands
 from facility.store.levels import Level
@@ -161,7 +161,10 @@ def _changed_steps(
     changing = end > opened
     np.minimum.at(lowest, at[changing], first[changing])
     np.maximum.at(highest, at[changing], end[changing])
-    return lowest, highest, late_rows(recent.take(first < opened), level, book)
+    late = recent.take(first < opened)
+    known = np.zeros(len(late), dtype=np.bool_)
+    known[same_keys(look.cursor, late)[0]] = True  # counted already
+    return lowest, highest, late_rows(late.take(~known), level, book)
 
 
 def late_rows(rows: Readings, level: Level, book: RollBook) -> LevelRows:

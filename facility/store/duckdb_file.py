@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facility.errors import ConfigurationError, Problem, StoreHeld, StoreUnavailable
 
 CATALOG: Final = "telemetry"
+BESIDE: Final = "memory.main"  # for tables that a file lacks which may only be read
 # Checkpoints follow each compaction, when the hot part is nearly empty; this size of the log is the safety net.
 AUTO_CHECKPOINT: Final = "256MB"
 Connection = duckdb.DuckDBPyConnection
@@ -116,7 +117,7 @@ class DuckDBFile:
 
     def _another(self) -> Connection:
         connection = self._root.cursor()
-        connection.execute(f"USE {CATALOG}")
+        connection.execute(f"SET search_path = '{CATALOG}.main,{BESIDE}'")
         return connection
 
     def bytes_at_rest(self) -> int:

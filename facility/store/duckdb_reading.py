@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facility.store.duckdb_file import Columns, Connection, fetch, of_points
 from facility.store.duckdb_points import NOT_YET, Sorted
 from facility.store.duckdb_rolled import RollBook
-from facility.store.duckdb_runs import TIME_US
+from facility.store.duckdb_runs import TIME_US, cold_columns
 from facility.store.last_write import Readings, last_write_stands
 
 SLICE_READINGS: Final = 1_000_000  # so many readings of a long question are held at once
@@ -93,6 +93,19 @@ def read_hot(cursor: Connection, ids: NDArray[np.int32], start_us: int, end_us: 
         wanted,
     )
     return in_writing_order(readings_of(recent), recent["seq"])
+
+
+def same_keys(cursor: Connection, rows: Readings) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]]:
+    """Return which of these rows (n,) have a key that the sorted part has, and the value and quality it has there."""
+    if len(rows) == 0:
+        return np.empty(0, dtype=np.int64), np.empty(0), np.empty(0, dtype=np.uint8)
+    columns = {name: column for name, column in cold_columns(rows).items() if name in ("point", "time_s", "ms", "us")}
+    there = fetch(
+        cursor,
+        "SELECT nth, cold.value, cold.quality FROM cold JOIN incoming USING (point, time_s, ms, us)",
+        incoming={**columns, "nth": np.arange(len(rows), dtype=np.int64)},
+    )
+    return there["nth"], there["value"], there["quality"]
 
 
 def readings_of(columns: Columns) -> Readings:

@@ -11,7 +11,7 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.store.duckdb_file import Columns, Connection, fetch, of_points, one, run
+from facility.store.duckdb_file import Columns, Connection, fetch, of_points, run
 from facility.store.duckdb_runs import RunTable, run_order
 from facility.store.duckdb_schema import TABLE_OF
 from facility.store.levels import Level, Steps
@@ -61,6 +61,12 @@ class RollBook:
     def first_open(self, level: Level) -> int:
         """Return the number of the first step of a level whose readings have not expired."""
         return first_step(self.steps, level, self.kept(None))
+
+    def closed_us(self) -> int:
+        """Return before which time a step of some level is never summed up again: its readings have expired. [µs]"""
+        if None not in self.kept_us:
+            return EVER_US[0]
+        return max(int(self.steps.start(level, np.array([self.first_open(level)]))[0]) for level in Level)
 
     def until_of(self, level: Level, ids: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the number of the first step that is not stored, of each of these points, (n,)."""
@@ -202,11 +208,8 @@ def put_steps(cursor: Connection, level: Level, number: int, rows: LevelRows) ->
         [number],
         {name: getattr(ordered, name) for name in ordered.__slots__},
     )
-    list_name = RUN_TABLES[level].list_name
-    if one(cursor, f"SELECT count(*) FROM {list_name} WHERE run = ?", [number]):
-        run(cursor, f"UPDATE {list_name} SET readings = readings + ? WHERE run = ?", [len(rows), number])
-    else:
-        run(cursor, f"INSERT INTO {list_name} VALUES (?, ?)", [number, len(rows)])
+    # Never updated: after an update the engine refuses checkpoints until all questions that were under way have ended.
+    run(cursor, f"INSERT INTO {RUN_TABLES[level].list_name} VALUES (?, ?)", [number, len(rows)])
 
 
 def drop_same(cursor: Connection, level: Level, rows: LevelRows) -> None:

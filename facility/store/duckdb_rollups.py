@@ -84,7 +84,7 @@ class DuckDBRollups:
         book = load_book(cursor, Steps(str(known[0][0]) if known else "UTC"))
         self._merge, self._open_run = None, {}
         for level, table in RUN_TABLES.items():
-            listed = fetch(cursor, f"SELECT run, readings FROM {table.list_name}")
+            listed = fetch(cursor, f"SELECT run, sum(readings)::BIGINT AS readings FROM {table.list_name} GROUP BY run")
             self._runs[level] = dict(zip(listed["run"].tolist(), listed["readings"].tolist(), strict=True))
             self._next_run[level] = max(self._runs[level], default=0) + 1
         self._swap(lambda _: book)
@@ -100,11 +100,12 @@ class DuckDBRollups:
             # Before the change: a question that comes in between does not believe too much.
             self._swap(lambda book: book.with_again(stored))
 
-    def take_in(self, cursor: Connection, rows: Readings, is_state: NDArray[np.bool_]) -> Readings:
+    def take_in(self, cursor: Connection, rows: Readings, is_state: NDArray[np.bool_]) -> None:
         """
-        Note what these readings, sorted and new to the sorted part, change; return those that go there.
+        Note what these readings, sorted and new to the sorted part, change.
 
-        The others are older than what is kept: they are added to the stored steps.
+        Those older than what is kept are added to the stored steps; they go to the sorted part all the same, so that
+        they are known until the next `expire` when they are sent again.
         """
         book = self.book
         changing = np.zeros(len(rows), dtype=np.bool_)
@@ -121,8 +122,6 @@ class DuckDBRollups:
             last = np.append(first[1:], point.shape[0]).astype(np.intp) - 1
             times = zip(begin_us[first].tolist(), end_us[last].tolist(), strict=True)
             self.note_changed(cursor, dict(zip(point[first].tolist(), times, strict=True)))
-        # A state from just before may be in force in the first step that can still be summed up.
-        return rows.take(rows.time_us >= book.kept(None) - HOLD_US)
 
     def _add(self, cursor: Connection, level: Level, late: LevelRows) -> None:
         if len(late):

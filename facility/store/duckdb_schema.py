@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from facility.errors import ConfigurationError, Problem
-from facility.store.duckdb_file import CATALOG, Connection, one
+from facility.store.duckdb_file import BESIDE, CATALOG, Connection, one
 from facility.store.levels import Level
 
 VERSION: Final = 2
@@ -46,7 +46,11 @@ _ROLLUPS: Final = (
 
 
 def prepare(connection: Connection, path: Path, *, read_only: bool) -> None:
-    """Make the tables of an empty file; ConfigurationError if the file holds something else or a later version."""
+    """
+    Make the tables of an empty file, or those that a file of an older version lacks.
+
+    ConfigurationError if the file holds something else or is of a later version.
+    """
     tables = {
         str(name)
         for (name,) in connection.execute(
@@ -69,7 +73,10 @@ def prepare(connection: Connection, path: Path, *, read_only: bool) -> None:
     version = one(connection, "SELECT coalesce(max(version), 0) FROM schema_version")
     if version == 1:
         if read_only:
-            raise _wrong(path, "has tables of version 1; start the service once, which brings them up to date")
+            # Nothing is rolled up, everything is computed from the readings: empty tables beside the file say so.
+            for statement in _ROLLUPS:
+                connection.execute(statement.replace("CREATE TABLE ", f"CREATE TABLE {BESIDE}."))
+            return
         # The roll-ups themselves follow with the next compactions; until then they are computed from the readings.
         connection.execute("BEGIN")
         for statement in (*_ROLLUPS, f"UPDATE schema_version SET version = {VERSION}"):

@@ -22,6 +22,7 @@ from facility.store.influx_address import InfluxAddress, Version, write_path
 T = TypeVar("T")
 Patience = Literal["prompt", "usual", "long"]
 
+_HURRY_S: Final = 1.0
 _CHUNK_ROWS: Final = 20_000
 _BUSY: Final = frozenset({429, 500, 502, 503, 504})
 _MINUS_ZERO: Final = re.compile(rb"(?<=[,\[])-0(?=[,\]])")
@@ -77,6 +78,7 @@ class InfluxLink:
         self.address = address
         self.settings = settings
         self._closing = threading.Event()
+        self._hurrying = False
         self._version: Version | None = None
         self._client: Any = InfluxDBClient(
             url=address.url,
@@ -202,6 +204,10 @@ class InfluxLink:
             )
         return StoreUnavailable(f"{self._place()} refuses a write: {words}")
 
+    def hurry(self) -> None:
+        """Wait no longer than a moment for any answer from now on: the process is ending."""
+        self._hurrying = True
+
     def close(self) -> None:
         """Let go of the connections."""
         self._closing.set()
@@ -242,6 +248,8 @@ class InfluxLink:
 
     def _within(self, answer_s: float) -> tuple[float, float]:
         """Return how long to wait for a connection and for an answer, as the client takes it. [ms]"""
+        if self._hurrying:
+            return min(self.settings.connect_s, _HURRY_S) * 1000, min(answer_s, _HURRY_S) * 1000
         return self.settings.connect_s * 1000, answer_s * 1000
 
     def _why(self, error: Exception) -> StoreUnavailable:

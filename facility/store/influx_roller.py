@@ -29,7 +29,7 @@ from facility.store.rollups import HOLD_US, LevelRows, coarser, roll_up, within
 log = logging.getLogger(__name__)
 
 _REQUEST_ROWS: Final = 20_000
-_END_S: Final = 5.0  # so long is waited for a pass under way
+_END_S: Final = 2.0  # so long is waited for a pass under way
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ class InfluxDBStore:
 
     def close(self) -> None:
         """Let go of the connections; a second call does nothing."""
+        self._database.link.hurry()
         self._roller.stop()
         self._database.close()
 

@@ -41,7 +41,8 @@ class SpooledSettings:
     patience_s : a write that takes longer goes to the spool: live rules must not wait for a keeper that hangs [s]
     first_retry_s, longest_retry_s : pauses between attempts to reach the keeper, doubling [s]
     drain_readings : about so many go to the keeper in one write
-    stop_s : how long `close` goes on draining into a keeper that takes readings [s]
+    stop_s : how long `close` goes on draining into a keeper that takes readings; what is left is drained after the
+        next start. `close` ends `patience_s` later, also if the keeper hangs [s]
     spool : how much disk the spool may take
     """
 
@@ -49,7 +50,7 @@ class SpooledSettings:
     first_retry_s: float = 0.25
     longest_retry_s: float = 10.0
     drain_readings: int = 100_000
-    stop_s: float = 10.0
+    stop_s: float = 5.0
     spool: SpoolSettings = field(default_factory=SpoolSettings)
 
 
@@ -447,7 +448,10 @@ class SpooledStore:
             self._changed.notify_all()
         self._thread.join(self.settings.stop_s + self.settings.patience_s)
         self._spool.close()
-        if self._store is not None:
+        if self._thread.is_alive():
+            # Closing the keeper would hang as well. All that was acknowledged is in the spool or in the keeper's log.
+            log.error("the store hangs in a write and is left as it is; what waits is stored after the next start")
+        elif self._store is not None:
             self._store.close()
 
     def __enter__(self) -> Self:

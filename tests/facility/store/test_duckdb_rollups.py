@@ -8,7 +8,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from facility.errors import ConfigurationError, StoreUnavailable
+from facility.errors import StoreUnavailable
 from facility.readings import PointAddress, PointTable, ReadingBatch
 from facility.store import Level, Retention, duckdb_asking, duckdb_reading, duckdb_rollups
 from facility.store.duckdb import DuckDBStore
@@ -61,8 +61,11 @@ def version_1_file(path: Path) -> NaiveStore:
 def test_a_file_of_version_1_is_brought_up_to_date_and_its_roll_ups_follow(tmp_path: Path) -> None:
     path = tmp_path / "t.duckdb"
     naive = version_1_file(path)
-    with pytest.raises(ConfigurationError, match="version 1; start the service once"):
-        DuckDBStore(path, read_only=True)
+    content = path.read_bytes()
+    with DuckDBStore(path, read_only=True) as store:
+        check_all(store, naive, "UTC")
+        assert [size.rows for size in store.levels()][1:] == [0, 0, 0, 0]
+    assert path.read_bytes() == content
     with DuckDBStore(path, zone=ZONE, settings=STORING) as store:
         check_all(store, naive)
         assert store.levels()[3].rows == 0
@@ -223,3 +226,39 @@ def test_many_runs_of_roll_ups_become_few(tmp_path: Path) -> None:
         for level in Level:
             assert len(store._rollups._runs[level]) <= 6
         assert store.rollup(["m/p"], Level.DAY, *EVER)["m/p"].count.tolist() == [2] * 30
+
+
+def test_storing_steps_while_a_question_is_under_way_puts_off_no_checkpoint(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with DuckDBStore(tmp_path / "t.duckdb", zone=ZONE, settings=STORING) as store:
+        hours_of(store, 3)
+        with store._look() as look:
+            assert len(look.read(np.arange(3, dtype=np.int32), *EVER)) == 3 * 3 * 144
+            store.compact()
+            hours_of(store, 3, 3)
+            store.compact()
+        assert store.levels()[3].rows
+    assert "checkpoint put off" not in caplog.text
+
+
+def test_late_readings_of_expired_days_count_once_however_often_they_come(tmp_path: Path) -> None:
+    retention = Retention(DAY_US, None, None, None, None)
+    with DuckDBStore(tmp_path / "t.duckdb", zone=ZONE, settings=BY_HAND) as store:
+        hours_of(store, 4)
+        store.expire(retention, T0 + 4 * DAY_US)
+
+        def days() -> list[int]:
+            found = store.rollup([KEYS[1]], Level.DAY, *EVER)[KEYS[1]].count.tolist()
+            assert sum(found) == store.aggregate([KEYS[1]], *EVER, HOUR_US, T0)[KEYS[1]].count.sum()
+            return found[:3]
+
+        assert days() == [144, 144, 138]
+        # The one is new; the other of the hour before what is kept, whose readings are still there.
+        for value in (7.0, 7.0, 8.0):
+            store.write(readings((1, T0 + 5, value), (1, T0 + 71 * HOUR_US - 10 * MINUTE_US, value)))
+            assert days() == [145, 144, 138]
+            store.compact()
+            assert days() == [145, 144, 138]
+        store.expire(retention, T0 + 4 * DAY_US)
+        assert days() == [145, 144, 138]
