@@ -23,6 +23,7 @@ from facility.store.levels import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from tests.facility.store.influxd import SHARED
 from tests.facility.store.naive import NaiveStore
 from tests.facility.store.naive_rollups import Row, roll_up
+from tests.facility.store.through_spool import ThroughSpool
 
 ZONE = "Europe/Berlin"
 T0 = 1_743_116_400 * SECOND_US  # 2025-03-28T00:00 in Berlin; the 30th has 23 hours
@@ -73,6 +74,7 @@ KEEPERS = (
     # All that is over is stored, of however few readings, and merged at once.
     _duckdb("duckdb storing", DuckDBSettings(hot_readings=2, fan_in=2, rolled_from=0, compact_in_background=False)),
     _duckdb("duckdb in the background", DuckDBSettings(hot_readings=5, fan_in=2, rolled_from=2)),
+    Keeper("through the spool", lambda place, zone: ThroughSpool(place, zone, DuckDBSettings(hot_readings=2))),
     # A real server; each place is a database of its own.
     _influxdb("influxdb", InfluxDBStore),
     _influxdb("influxdb storing", _Storing),
@@ -276,6 +278,19 @@ def test_late_readings_are_added_to_steps_whose_readings_have_expired(store: Tel
         assert found[KEYS[ENERGY]].last.tolist() == [7.0]
         assert store.aggregate(KEYS, T0, T0 + DAY_US, DAY_US, T0)[KEYS[POWER]].count.tolist() == [25]
         getattr(store, "compact", lambda: None)()
+
+
+def test_a_late_reading_for_an_expired_step_counts_once_however_often_it_is_sent(store: TelemetryStore) -> None:
+    retention = Retention(DAY_US, None, None, None, None)
+    store.write(readings(*((POWER, T0 + n * HOUR_US, float(n)) for n in range(96))))
+    store.expire(retention, T0 + 4 * DAY_US)
+    for _ in range(3):
+        store.write(readings((POWER, T0 + 90 * MINUTE_US, 100.0), (POWER, T0 + 95 * MINUTE_US, 100.0)))
+        getattr(store, "compact", lambda: None)()
+        assert store.rollup(KEYS, Level.DAY, *EVER)[KEYS[POWER]].count[0] == 26
+        assert store.aggregate(KEYS, T0, T0 + DAY_US, DAY_US, T0)[KEYS[POWER]].count.tolist() == [26]
+    store.expire(retention, T0 + 4 * DAY_US)
+    assert store.rollup(KEYS, Level.DAY, *EVER)[KEYS[POWER]].count[0] == 26
 
 
 def test_each_level_goes_by_its_own_age_and_says_how_much_went(store: TelemetryStore) -> None:

@@ -288,6 +288,21 @@ def test_closing_stores_what_waits_if_the_keeper_takes_it(spooled, door, tmp_pat
         assert len(values(kept)) == 100
 
 
+def test_closing_ends_also_while_the_keeper_hangs_and_what_waits_is_stored_after_the_next_start(spooled, door, caplog):
+    store = spooled(door, SpooledSettings(patience_s=0.05, stop_s=0.05, spool=QUICK.spool))
+    door.opened.clear()
+    for i in range(3):
+        store.write(batch(i))
+    store.close()
+    assert not door.opened.is_set()
+    assert "hangs in a write" in caplog.text
+    door.opened.set()
+    eventually(lambda: not store._thread.is_alive())
+    again = spooled(door)
+    eventually(lambda: again.spool_status().readings == 0)
+    assert values(door) == [0.0, 1.0, 2.0]
+
+
 def test_a_process_killed_again_and_again_while_it_drains_loses_nothing(tmp_path):
     child = Path(__file__).with_name("drainer.py")
     safe = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facility.readings import ReadingBatch
 from facility.store.duckdb import DuckDBStore
+from facility.store.duckdb_file import DuckDBSettings
 from facility.store.spool import SpoolSettings
 from facility.store.spooled import SpooledSettings, SpooledStore
 
@@ -21,11 +22,11 @@ SETTINGS = SpooledSettings(
 class ThroughSpool(SpooledStore):
     """Keeps its DuckDB file away while a batch is taken, and waits until the batch has been drained."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, zone: str | None = None, how: DuckDBSettings | None = None) -> None:
         self._shut = False
         self._one_at_a_time = threading.Lock()
         super().__init__(
-            lambda: DuckDBStore(place / "telemetry.duckdb"),
+            lambda: DuckDBStore(place / "telemetry.duckdb", zone=zone, settings=how),
             place / "spool",
             SETTINGS,
             hold=lambda: "kept away by the test" if self._shut else "",
