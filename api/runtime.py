@@ -22,6 +22,7 @@ from analytics.schedule import Jobs
 from api.live import LiveBoard
 from api.local_service import announced
 from api.options import Options, broker_address, write_broker_url
+from api.refused import Refused
 from api.replaying import orders_of
 from api.security.users import Credentials, ensure_first_user
 from api.storage import newest, open_storage, remembered
@@ -172,6 +173,7 @@ class Service:
                 listening=self._listening,
                 gateways=self._gateway_times,
                 vouched=self.liveness.heard_us,
+                refused=Refused(self.site, self.quarantine),
             )
             feed = self._start_judging()
             sinks += [lambda batch: feed(batch.as_seen(self.clock())), self.health]

@@ -29,10 +29,12 @@ from analytics.data_health.findings import (
 )
 from analytics.data_health.measures import deaf_spans
 from analytics.data_health.plan import HealthPlan, machines_off, make_plan
+from analytics.data_health.refusals import Refusal, with_refusals
 from analytics.data_health.silence import Silence, allowed_silence, silence_of
 from analytics.data_health.tracker import Tracker
 from analytics.desk import Desk
 from analytics.findings import Finding
+from facility.errors import StoreUnavailable
 from facility.names import Names
 from facility.readings import Latest, ReadingBatch
 from facility.site import Site
@@ -44,6 +46,7 @@ _US: Final = 1_000_000
 # A turn that comes so late means that the whole process stood still: nobody else did.
 _STOOD_STILL_US: Final = 60 * _US
 _CUT_TOLD_US: Final = 60 * _US
+_REFUSALS_EVERY_US: Final = 15 * _US
 _NEVER_AFTER_US: Final = 3600 * _US
 _EXAM_EVERY_US: Final = 3600 * _US
 _VITAL_EXAM_US: Final = 900 * _US
@@ -167,6 +170,7 @@ class DataHealth:
     heard : the newest reading of each point before the start; None: what the store says
     listening : whether readings can reach us now
     gateways : arrivals of each gateway's messages, by the gateway's name
+    refused : messages that come and are refused, by machine; asked only while somebody is silent
     vouched : when the device of each point that reports by exception was last heard, see `facility.liveness`; None:
         nobody knows
     """
@@ -182,7 +186,9 @@ class DataHealth:
         listening: Callable[[], Listening] = lambda: Listening(True),
         gateways: Callable[[], Mapping[str, GatewayTimes]] = dict,
         vouched: Callable[[], NDArray[np.int64]] | None = None,
+        refused: Callable[[], Mapping[str, Sequence[Refusal]]] = dict,
     ) -> None:
+        self._refused, self._refusals, self._refusals_us = refused, dict[str, Sequence[Refusal]](), 0
         self._vouched = vouched
         self.plan = make_plan(site)
         self._store, self._desk, self._clock = store, desk, clock
@@ -248,6 +254,8 @@ class DataHealth:
             return
         due = due_now(self.plan, silence, allowed) | (dead & silence.point)
         faults = silence_findings(self.plan, silence, due, heard, now)
+        if faults:
+            faults = with_refusals(self.plan, faults, self._ask_refusals(now))
         if now - since_us > _NEVER_AFTER_US:
             faults += never_findings(self.plan, silence, now, since_us)
         # What is explained from above now, or cannot be judged after a restart, is not over: only its voice ends it.
@@ -333,6 +341,14 @@ class DataHealth:
         if self._vouched is not None:
             tracker.vouch(self._vouched())
         return silence_of(self.plan, tracker.heard_us, allowed, judged, tracker.dead_us, self._since_us, now)
+
+    def _ask_refusals(self, now: int) -> Mapping[str, Sequence[Refusal]]:
+        if now - self._refusals_us >= _REFUSALS_EVERY_US:
+            try:
+                self._refusals, self._refusals_us = dict(self._refused()), now
+            except StoreUnavailable as error:
+                log.warning("why messages are refused is not known", extra={"why": str(error)})
+        return self._refusals
 
     def _is_over(self, told: Finding, heard: NDArray[np.int64]) -> bool:
         """Return whether what was told as silent has spoken since, or is no longer in the site file."""
@@ -432,7 +448,7 @@ class DataHealth:
         told = self._told.get(fault.cause)
         if told is None or now - self._told_us.get(fault.cause, 0) > _AGAIN_US:
             return True
-        return (told.points, told.priority, told.reach) != (fault.points, fault.priority, fault.reach)
+        return _gist(told) != _gist(fault)
 
     def _end(self, over: Sequence[Finding], now: int) -> None:
         if not over:
@@ -442,6 +458,11 @@ class DataHealth:
             log.info("data: %s %s is well again", told.code, told.equipment)
             self._told.pop(told.cause, None)
             self._told_us.pop(told.cause, None)
+
+
+def _gist(fault: Finding) -> tuple[object, ...]:
+    """Return what makes a fault that goes on news again."""
+    return fault.points, fault.priority, fault.reach, fault.evidence.get("refused")
 
 
 def _still_open(desk: Desk) -> dict[str, Finding]:

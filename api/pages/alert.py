@@ -55,6 +55,7 @@ class Line:
     name: str
     text: str
     strong: bool = False
+    href: str = ""
 
 
 @dataclass(frozen=True)
@@ -254,7 +255,10 @@ def _lines(sources: Sources, item: Equipment | None, alert: Alert, live: Live, w
         finding = sources.desk.desk.finding(alert.finding_id)
         if finding is not None:
             lines.append(Line(words("What"), words.either(finding.summary_zh, finding.summary_en), True))
-        lines.append(Line(words("Likely"), words.name(TROUBLES[alert.limit_id].cause)))
+        usual = TROUBLES[alert.limit_id].cause
+        told = finding.evidence if finding is not None else {}
+        cause = words.either(str(told.get("cause_zh", usual.zh)), str(told.get("cause_en", usual.en)))
+        lines.append(Line(words("Likely"), cause, href=str(told.get("quarantine", ""))))
     affected = affected_by(sources, alert, words)
     if affected:
         lines.append(Line(words("Affects"), affected, True))
