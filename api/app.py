@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from analytics.desk import ActionRefused, DeskChange, NoSuchRecord
 from api.context import Context
 from api.errors import ApiError, shown
+from api.heads import Heads
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
 from api.responses import Json
@@ -85,6 +86,7 @@ def create_app(context: Context) -> FastAPI:
         Guard, hosts=context.settings.hosts, max_body_bytes=context.settings.max_body_bytes, answer=answer
     )
     app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Heads)
     return app
 
 

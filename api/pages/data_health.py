@@ -10,6 +10,7 @@ from analytics.data_health import HealthState
 from analytics.data_health.examination import DAY_US
 from api.health_state import health_state
 from api.pages import times
+from api.pages.connection import connection_words
 from api.pages.data_state import (
     HealthLine,
     Pager,
@@ -52,6 +53,7 @@ class DataPage:
     trouble: str
     problems: tuple[Problem, ...]
     more_problems: int
+    no_problem: str  # what stands in place of problems
     judged: str
     gateways: tuple[HealthLine, ...]
     tabs: tuple[Tab, ...]
@@ -88,6 +90,7 @@ def data_page(
         trouble=_trouble(sources, live.now_us),
         problems=found,
         more_problems=more,
+        no_problem=_no_problem_words(state, words),
         judged=_judged_words(state, words),
         gateways=gateway_lines(sources, state, live, words),
         tabs=machine_tabs(state, show, words),
@@ -97,6 +100,14 @@ def data_page(
         point_pager=point_pager,
         quarantine=words("%(n)s messages and values could not be understood", n=number(sources.quarantine.total(), 0)),
     )
+
+
+def _no_problem_words(state: HealthState, words: Words) -> str:
+    if not state.listening.ears:
+        return words("Nothing reaches us, so nothing can be said about the data")
+    if state.silence.gateway.any() or state.silence.machine.any():
+        return words("Silent since a moment ago: told here once it lasts")
+    return words("Nothing is wrong that is known of")
 
 
 def _trouble(sources: Sources, now_us: int) -> str:
@@ -172,7 +183,7 @@ def _collector_figures(sources: Sources, live: Live, words: Words) -> tuple[Figu
         Figure(
             words("Broker"),
             words("connected") if state.connected else words("not connected"),
-            state.protocol if state.connected else state.detail,
+            state.protocol if state.connected else connection_words(state.detail, words),
             not state.connected,
         ),
         Figure(words("Messages since start"), number(state.received, 0), last),
@@ -200,7 +211,10 @@ def _store_figures(sources: Sources, live: Live, words: Words) -> tuple[Figure, 
             age=duration(size.last_us - size.first_us, words.language),
         )
     return (
-        Figure(words("History"), bytes_text(size.bytes), readings),
+        # An InfluxDB server need not tell how much room it takes.
+        Figure(words("History"), bytes_text(size.bytes), readings)
+        if size.bytes
+        else Figure(words("History"), readings, ""),
         Figure(words("Points with history"), number(size.points, 0), note),
     )
 

@@ -132,10 +132,15 @@ def _banner(
         time=times.when(first.started_us, live.now_us, sources.site.time_zone, seconds=True),
         age=times.age(first.started_us, live.now_us, words),
     )
+    also = _blindness(sources, live, words) if first.priority == "P1" else None
+    if also is not None:
+        # The P1 has the band; that readings wait or alarms may be missing must not go unsaid beside it.
+        detail = f"{detail} · {also.what}"
     what, side = headline(sources, first, live, words), words("Not acknowledged")
     if first.resolved_us is not None:
         what, side = words("%(what)s, back to normal, not acknowledged", what=title_of(sources, first, words)), ""
         detail = f"{place_of(sources, first.equipment, words)} · {spell_of(sources, first, live.now_us, words)}"
+        detail = f"{detail} · {also.what}" if also is not None else detail
     more = len([a for a in waiting if a.priority == first.priority]) - 1
     return Banner(
         kind="p1" if first.priority == "P1" else "p2",

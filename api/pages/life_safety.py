@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from analytics.records import Alert
-from api.pages.marks import Mark, alert_mark, is_acknowledged, worst
+from api.pages import times
+from api.pages.marks import Mark, alert_mark, is_acknowledged, stale_mark, worst
 from api.pages.numbers import joined, range_text
 from api.pages.sources import Live, Sources
 from api.pages.values import (
@@ -31,6 +32,7 @@ class ChainNode:
     unit: str
     tone: str  # empty, idle or p1
     href: str
+    late_us: int | None = None  # time of the reading where it no longer speaks for now
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,11 @@ def _life_card(
     linked = any(f in members for item in group for f in item.fed_by)
     if linked:
         columns, pipes = _chain(site, group, live, words, of_machine)
-        return LifeCard(supply_title(group, words), mark, tone, columns, pipes, None, "")
+        late = [n.late_us for column in columns for n in column if n.late_us is not None]
+        # The oldest of them: nothing on the strip may look younger than it is.
+        note = words("last %(time)s", time=times.when(min(late), live.now_us, site.time_zone)) if late else ""
+        mark = mark or (stale_mark(words) if late else None)
+        return LifeCard(supply_title(group, words), mark, tone, columns, pipes, None, note)
     item = group[0]
     keys = [p for p in item.cls.spec.key_points if p in item.points] or list(item.points)[:1]
     # A value in its band tells more at a glance than a word; the word follows below.
@@ -202,7 +208,14 @@ def _node(site: Site, item: Equipment, live: Live, words: Words, alerts: Sequenc
     if idle:
         name = words("%(machine)s, standby", machine=name)
     # The strip is tight: what a purity is a share of need not stand there.
-    return ChainNode(name, text, "%" if unit == "%V/V" else unit, tone, f"/plant/{item.id}")
+    late_us = _late_us(item, point, live) if point is not None else None
+    return ChainNode(name, text, "%" if unit == "%V/V" else unit, tone, f"/plant/{item.id}", late_us)
+
+
+def _late_us(item: Equipment, point: str, live: Live) -> int | None:
+    """Return when a point was last heard if it no longer speaks for now; None if it does, or never spoke."""
+    reading = live.reading(f"{item.id}/{point}")
+    return reading.time_us if reading is not None and not live.speaks(f"{item.id}/{point}") else None
 
 
 def _rest_node(machines: Sequence[Equipment], others: bool, live: Live, words: Words) -> ChainNode:
@@ -220,7 +233,8 @@ def _rest_node(machines: Sequence[Equipment], others: bool, live: Live, words: W
     decimals = decimals_of(spec.unit, spec.decimals)
     shown = round(low, decimals), round(high, decimals)
     text = range_text(shown, "", decimals, words.language) if shown[0] < shown[1] else number(low, decimals)
-    return ChainNode(name, text, spec.unit, "", "/plant?system=oxygen")
+    late = [t for t in (_late_us(item, point, live) for item, point, _ in readings) if t is not None]
+    return ChainNode(name, text, spec.unit, "", "/plant?system=oxygen", min(late, default=None))
 
 
 def _pipe(

@@ -11,7 +11,7 @@ from api.pages import times
 from api.pages.curves import Spark
 from api.pages.life_safety import LifeCard, life_cards
 from api.pages.marks import RANK, Mark, is_acknowledged
-from api.pages.plant import arrivals, by_equipment, machine_mark, systems_present, total
+from api.pages.plant import arrivals, by_equipment, by_machine_behind, machine_mark, systems_present, total
 from api.pages.sources import Live, Sources
 from api.pages.system_rows import SystemRow, system_row
 from api.pages.values import (
@@ -106,14 +106,14 @@ def overview(sources: Sources, words: Words, live: Live, sparks: Mapping[str, Sp
     """
     site = sources.site
     alerts = sources.desk.open_alerts()
-    of_machine = by_equipment(alerts)
+    of_machine, of_gateway = by_equipment(alerts), by_machine_behind(alerts, site)
     tickets = sources.desk.open_tickets()
     wasting = _wasting(sources)
     return OverviewPage(
         rooms=_rooms(sources, live, words, of_machine),
         life=life_cards(sources, live, words, of_machine),
         rows=tuple(
-            system_row(sources, system, machines, live, words, of_machine, sparks)
+            system_row(sources, system, machines, live, words, of_machine, of_gateway, sparks)
             for system, machines in systems_present(site).items()
         ),
         alerts=tuple(alert_line(sources, a, live, words) for a in sort_alerts(alerts)),

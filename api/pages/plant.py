@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analytics.records import Alert
+from api.health_state import plan_of
 from api.pages.marks import Mark, alert_mark, is_acknowledged, stale_mark, worst
 from api.pages.sources import Live, layout_of
 from api.pages.values import is_stale
@@ -49,6 +50,20 @@ def by_equipment(alerts: Iterable[Alert]) -> Mapping[str, tuple[Alert, ...]]:
     for alert in alerts:
         found.setdefault(alert.equipment, []).append(alert)
     return {equipment: tuple(list_) for equipment, list_ in found.items()}
+
+
+def by_machine_behind(alerts: Iterable[Alert], site: Site) -> Mapping[str, tuple[Alert, ...]]:
+    """Return the open alerts about gateways by the machines that report through them: they hold for these too."""
+    plan = plan_of(site)
+    places = {gateway.id: g for g, gateway in enumerate(plan.gateways)}
+    found: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        place = places.get(alert.equipment)
+        if place is None or alert.equipment in site.equipment or alert.resolved_us is not None:
+            continue
+        for m in np.flatnonzero(plan.gateway == place).tolist():
+            found.setdefault(plan.machines[m].id, []).append(alert)
+    return {machine: tuple(list_) for machine, list_ in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,8 @@ def entry_page(sources: Sources, words: Words, live: Live, role: Role, entry: Qu
         name=name,
         topic=printable(entry.topic),
         wrong=wrong or "",
-        detail=printable(entry.detail),
+        # English, as the log has it: for who reads no English it says nothing that does not stand above it.
+        detail=printable(entry.detail) if words.language == "en" or not wrong else "",
         what_to_do=what_to_do,
         facts=tuple(facts),
         payload=payload,

@@ -8,7 +8,7 @@ from typing import Any
 from api.pages.words import Words
 from api.printable import printable
 from collector.mending import Mend
-from facility.formats import number
+from facility.formats import duration, number
 
 
 def reason_words(reason: str, words: Words) -> tuple[str, str]:
@@ -158,7 +158,9 @@ def what_is_wrong(facts: Mapping[str, Any] | None, words: Words) -> str | None:
             return words("The time %(time)s lies before 2000: the clock was never set.", time=p["time"])
         case "ahead":
             return words(
-                "The time %(time)s lies %(minutes)s min ahead of our clock.", time=p["time"], minutes=p["minutes"]
+                "The time %(time)s lies %(ahead)s ahead of our clock.",
+                time=p["time"],
+                ahead=_minutes(facts["minutes"], words),
             )
         case "no-time":
             return words("%(value)s cannot be read as a time.", value=p["value"])
@@ -167,6 +169,11 @@ def what_is_wrong(facts: Mapping[str, Any] | None, words: Words) -> str | None:
         case "not-utf8":
             return words("Byte %(at)s of the message is not UTF-8.", at=p["at"])
     return None
+
+
+def _minutes(minutes: Any, words: Words) -> str:
+    """Return a length of time that a refusal names in minutes."""
+    return duration(round(float(minutes) * 60e6), words.language)
 
 
 def mend_words(mend: Mend, words: Words) -> str:

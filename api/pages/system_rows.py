@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from analytics.records import Alert
+from api.health_state import health_state
 from api.pages import times
 from api.pages.curves import Spark, spark
 from api.pages.marks import RANK, Mark, is_acknowledged, stale_mark, worst
@@ -61,14 +64,17 @@ def system_row(
     live: Live,
     words: Words,
     of_machine: Mapping[str, Sequence[Alert]],
+    of_gateway: Mapping[str, Sequence[Alert]],
     sparks: Mapping[str, Spark],
 ) -> SystemRow:
-    """Return the row of a system."""
+    """Return the row of a system; `of_gateway` has the alerts about the gateways of its machines."""
     site = sources.site
-    alerts = [a for m in machines for a in of_machine.get(m.id, ())]
+    own = [a for m in machines for a in of_machine.get(m.id, ())]
+    # One gateway stands before several machines: its alert counts once.
+    alerts = list({a.id: a for a in [*own, *(a for m in machines for a in of_gateway.get(m.id, ()))]}.values())
     first = worst(alerts)
     heard = {m.id: arrivals(m, live) for m in machines}
-    silent = [m for m in machines if heard[m.id].silent]
+    silent = _silent(sources, machines, heard)
     mark: Mark | None = None
     tone = "quiet"
     if first is not None:
@@ -97,6 +103,13 @@ def system_row(
         spark_label=words("%(what)s, last 24 h", what=drawn.label) if drawn else "",
         power=_power(system, machines, live),
     )
+
+
+def _silent(sources: Sources, machines: Sequence[Equipment], heard: Mapping[str, Arrivals]) -> list[Equipment]:
+    """Return the machines that are not heard, though slow points of theirs may not be due yet."""
+    state = health_state(sources.context)
+    told = {state.plan.machines[m].id for m in np.flatnonzero(state.silence.machine).tolist()}
+    return [m for m in machines if heard[m.id].silent or m.id in told]
 
 
 def _alert_detail(sources: Sources, alert: Alert, more: int, live: Live, words: Words) -> str:

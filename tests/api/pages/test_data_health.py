@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,12 @@ from starlette.testclient import TestClient
 
 from analytics.data_health import DataHealth
 from api.context import Context
+from api.pages.connection import _causes, connection_words
 from api.pages.data_health import data_page
 from api.pages.data_state import paged
 from api.pages.sources import Sources
 from api.pages.words import words_of
+from collector import link
 from facility.readings import ReadingBatch
 from tests.api.conftest import Clock
 
@@ -134,3 +137,35 @@ def test_the_alert_of_a_silent_gateway_says_what_is_behind_it_and_leads_to_this_
     assert 'href="/data"' in text
     assert "/plant/room:" not in text
     assert operator.get("/alerts").status_code == operator.get("/tickets").status_code == 200
+
+
+def test_who_fell_silent_a_moment_ago_is_not_passed_over_until_it_is_told(sources: Sources, put) -> None:
+    put(zone_icu__pressure=404.0)
+    put(ago_s=900, zone_b__pressure=402.0)
+    assert page_of(sources).problems == ()
+    assert page_of(sources).no_problem == "Silent since a moment ago: told here once it lasts"
+
+
+def test_a_store_that_tells_no_size_is_not_empty(sources: Sources, put_series, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_series("tx1/load", [50.0, 51.0], 60.0)
+    size = replace(sources.store.size(), bytes=0)
+    monkeypatch.setattr(type(sources.store), "size", lambda _: size)
+    history = next(f for f in page_of(sources).figures if f.name == "History")
+    assert history.text == "2 readings"
+
+
+@pytest.mark.parametrize(
+    ("detail", "zh"),
+    [
+        ("h:1883: nothing listens there; start the broker or correct host and port", "该地址没有服务"),
+        ("h:1883 refused the connection: Not authorized; check user and password", "被拒绝"),
+        ("h:1883: something nobody has thought of", "something nobody has thought of"),
+    ],
+)
+def test_why_there_is_no_connection_stands_in_the_readers_language(detail: str, zh: str) -> None:
+    assert zh in connection_words(detail, words_of("zh"))
+
+
+def test_every_cause_is_one_that_the_collector_tells() -> None:
+    told = inspect.getsource(link)
+    assert [phrase for phrase, _ in _causes(EN) if phrase not in told] == []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from unittest.mock import patch
+
 import pytest
 
-from api.pages.frame import build_frame
+from api.pages.frame import Banner, build_frame
 from api.pages.overview import OverviewPage, overview
+from api.pages.plant import by_machine_behind
 from api.pages.sources import Sources, simulation_begun
-from api.pages.system_rows import day_curves, spark_points
+from api.pages.system_rows import day_curves, spark_points, system_row
 from api.pages.words import words_of
 from api.simulation import _WRITTEN
 from facility.database import write_setting
@@ -200,3 +204,35 @@ def test_a_hospital_in_software_is_marked_as_such(frame, sources: Sources, conte
         write_setting(session, _WRITTEN, {"days": 30})
     assert simulation_begun(context.database) is True
     assert frame().simulated is False  # these sources were made without asking
+
+
+def test_a_value_of_the_strip_that_no_longer_speaks_says_so(page, put) -> None:
+    put(ago_s=3600, zone_icu__pressure=402.0)
+    put(psa1__oxygen_purity=94.0)
+    life = page().life[0]
+    late = {node.name: node.late_us is not None for column in life.columns for node in column}
+    assert late["Oxygen zone ICU"]
+    assert not late["Oxygen generator 1"]
+    assert life.note == "last 01:40"
+    assert life.mark is not None
+    assert life.mark.symbol == "stale"
+
+
+def test_the_alert_of_a_gateway_stands_in_the_rows_of_the_machines_behind_it(sources, page, put, fire) -> None:
+    put(tx1__load=50.0)
+    fire("zone-icu")
+    alert = replace(sources.desk.open_alerts()[0], id=99, equipment="gw-power")
+    assert {m: [a.id for a in found] for m, found in by_machine_behind([alert], sources.site).items()} == {"tx1": [99]}
+    assert by_machine_behind([replace(alert, resolved_us=alert.started_us + 1)], sources.site) == {}
+    live = sources.live()
+    machines = [sources.site.equipment["tx1"]]
+    row = system_row(sources, "power", machines, live, EN, {}, {"tx1": (alert,)}, {})
+    assert row.state != "Normal"
+    assert row.tone == alert.priority.lower()
+
+
+def test_while_the_store_is_away_a_p1_does_not_keep_that_from_being_said(sources, frame, fire) -> None:
+    fire("zone-icu")
+    away = Banner("p1", "Readings cannot be stored", "", "", "/data", "")
+    with patch("api.pages.frame._blindness", return_value=away):
+        assert frame().banner.detail.endswith("Readings cannot be stored")
