@@ -146,6 +146,8 @@ def copy(
     from facility.store.transfer import copy as copy_readings
 
     with told(), ExitStack() as closing:
+        if _same_store(source, target):
+            raise ValueError(f"FROM and TO are one store, {without_secret(source)}; name another one as TO")
         loaded = options_of(site, data, classes=classes).load_site() if site is not None else None
         clock = _zone(zone) or (loaded.time_zone if loaded else None)
         here = closing.enter_context(reached(data, source))
@@ -198,6 +200,16 @@ def copy(
         stdout.print("Both sides are equal.")
 
 
+def _same_store(source: str, target: str) -> bool:
+    from api.reaching import store_file
+
+    # The folder of data matters only where no store is named.
+    here, there = store_file(source, Path()), store_file(target, Path())
+    if here is None or there is None:
+        return source == target
+    return here.resolve() == there.resolve()
+
+
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(help="File to write: .csv, .csv.gz, .parquet, .lp or .lp.gz.")],
@@ -222,6 +234,7 @@ def export(
         clock = _zone(zone)
         if file.exists() and not force:
             raise ValueError(f"{file} is there already; name another file, or say --force")
+        _check_target(file)
         with reached(data, store) as found:
             _say(found)
             _tell_rollups(found.info())
@@ -317,6 +330,19 @@ def import_(
         stderr.print(f"{total.bad:,} rows left out; they stand in {', '.join(map(str, sides))}.", markup=False)
     if total.refused:
         fail("\n".join(f"{key}: not taken: {words}" for key, words in list(total.refused.items())[:20]))
+
+
+def _check_target(file: Path) -> None:
+    """Raise ValueError where no export can be written: never over a store or a database, whatever is forced."""
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder; name a file in it")
+    if not file.parent.is_dir():
+        raise ValueError(f"{file}: there is no folder {file.parent}; make it first, or name another")
+    if file.exists():
+        with file.open("rb") as there:
+            begins = there.read(16)
+        if begins[8:12] == b"DUCK" or begins.startswith(b"SQLite format 3"):
+            raise ValueError(f"{file} is a store or a database, over which no export is written; name another file")
 
 
 def _check(origins: list[Any]) -> None:

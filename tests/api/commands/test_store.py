@@ -83,11 +83,32 @@ def test_a_part_may_be_exported(here):
         (("a.csv", "--points", "tx7"), "--points 'tx7' fits no point of the store"),
         (("a.xlsx",), "its ending says no form"),
         (("rows.csv",), "is there already; name another file, or say --force"),
+        (("absent/a.csv",), "there is no folder absent; make it first"),
+        (("data", "--format", "csv", "--force"), "data is a folder; name a file in it"),
     ],
 )
 def test_what_is_wrong_with_an_export_is_told(here, arguments, words, monkeypatch):
     monkeypatch.chdir(here)
     assert words in run("export", *arguments, "--data", "data", code=2).stderr
+
+
+def test_no_export_is_written_over_a_store_or_a_database(here):
+    store, link = here / "data" / "telemetry.duckdb", here / "link.csv"
+    link.symlink_to(store)
+    Database(f"sqlite:///{here}/wardwatt.db").upgrade()
+    for target in (store, link, here / "wardwatt.db"):
+        before = target.read_bytes()
+        result = run("export", target, "--data", here / "data", "--format", "csv", "--force", code=2)
+        assert "over which no export is written; name another file" in result.stderr
+        assert target.read_bytes() == before
+
+
+def test_a_copy_onto_itself_is_refused(here):
+    store = here / "data" / "telemetry.duckdb"
+    for target in (store, here / "data" / ".." / "data" / "telemetry.duckdb", f"duckdb:///{store}"):
+        assert "FROM and TO are one store" in run("copy", store, target, code=2).stderr
+    url = "influxdb://127.0.0.1:1/a"
+    assert "FROM and TO are one store" in run("copy", url, url, code=2).stderr
 
 
 def test_a_file_with_a_mistake_is_not_imported_at_all(here):
