@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 import psutil
 
-from facility.backup.manifest import FileMark, Manifest, marked
+from facility.backup.manifest import PARQUET_FILE, TELEMETRY_FILE, FileMark, Manifest, marked
 from facility.backup.relational import back_up, check_tools
 from facility.errors import StoreUnavailable, WardwattError
 from facility.store.duckdb import DuckDBStore
@@ -21,8 +21,6 @@ from facility.store.exchange.files import export
 from facility.store.fingerprint import whole
 from facility.store.transfer import ReadingSource, fingerprints, select
 
-TELEMETRY_FILE: Final = "telemetry.duckdb"
-PARQUET_FILE: Final = "telemetry.parquet"
 SITE_FOLDER: Final = "site"
 CLASSES_FOLDER: Final = "classes"
 DATA_FOLDER: Final = "data"

@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
+from facility.backup.relational import POSTGRESQL_FILE, SQLITE_FILE
 from facility.errors import WardwattError
 
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
+TELEMETRY_FILE: Final = "telemetry.duckdb"
+PARQUET_FILE: Final = "telemetry.parquet"
 _PART_BYTES: Final = 4 << 20
 
 
@@ -72,9 +75,13 @@ class Manifest:
             if told["format"] > FORMAT:
                 raise BackupDamaged(f"{file}: written by a newer Wardwatt ({told['program']}); install that or a newer")
             files = {name: FileMark(int(mark["bytes"]), str(mark["sha256"])) for name, mark in told["files"].items()}
-            return cls(
-                int(told["made_us"]), str(told["program"]), told["telemetry"], told["database"], files, told["format"]
-            )
+            telemetry, database = {**told["telemetry"]}, {**told["database"]}
+            _check_part(telemetry, files, {"duckdb": TELEMETRY_FILE, "parquet": PARQUET_FILE})
+            telemetry |= {name: int(telemetry[name]) for name in ("readings", "points")}
+            telemetry["checksum"]  # null, but not absent
+            if database:
+                _check_part(database, files, {"sqlite": SQLITE_FILE, "postgresql": POSTGRESQL_FILE})
+            return cls(int(told["made_us"]), str(told["program"]), telemetry, database, files, told["format"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BackupDamaged(f"{file}: {error!r} is missing or wrong; take another backup") from None
 
@@ -94,6 +101,13 @@ class Manifest:
             progress(done / total)
         if wrong:
             raise BackupDamaged("\n".join([*wrong, f"{folder} is damaged; take another backup"]))
+
+
+def _check_part(told: Mapping[str, Any], files: Mapping[str, FileMark], known: Mapping[str, str]) -> None:
+    """Raise ValueError unless a part is of a kind we know, in the file of that kind, whose checksum is told."""
+    kind, file = told["kind"], told["file"]
+    if known[kind] != file or file not in files:
+        raise ValueError(f"{kind}: {file}")
 
 
 def marked(path: Path) -> FileMark:

@@ -14,14 +14,12 @@ from typing import Final
 
 from facility.backup.making import (
     DATA_FOLDER,
-    PARQUET_FILE,
     SITE_FOLDER,
-    TELEMETRY_FILE,
     FolderTaken,
     Progress,
     described,
 )
-from facility.backup.manifest import BackupDamaged, Manifest
+from facility.backup.manifest import PARQUET_FILE, TELEMETRY_FILE, BackupDamaged, Manifest
 from facility.backup.relational import SQLITE_FILE, holds_tables, is_sqlite, restore_postgresql, sqlite_file
 from facility.errors import ConfigurationError, Problem, StoreHeld
 from facility.store import TelemetryStore

@@ -11,8 +11,9 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,11 @@ def test_a_backup_under_load_is_one_moment_and_stops_no_writer(data: Path, tmp_p
     assert verify(tmp_path / "b0").telemetry["readings"] < verify(tmp_path / "b1").telemetry["readings"] + 1
 
 
+def _tamper(backup: Path, change: Mapping[str, object]) -> None:
+    told = json.loads((backup / "manifest.json").read_text())
+    (backup / "manifest.json").write_text(json.dumps(told | change))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a file that is gone": (lambda b: (b / "wardwatt.db").unlink(), r"wardwatt\.db: missing"),
     "a file cut short": (lambda b: os.truncate(b / "telemetry.duckdb", 5000), r"telemetry\.duckdb: 5000 bytes long"),
@@ -166,6 +172,20 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no manifest": (lambda b: (b / "manifest.json").unlink(), "has no manifest.json"),
     "half a manifest": (lambda b: os.truncate(b / "manifest.json", 40), r"manifest\.json: it cannot be read"),
     "another manifest": (lambda b: (b / "manifest.json").write_text("[]"), r"manifest\.json: .* missing or wrong"),
+    **{
+        f"a manifest with {change}": (partial(_tamper, change=change), r"manifest\.json: .* missing or wrong")
+        for change in (
+            {"telemetry": None},
+            {"telemetry": {}},
+            {"telemetry": {"kind": "duckdb", "file": "../telemetry.duckdb"}},
+            {"telemetry": {"kind": "papyrus", "file": "telemetry.duckdb"}},
+            {"files": {}},
+            {"files": []},
+            {"database": []},
+            {"database": {"kind": "sqlite", "file": "../wardwatt.db"}},
+            {"format": "x"},
+        )
+    },
     "a newer manifest": (
         lambda b: (b / "manifest.json").write_text(
             json.dumps(json.loads((b / "manifest.json").read_text()) | {"format": 9})
