@@ -58,10 +58,19 @@ def heard_of(parts: SparkplugTopic, message: Message, arrival_us: int) -> Heard:
 
 
 def aliases_defined(metrics: Sequence[Any]) -> frozenset[int]:
-    """Return the aliases that a birth defines; PayloadRejected (`broken-sparkplug`) if a metric has no name."""
+    """
+    Return the aliases that a birth defines; PayloadRejected (`broken-sparkplug`) if a metric has no name.
+
+    An alias that two metrics bear tells neither: by it a value would end up in the wrong point.
+    """
     try:
         if not all(metric.name for metric in metrics):
             raise broken("a metric of the birth has no name")
     except UnicodeDecodeError:
         raise broken("a metric's name is not UTF-8") from None
-    return frozenset(metric.alias for metric in metrics if metric.HasField("alias"))
+    named: dict[int, str] = {}
+    doubled: set[int] = set()
+    for metric in metrics:
+        if metric.HasField("alias") and named.setdefault(metric.alias, metric.name) != metric.name:
+            doubled.add(metric.alias)
+    return frozenset(named.keys() - doubled)

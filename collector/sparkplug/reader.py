@@ -13,7 +13,7 @@ import numpy as np
 from collector.check import EARLIEST_US, FUTURE_US, implausible, judged_time, number_of
 from collector.mapping import Plan, TopicMap
 from collector.sparkplug.changes import Mark, Owner
-from collector.sparkplug.message import Message
+from collector.sparkplug.message import Message, aliases_defined
 from collector.sparkplug.metrics import FRACTIONS, is_believed, property_of, type_name, value_of
 from collector.sparkplug.payload import BD_SEQ
 from collector.sparkplug.session import Heard
@@ -59,7 +59,7 @@ class Source:
     A message that is being read.
 
     `book` is None where no birth explains it, which `why` tells; then only metrics that say their own name and type are
-    read. The lists gather what is the matter with metrics, by name.
+    read. `stored`: some of its values are readings. The lists gather what is the matter with metrics, by name.
     """
 
     owner: Owner
@@ -67,6 +67,7 @@ class Source:
     book: Book | None
     heard: Heard
     why: str
+    stored: bool = False
     unknown: list[str] = dataclasses.field(default_factory=list)
     unborn: list[str] = dataclasses.field(default_factory=list)
     bad: list[str] = dataclasses.field(default_factory=list)
@@ -88,9 +89,10 @@ class MetricReader:
         """Return what a birth makes known."""
         by_name: dict[str, Metric] = {}
         by_alias: dict[int, Metric] = {}
+        defined = aliases_defined(metrics)
         for metric in metrics:
             known = by_name[metric.name] = _known(plan, metric.name, metric.datatype)
-            if metric.HasField("alias"):
+            if metric.HasField("alias") and metric.alias in defined:
                 by_alias[metric.alias] = known
         return Book(by_name, by_alias)
 
@@ -243,6 +245,7 @@ class MetricReader:
         draft.time_us.append(at_us)
         draft.quality.append(quality)
         draft.plan.append(plan)
+        source.stored = True
         if draft.sparkplug.stale and not quality & HISTORICAL:
             for point in self._topics.slots().point[np.array(slots)].tolist():
                 draft.sparkplug.stale.pop(point, None)
@@ -279,7 +282,7 @@ class MetricReader:
         message, plan = source.message, source.plan
         draft.rejections.add(
             message.topic, reason, detail, message.raw, len(message.raw), source.heard.arrival_us,
-            plan.gateway if plan is not None else None,
+            plan.gateway if plan is not None else None, stored=source.stored,
         )  # fmt: skip
 
 

@@ -292,6 +292,23 @@ def test_a_unit_that_the_mapping_takes_for_another_is_told(tmp_path):
 # --- waiting
 
 
+def test_an_alias_that_two_metrics_bear_puts_no_value_into_either_point(reader):
+    reader.hear(NBIRTH, payload(0))
+    doubled = birth(1, Voltage_A=230.0, Current_A=4)
+    doubled.metrics[1].alias = doubled.metrics[0].alias
+    reader.hear(DBIRTH, doubled)
+    assert reader.values()["f1/voltage_a"][0] == 230.0  # the birth itself says names
+    reader.decoder.take()
+    reader.hear(DDATA, data(2, a3=1.0))
+    reader.hear(DDATA, data(3, a5=1500.0))  # an alias of its own
+    named = payload(4)
+    named.metrics.add(name="Electrical/Voltage A", alias=3, float_value=231.0)
+    reader.hear(DDATA, named)
+    assert {key: told[0] for key, told in reader.values().items()} == {"f1/active_power": 1.5, "f1/voltage_a": 231.0}
+    reader.wait(10)
+    assert "alias 3" in reader.refused()["sparkplug-no-birth"]
+
+
 def test_data_wait_for_the_rebirth_that_is_asked_for(reader):
     draft = reader.hear(DDATA, data(7, a3=1.0), mid=11)
     assert reader.sent == [f"{ROOT}/NCMD/edge-1"]
