@@ -86,9 +86,13 @@ class Rejections:
         stored : other values of the message were stored, so that losing it in a crash loses no reading
         """
         self.count += 1
+        if "\0" in topic:
+            topic = _storable(topic)
         row = self.rows.get((topic, reason))
         if row is None:
-            text = detail if isinstance(detail, str) else detail()
+            text = _storable(detail if isinstance(detail, str) else detail())
+            if facts:
+                facts = {name: _storable(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
             row = self.rows[topic, reason] = Rejection(
                 topic, reason, text[:_MAX_DETAIL], bytes(payload[:KEPT_BYTES]), size, at_us, at_us, 0, gateway,
                 facts or None, stored,
@@ -100,3 +104,12 @@ class Rejections:
         if 0 < size <= MAX_MESSAGE and len(payload) == size:
             row.messages.append(RawMessage(topic, bytes(payload), at_us, retained))
             self.bytes += size + 200
+
+
+def _storable(text: str) -> str:
+    """
+    Return text with what no database and no answer can hold written out: NUL, and halves of characters.
+
+    JSON may hold both, as `\\u0000` and `\\ud800`.
+    """
+    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")

@@ -85,10 +85,19 @@ class Orders:
         self._finished = finished
 
     def give(self, who: str, entries: Sequence[int] | None, now_us: int, also: Note = _nothing) -> Order:
-        """Write down an order for what these rows hold now (None: all rows); `also` writes in the same transaction."""
+        """
+        Write down an order for what these rows hold now (None: all rows); `also` writes in the same transaction.
+
+        One for the same rows that nobody has begun yet takes this one in: a button that is pressed again makes no work.
+        """
         up_to = self._quarantine.newest_message()
         total = self._quarantine.count_messages(entries, 0, up_to)
         with self._database.session() as session:
+            same = _widened(session, list(entries) if entries is not None else None, up_to, total)
+            if same is not None:
+                order = _order(same)
+                also(session, order)
+                return order
             row = QuarantineOrder(
                 at_us=now_us, who=who, entries=list(entries) if entries is not None else None, state="waiting",
                 total=total, done=0, understood=0, moved=0, readings=0, cursor=0, up_to=up_to, heartbeat_us=now_us,
@@ -173,6 +182,20 @@ class Orders:
         with self._database.reading() as session:
             query = select(QuarantineOrder).order_by(QuarantineOrder.id.desc()).limit(limit)
             return [_order(row) for row in session.scalars(query)]
+
+
+def _widened(session: Session, entries: list[int] | None, up_to: int, total: int) -> QuarantineOrder | None:
+    """Let an order for the same rows that is not begun reach up to `up_to`, and return it; None if there is none."""
+    fresh = (QuarantineOrder.state == "waiting") & (QuarantineOrder.done == 0) & (QuarantineOrder.cursor == 0)
+    for row in session.scalars(select(QuarantineOrder).where(fresh).order_by(QuarantineOrder.id)):
+        if row.entries == entries:
+            return session.scalars(
+                update(QuarantineOrder)
+                .where(QuarantineOrder.id == row.id, fresh)
+                .values(up_to=up_to, total=total)
+                .returning(QuarantineOrder)
+            ).one_or_none()
+    return None
 
 
 def _order(row: QuarantineOrder) -> Order:

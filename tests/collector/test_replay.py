@@ -15,7 +15,7 @@ from collector.arrivals import ArrivalLedger
 from collector.decode import Decoder
 from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
-from collector.rejections import MAX_MESSAGE
+from collector.rejections import MAX_MESSAGE, Rejections
 from collector.replay import CHUNK, Replays, survey
 from collector.replay_orders import ABANDONED_US, Orders
 from facility.database import Database
@@ -122,6 +122,40 @@ def test_what_is_understood_now_is_stored_with_the_time_at_which_it_came(refuse,
     (row,) = quarantine.entries()
     assert (row.count, row.kept, row.replayed, row.replayed_us, row.waiting) == (3, 0, 3, NOW_US, 0)
     assert quarantine.total() == 0
+
+
+def test_text_that_no_database_can_hold_is_written_out(refuse, replays, orders, quarantine):
+    refuse(b'{"\\ud800": 1, "ua\\u0000": 2}', b'{"ua": "\\udfff\\u0000"}')
+    orders.give("li.wei", None, NOW_US)
+    replays().carry_out(orders.claim(NOW_US))
+    rows = quarantine.entries()
+    assert {row.reason for row in rows} >= {"unknown-key", "not-a-number"}
+    for row in rows:
+        json.dumps([row.topic, row.detail, row.facts], ensure_ascii=False).encode()  # no half of a character
+    told = str([row.facts for row in rows])
+    assert "\\ud800" in told
+    assert "\0" not in told
+
+
+def test_a_topic_with_nul_is_kept_in_other_letters(quarantine):
+    found = Rejections()
+    found.add("a\0b", "unknown-topic", "why", b"1", 1, NOW_US)
+    quarantine.record(found)
+    (row,) = quarantine.entries()
+    assert (row.topic, row.kept) == ("a\\x00b", 1)
+
+
+def test_the_same_order_again_before_it_is_begun_is_one_order(refuse, replays, orders):
+    refuse({"ua": 231.5})
+    first = orders.give("li.wei", None, NOW_US)
+    refuse({"ua": 232.5})
+    again = orders.give("li.wei", None, NOW_US + 1)
+    assert (again.id, again.total, again.state) == (first.id, 2, "waiting")
+    assert orders.give("li.wei", [1], NOW_US).id != first.id
+    begun = orders.claim(NOW_US)
+    assert begun.id == first.id
+    assert orders.give("li.wei", None, NOW_US).id not in (first.id, first.id + 1)
+    assert replays().carry_out(begun).understood == 2
 
 
 def test_what_is_older_than_ten_minutes_is_history_on_which_no_live_rule_fires(refuse, replays, orders, store):
@@ -255,8 +289,8 @@ def test_messages_that_come_while_an_order_runs_are_not_its_own(refuse, replays,
 
 def test_one_order_is_carried_out_by_one_process(refuse, database, quarantine, orders):
     refuse({"ua": 1.0})
-    for _ in range(4):
-        orders.give("li.wei", None, NOW_US)
+    for rows in ([1], [1, 2], [2], None):
+        orders.give("li.wei", rows, NOW_US)
     claimed: list[int] = []
 
     def claim() -> None:
