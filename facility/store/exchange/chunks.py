@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field, fields
@@ -15,6 +16,7 @@ from typing import IO, Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.errors import ConfigurationError, Problem
 from facility.readings import PointAddress, PointTable, ReadingBatch, Series
 from facility.wording import nearest
 
@@ -22,6 +24,7 @@ from facility.wording import nearest
 FIRST_US: Final = -9_223_372_036_854_775
 LAST_US: Final = 9_223_372_036_854_775
 CHUNK_ROWS: Final = 50_000
+_LONGEST_LINE: Final = 1 << 20  # longer than any row of readings: what never ends must not fill the memory
 ADDRESS: Final = tuple(field.name for field in fields(PointAddress))  # what is told of a point
 
 
@@ -145,18 +148,40 @@ class CountedText:
 
     path: Path
 
-    def __enter__(self) -> IO[str]:
+    def __enter__(self) -> Self:
         self._raw = self.path.open("rb")
         self._size = max(1, self.path.stat().st_size)
         packed = self.path.name.endswith(".gz")
         plain = gzip.GzipFile(fileobj=self._raw) if packed else self._raw
         # What is no UTF-8 must reach the check of its row, which names the line.
         self._text = io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape", newline="")
-        return self._text
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._text.close()
         self._raw.close()
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines; ConfigurationError if the file is cut short, not packed, or holds a line without end."""
+        number = 0
+        while True:
+            number += 1
+            try:
+                line = self._text.readline(_LONGEST_LINE + 1)
+            except EOFError:
+                raise self._wrong(number, "the file is cut short; copy it again") from None
+            except (gzip.BadGzipFile, zlib.error) as error:
+                words = f"this is no .gz file, or it is damaged ({error}); name it as what it is, or copy it again"
+                raise self._wrong(number, words) from None
+            if not line:
+                return
+            if len(line) > _LONGEST_LINE:
+                words = f"the line is longer than {_LONGEST_LINE:,} characters; give each reading a line of its own"
+                raise self._wrong(number, words)
+            yield line
+
+    def _wrong(self, line: int, words: str) -> ConfigurationError:
+        return ConfigurationError([Problem(str(self.path), line, "", words)])
 
     @property
     def done(self) -> float:

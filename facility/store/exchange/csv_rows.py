@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -147,8 +147,8 @@ class CsvReader:
     latest_us: int = LAST_US
 
     def __iter__(self) -> Iterator[Chunk]:
-        with (text := CountedText(self.path)) as file:
-            rows = _Rows(file)
+        with CountedText(self.path) as text:
+            rows = _Rows(text.lines())
             header = next(iter(rows), None)
             parse = self._form(header[1] if header is not None and not isinstance(header[1], _NoCsv) else [])
             while some := list(islice(rows, CHUNK_ROWS)):
@@ -284,15 +284,15 @@ class _NoCsv:
 class _Rows:
     """Rows with the line on which each begins. A line that is no CSV, by an open quote, spoils none after it."""
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._coming = lines
         self._again: deque[str] = deque()  # lines that a broken row has swallowed
         self._taken: list[str] = []  # by the row that is being read
         self._line = 1
         self._rows = csv.reader(self._lines(), strict=True)
 
     def _lines(self) -> Iterator[str]:
-        while line := self._again.popleft() if self._again else self._file.readline():
+        while line := self._again.popleft() if self._again else next(self._coming, ""):
             self._taken.append(line)
             yield line
 

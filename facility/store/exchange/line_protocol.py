@@ -118,8 +118,8 @@ class LineProtocolReader:
     def __iter__(self) -> Iterator[Chunk]:
         self._heads: dict[str, PointAddress | None] = {}
         self._keys: dict[tuple[str, str], int] = {}
-        with (text := CountedText(self.path)) as file:
-            numbered = enumerate(file, 1)
+        with CountedText(self.path) as text:
+            numbered = enumerate(text.lines(), 1)
             while some := list(islice(numbered, CHUNK_ROWS)):
                 yield self._chunk(some, text)
 

@@ -35,6 +35,7 @@ from facility.store.exchange.chunks import (
 _GROUP_ROWS: Final = 500_000
 _BATCH_ROWS: Final = 100_000
 _POINTS: Final = b"wardwatt.points"  # in the file's own remarks: where the points belong
+_PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _SCHEMA: Final = pa.schema(
     [
         pa.field("time", pa.timestamp("us", "UTC"), nullable=False),
@@ -134,10 +135,18 @@ class ParquetReader:
             raise self._wrong(f"it has no column {', '.join(lacking)}; name them time, point, value and quality")
         if not pa.types.is_timestamp(schema.field("time").type) or schema.field("time").type.tz is None:
             raise self._wrong(f"time is {schema.field('time').type}; write it as a timestamp with a zone")
+        for name in ("point", "value", "quality"):
+            kind = schema.field(name).type if name in schema.names else _SCHEMA.field(name).type
+            if pa.types.is_nested(kind) or pa.types.is_temporal(kind):
+                raise self._wrong(f"{name} is {kind}; write point as text, value and quality as numbers")
         return [name for name in _SCHEMA.names if name in schema.names]
 
     def _learn(self, remarks: bytes | None) -> None:
-        for text in json.loads(remarks) if remarks else ():
+        try:
+            told = json.loads(remarks) if remarks else []
+        except ValueError:
+            told = []  # somebody else's: then the points belong nowhere yet
+        for text in told if isinstance(told, list) else ():
             address = described(text)
             if address is not None:
                 self.names.known.setdefault(address.key, address)
@@ -148,13 +157,15 @@ class ParquetReader:
             return Chunk(self.names.batch(*quick), (), done)
         taken: list[Row] = []
         bad: list[BadRow] = []
-        for i, told in enumerate(part.to_pylist()):
+        # A time may be none that Python knows, so it is not among what is unpacked.
+        for i, told in enumerate(part.drop_columns(["time"]).to_pylist()):
+            moment = part.column("time")[i]
+            told["time"] = _shown(moment)
             try:
-                time_us = _microseconds(part.column("time")[i])
                 taken.append(
                     (
                         self.names.number(str(told["point"] or "")),
-                        checked_time(time_us, str(told["time"]), self.latest_us),
+                        checked_time(_microseconds(moment), told["time"], self.latest_us),
                         checked_value("" if told["value"] is None else repr(float(told["value"]))),
                         checked_quality(str(told.get("quality") or 0)),
                     )
@@ -195,4 +206,15 @@ class ParquetReader:
 def _microseconds(moment: pa.Scalar) -> int:
     if not moment.is_valid:
         raise ValueError("time is missing; leave out rows without a time")
-    return int(moment.cast(pa.timestamp("us", "UTC"), safe=False).value)
+    # By Python's numbers, which have no end: a cast would go round, and be a wrong time.
+    return int(moment.value) * _PER_SECOND["us"] // _PER_SECOND[moment.type.unit]
+
+
+def _shown(moment: pa.Scalar) -> str:
+    """Return a time as text, if need be as the number it is: not every one is a date that Python knows."""
+    if not moment.is_valid:
+        return ""
+    try:
+        return str(moment.as_py())
+    except (OverflowError, ValueError):
+        return f"{moment.value} {moment.type.unit}"

@@ -344,11 +344,52 @@ def test_parquet_of_others_is_read_and_its_bad_rows_are_named(tmp_path: Path) ->
             "time is int64; write it as a timestamp with a zone",
         ),
         ({"time": pa.array([T0], pa.timestamp("us", "UTC")), "value": [1.0]}, "it has no column point"),
+        (
+            {"time": pa.array([T0], pa.timestamp("us", "UTC")), "point": ["tx1/load"], "value": [[1.0]]},
+            "value is list.*; write point as text, value and quality as numbers",
+        ),
     ],
 )
 def test_parquet_without_the_columns_is_told(tmp_path: Path, columns: dict[str, pa.Array], words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
         load(Origin(parquet(tmp_path / "a.parquet", **columns), "parquet"), None)
+
+
+@pytest.mark.parametrize(("unit", "number"), [("s", 10**12), ("s", 10**14), ("ms", 10**15)])
+def test_a_time_in_parquet_beyond_all_calendars_is_a_row_that_is_wrong(tmp_path: Path, unit: str, number: int) -> None:
+    times = pa.array([number, T0 // (1_000_000 if unit == "s" else 1_000)], pa.timestamp(unit, "UTC"))
+    path = parquet(tmp_path / "a.parquet", time=times, point=["tx1/load", "tx1/load"], value=[1.0, 2.0])
+    target = Memory()
+    result = load(Origin(path, "parquet"), target.write)
+    assert [row.line for row in result.mistakes] == [1]
+    assert "lies outside the years 1677 to 2262" in result.mistakes[0].words
+    assert target.held["tx1/load"] == {T0: (2.0, 0)}
+
+
+def test_remarks_in_parquet_that_are_not_ours_do_no_harm(tmp_path: Path) -> None:
+    table = pa.table({"time": pa.array([T0], pa.timestamp("us", "UTC")), "point": ["tx1/load"], "value": [1.0]})
+    for remarks in (b"{not json", b"5", b"[1, {}, null]"):
+        pq.write_table(table.replace_schema_metadata({b"wardwatt.points": remarks}), tmp_path / "a.parquet")
+        assert load(Origin(tmp_path / "a.parquet", "parquet"), None).readings == 1
+
+
+HUGE = b"a" * (1 << 21)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.csv.gz", b"no", "a.csv.gz:1: this is no .gz file"),
+        ("a.csv.gz", gzip.compress(HEAD.encode() * 9_000)[:-9], r"a.csv.gz:\d+: the file is cut short; copy it again"),
+        ("a.lp.gz", gzip.compress(HUGE), "a.lp.gz:1: the line is longer than 1,048,576 characters"),
+        ("a.lp", b"\n" + HUGE, "a.lp:2: the line is longer than"),
+        ("a.csv", HEAD.encode() + HUGE, "a.csv:2: the line is longer than"),
+    ],
+)
+def test_a_file_that_cannot_be_read_to_its_end_is_told(tmp_path: Path, name: str, data: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ConfigurationError, match=words):
+        load(Origin(tmp_path / name, form_of(name)), None)
 
 
 def test_a_file_that_is_no_parquet_is_told(tmp_path: Path) -> None:
