@@ -36,9 +36,10 @@ _BEGINNING = 256
 _MAX_TOPIC = 1024
 # When the bound is passed, so much more goes that the next batches have room: making room reads every row's share.
 _ROOM: Final = 0.05
-# Of messages whose readings are stored but for the values that nobody has mapped, counts and messages are written
-# every few seconds, and so many messages at most: a busy gateway with one key too many must not wear the disk out.
-_LATER: Final = frozenset({"unknown-key"})
+# Of messages whose readings are stored but for the values that nobody has mapped, or that their own gateway does not
+# believe, counts and messages are written every few seconds, and so many messages at most: a busy gateway with one key
+# too many, or with one dead sensor, must not wear the disk out.
+_LATER: Final = frozenset({"unknown-key", "bad-quality", "sparkplug-bad-quality"})
 _LATER_S = 5.0
 _LATER_EACH = 200
 _LATER_BYTES = 1024 * 1024
@@ -156,10 +157,10 @@ class Quarantine:
         """
         Add a batch of rejections; when this returns they are durable, with their raw messages.
 
-        Only what concerns keys that nobody has mapped, in messages whose other values are stored, may be up to five
-        seconds behind, and at most 200 such messages a topic are kept of each five seconds: a gateway that sends one
-        such key with every message would otherwise cost a disk flush a batch. With the database away they wait in
-        memory, bounded, and nobody waits for them.
+        Only what concerns keys that nobody has mapped, or values that the gateway itself calls bad, in messages whose
+        other values are stored, may be up to five seconds behind, and at most 200 such messages a topic are kept of
+        each five seconds: one such value in every message would otherwise cost a disk flush a batch. With the database
+        away they wait in memory, bounded, and nobody waits for them.
 
         Raises
         ------

@@ -141,6 +141,7 @@ class NodeSession:
     _held_bytes: int = 0
     _awaited: dict[str, int] = field(default_factory=dict)
     _born_us: int = 0
+    _born_here: set[str] = field(default_factory=set)
     _doubted_death_us: int | None = None
     _wanted: bool = False
     _pause_us: int = 0
@@ -205,7 +206,8 @@ class NodeSession:
 
     def vouches_for(self, device: str) -> bool:
         """Return whether a device's last values hold: it is born and lives, and nothing can have been missed."""
-        return self.alive is True and self.sure and not self._wanted and device in self.aliases
+        # A birth from before our restart does not tell which values were lost since, by `is_null` or bad quality.
+        return self.alive is True and self.sure and not self._wanted and device in self._born_here
 
     def give_up(self) -> list[Step]:
         """Hand back all that waits: we stop."""
@@ -231,6 +233,7 @@ class NodeSession:
         self._born_us = heard.arrival_us
         self.alive, self.sure, self.bd_seq, self.seq = True, True, heard.bd_seq, seq
         self.aliases = {NODE: heard.aliases}
+        self._born_here = {NODE}
         self._recent = {seq: heard.digest}
         self._missed.clear()
         self._wanted, self._pause_us = False, 0
@@ -268,6 +271,7 @@ class NodeSession:
             steps.append(Died((NODE,), at_us))
         self.alive, self.seq, self.sure, self._wanted, self._doubted_death_us = False, None, True, False, None
         self.aliases.clear()
+        self._born_here.clear()
         self._awaited.clear()
         self._recent.clear()
 
@@ -289,6 +293,7 @@ class NodeSession:
                 # Something was missed while we were away, perhaps a birth with other aliases: nothing is guessed.
                 self.seq = None
                 self.aliases.clear()
+                self._born_here.clear()
         if self.seq is None:
             self._ask(now_us, steps)
             self._dispatch(heard, now_us, steps)
@@ -333,11 +338,13 @@ class NodeSession:
         if heard.kind == "DBIRTH":
             if device in self.mapped:
                 self.aliases[device] = heard.aliases
+                self._born_here.add(device)
             self._awaited.pop(device, None)
             steps.append(Born(heard))
             self._release(device, now_us, steps)
         elif heard.kind == "DDEATH":
             self.aliases.pop(device, None)
+            self._born_here.discard(device)
             self._awaited.pop(device, None)
             steps += [GivenUp(h, "the device went offline before a birth came") for h in self._take_held(device)]
             steps.append(Died((device,), heard.at_us))

@@ -208,6 +208,20 @@ def test_what_the_device_calls_bad_is_no_reading_and_is_told(living):
     assert "Electrical/Voltage A" in living.refused()["sparkplug-bad-quality"]
 
 
+def test_a_bad_value_beside_readings_holds_no_reading_back(living):
+    message = data(2, a5=1500.0)
+    one = message.metrics.add(alias=3, float_value=999.0)
+    one.properties.keys.append("Quality")
+    one.properties.values.add(type=3, int_value=500)
+    living.hear(DDATA, message)
+    assert [(row.reason, row.stored) for row in living.decoder.draft.rejections] == [("sparkplug-bad-quality", True)]
+    living.decoder.take()
+    message.metrics.pop(0)
+    message.seq = 3
+    living.hear(DDATA, message)
+    assert [row.stored for row in living.decoder.draft.rejections] == [False]
+
+
 def test_a_value_after_a_null_makes_the_point_fresh(living):
     message = payload(2)
     message.metrics.add(alias=3, is_null=True)

@@ -396,3 +396,11 @@ def test_a_node_that_was_asked_just_before_our_connection_broke_is_asked_again(l
     living.now += S
     assert names(living.session.connected(living.now)) == []
     assert living.wait(4) == ["ask"]
+
+
+def test_after_our_restart_a_birth_is_needed_since_nobody_knows_which_values_were_lost(player):
+    player.session.restore(0, 1, True, {NODE: frozenset({1, 2}), DEVICE: frozenset({1, 2})})
+    assert player.hear("DDATA", 2) == ["values 2"]
+    assert not player.session.vouches_for(DEVICE)
+    player.born()
+    assert player.session.vouches_for(DEVICE)
