@@ -105,8 +105,8 @@ class TelemetryStore(Protocol):
         Exact at any moment: equal to summing up all readings held, however late, repeated or disordered they came.
         Impossible readings (quality bit OUT_OF_RANGE) do not count. Days begin at midnight of the zone given to
         `open_store`. Readings that come for a step after its readings have expired are added to what is stored: count,
-        min, max and mean are right then, `last` and `time_mean` stay what they were; sent twice, such a reading counts
-        twice.
+        min, max and mean are right then, `last` and `time_mean` stay what they were. However often such a reading is
+        sent until the next `expire`, it counts once; what `expire` has deleted counts again if it is sent again.
         """
 
     def expire(self, retention: Retention, now_us: int) -> Expired:

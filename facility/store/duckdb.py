@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +25,9 @@ from facility.readings import Aggregates, Latest, PointAddress, PointTable, Read
 from facility.store import duckdb_schema
 from facility.store.checks import check_batch
 from facility.store.contract import Expired, LevelSize, StoreSize
+from facility.store.duckdb_addresses import put_addresses, read_addresses
 from facility.store.duckdb_asking import level_rows, sums_of_steps
+from facility.store.duckdb_counting import count_readings, size_of
 from facility.store.duckdb_file import (
     AUTO_CHECKPOINT,
     Columns,
@@ -38,7 +39,7 @@ from facility.store.duckdb_file import (
     run,
     why_not_done,
 )
-from facility.store.duckdb_points import NEVER, NOT_YET, PointBook, Sorted
+from facility.store.duckdb_points import NOT_YET, PointBook, Sorted
 from facility.store.duckdb_reading import Look, in_writing_order, readings_of, same_keys
 from facility.store.duckdb_rolled import EVER_US, first_step
 from facility.store.duckdb_rollups import DuckDBRollups
@@ -176,35 +177,9 @@ class DuckDBStore:
 
         Return the id of each point, the keys that are new, and of the ids written whether they are states.
         """
-        known = {
-            str(row[1]): tuple(row[2:])
-            for row in run(
-                cursor,
-                "SELECT id, key, equipment, point, equipment_class, unit, site, building, room, kind FROM points",
-            ).fetchall()
-        }
         was_state = dict(enumerate(self._book.is_state.tolist()))
-        ids = np.empty(len(table), dtype=np.int32)
-        put: list[tuple[object, ...]] = []
-        new: list[str] = []
-        for i, address in enumerate(table.addresses):
-            columns = astuple(address)
-            number = self._book.ids.get(address.key)
-            if number is None:
-                number = len(self._book.keys) + len(new)
-                new.append(address.key)
-                put.append((number, address.key, *columns))
-            elif address.equipment_class and known.get(address.key) != columns:
-                # A bare key, as imports know it, does not wipe out what the site file said.
-                put.append((number, address.key, *columns))
-            ids[i] = number
-        if put:
-            names = ("id", "key", "equipment", "point", "equipment_class", "unit", "site", "building", "room", "kind")
-            incoming: Columns = {name: np.array([row[i] for row in put], dtype=object) for i, name in enumerate(names)}
-            incoming["id"] = incoming["id"].astype(np.int32)
-            run(cursor, "DELETE FROM points USING incoming WHERE points.id = incoming.id", incoming=incoming)
-            run(cursor, f"INSERT INTO points SELECT {', '.join(names)} FROM incoming", incoming=incoming)
-        states = {int(str(row[0])): row[-1] == STATE for row in put}
+        ids, new, put = put_addresses(cursor, table, self._book)
+        states = {number: address.kind == STATE for number, address in put.items()}
         turned = [number for number, state in states.items() if number in was_state and was_state[number] != state]
         if turned:
             # What was weighted by time was not to be, or the other way about.
@@ -529,12 +504,7 @@ class DuckDBStore:
     def addresses(self, keys: Sequence[str] | None = None) -> Mapping[str, PointAddress]:
         """Return where each named point (every point, if None) belongs, as it was last written; in the file's order."""
         with self._cursor() as cursor:
-            rows = run(
-                cursor,
-                "SELECT key, equipment, point, equipment_class, unit, site, building, room, kind FROM points "
-                "ORDER BY id",
-            ).fetchall()
-        known = {str(key): PointAddress(*columns) for key, *columns in rows}
+            known = read_addresses(cursor)
         return known if keys is None else {key: known[key] for key in keys if key in known}
 
     def count(self, keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, int]:
@@ -542,53 +512,14 @@ class DuckDBStore:
         ids, counts = self._known(keys), dict.fromkeys(keys, 0)
         if not ids or start_us >= end_us:
             return counts
-        wanted = [sorted(ids.values())]
-        # The first condition lets the engine skip what is far off, the second is exact.
-        within = (
-            f"point IN (SELECT unnest(?)) AND time_s BETWEEN {start_us // 1_000_000} AND {(end_us - 1) // 1_000_000} "
-            f"AND {TIME_US} >= {start_us} AND {TIME_US} < {end_us}"
-        )
-        keys_of = {number: key for key, number in ids.items()}
         with self._cursor() as cursor:
-            run(cursor, "BEGIN")
-            hot = fetch(
-                cursor,
-                "SELECT DISTINCT point, time_us FROM hot WHERE point IN (SELECT unnest(?)) "
-                f"AND time_us >= {start_us} AND time_us < {end_us}",
-                wanted,
-            )
-            held = run(cursor, f"SELECT point, count(*) FROM cold WHERE {within} GROUP BY point", wanted).fetchall()
-            recent = Readings(hot["point"], hot["time_us"], np.empty(0), np.empty(0, dtype=np.uint8))
-            fresh = np.delete(hot["point"], same_keys(cursor, recent)[0])
-            run(cursor, "COMMIT")
-        points, new = np.unique(fresh, return_counts=True)
-        for number, n in [*held, *zip(points.tolist(), new.tolist(), strict=True)]:
-            counts[keys_of[int(number)]] += int(n)
-        return counts
+            counted = count_readings(cursor, sorted(ids.values()), start_us, end_us)
+        return counts | {key: counted.get(number, 0) for key, number in ids.items()}
 
     def size(self) -> StoreSize:
         """Return how much the keeper holds; waits for nobody, whatever else goes on."""
         with self._cursor() as cursor:
-            run(cursor, "BEGIN")
-            cold = fetch(cursor, "SELECT point, readings, first_us, last_us FROM cold_points")
-            newest = np.full(int(cold["point"].max(initial=-1)) + 1, NEVER)
-            newest[cold["point"]] = cold["last_us"]
-            columns = fetch(cursor, "SELECT point, time_us, value, quality FROM hot")
-            hot = last_write_stands(readings_of(columns))
-            known = hot.point < newest.shape[0]
-            known[known] = hot.time_us[known] <= newest[hot.point[known]]
-            twice = same_keys(cursor, hot.take(known))[0].shape[0]
-            run(cursor, "COMMIT")
-        size, points = self._opened().bytes_at_rest(), np.union1d(cold["point"], hot.point)
-        if points.shape[0] == 0:
-            return StoreSize(0, 0, size, None, None)
-        return StoreSize(
-            int(cold["readings"].sum()) + len(hot) - twice,
-            points.shape[0],
-            size,
-            int(min(cold["first_us"].min(initial=NOT_YET), hot.time_us.min(initial=NOT_YET))),
-            int(max(cold["last_us"].max(initial=NEVER), hot.time_us.max(initial=NEVER))),
-        )
+            return size_of(cursor, self._opened().bytes_at_rest())
 
     def snapshot(self, target: Path, progress: Callable[[float], None] = lambda _: None) -> None:
         """
