@@ -139,7 +139,9 @@ class DuckDBRollups:
         """Delete the steps of readings before this time, which are gone; what is around it is to be summed up again."""
         for level in Level:
             self._drop_steps(cursor, level, int(self.book.steps.number(level, np.array([time_us]))[0]), checkpoint)
-        around = dict.fromkeys(self._points(), (time_us, time_us + HOLD_US))
+        # What has been noted of later readings stays.
+        again, until_us = self.book.again, time_us + HOLD_US
+        around = {p: (time_us, max(again.get(p, (0, until_us))[1], until_us)) for p in self._points()}
         run(cursor, "BEGIN")
         drop_again(cursor, list(around))
         self._swap(lambda book: replace(book, again={}))

@@ -262,3 +262,19 @@ def test_late_readings_of_expired_days_count_once_however_often_they_come(tmp_pa
             assert days() == [145, 144, 138]
         store.expire(retention, T0 + 4 * DAY_US)
         assert days() == [145, 144, 138]
+
+
+def test_a_deletion_forgets_no_late_reading_whose_steps_wait_to_be_summed_up_again(tmp_path: Path) -> None:
+    naive = NaiveStore()
+    with DuckDBStore(tmp_path / "t.duckdb", zone=ZONE, settings=STORING) as store:
+        hours_of(store, 4)
+        store.compact()
+        store.write(readings((1, T0 + 2 * DAY_US + 1, 99.0)))
+        store.delete_before(T0 + DAY_US)
+        for key, series in store.series(KEYS, *EVER).items():
+            naive.held |= {
+                (key, t): (v, 0) for t, v in zip(series.time_us.tolist(), series.value.tolist(), strict=True)
+            }
+        check_all(store, naive)
+        store.compact()
+        check_all(store, naive)
