@@ -136,7 +136,9 @@ def _store(options: Options) -> Check:
     except ConfigurationError as error:
         return Check("store", "wrong", str(error))
     last = datetime.fromtimestamp(size.last_us / 1e6, UTC) if size.last_us is not None else None
-    told = f"{size.readings:,} readings of {size.points} points, {size.bytes / 1024**2:.0f} MiB"
+    told = f"{size.readings:,} readings of {size.points} points"
+    if size.bytes:  # an InfluxDB server need not tell it
+        told += f", {size.bytes / 1024**2:.0f} MiB"
     return Check("store", "well", told + (f", the last of {last:%Y-%m-%d %H:%M:%S} UTC" if last else ""))
 
 

@@ -151,13 +151,23 @@ def gateway_lines(sources: Sources, state: HealthState, live: Live, words: Words
         note = words.plural("%(n)s machine", "%(n)s machines", machines)
         clock = _clock_words(state, g, words)
         points, fresh = int(mine.sum()), int(np.count_nonzero(live.fresh & mine))
-        text = words("silent") if silent else words("speaks") if heard else words("never heard")
+        # Slow points are not due yet, or we have only begun to listen: it is not known to be silent, nor does it speak.
+        late = not silent and 2 * fresh < int(np.count_nonzero((live.snapshot.time_us > 0) & mine))
+        text = (
+            words("silent")
+            if silent
+            else words("never heard")
+            if not heard
+            else words("late")
+            if late
+            else words("speaks")
+        )
         found.append(
             HealthLine(
                 name=words.name(item.name),
                 note=f"{note} · {clock}" if clock else note,
                 href="",
-                mark=stale_mark(words) if silent else None if heard else unknown_mark(words),
+                mark=stale_mark(words) if silent or late else None if heard else unknown_mark(words),
                 fresh=fresh,
                 points=points,
                 share=round(100 * fresh / points, 1) if points else 0.0,

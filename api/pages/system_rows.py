@@ -89,6 +89,9 @@ def system_row(
         state = words("Normal")
         detail = _quiet_detail(machines, live, words)
     values = row_values(site, machines, live, words, of_machine)
+    if tone == "quiet" and any(v.when for v in values):
+        # What the row shows is old: nobody can say that it is normal.
+        mark, tone, state = stale_mark(words), "", words("Values late")
     drawn = next((v for v in values if v.key in sparks), None)
     return SystemRow(
         system=system,

@@ -123,6 +123,7 @@ class TicketPage:
     events: tuple[EventLine, ...]
     people: tuple[Choice, ...]
     mine: bool
+    still_on: str  # why closing it now deserves a question: its alert goes on
     closed: bool
     closed_words: str
     resolution: str
@@ -240,6 +241,7 @@ def ticket_page(sources: Sources, words: Words, live: Live, ticket: Ticket, who:
         events=tuple(_event(sources, e, now, words) for e in reversed(sources.desk.desk.ticket_events(ticket.id))),
         people=_people(sources, ticket, who),
         mine=who is not None and ticket.assignee == who,
+        still_on=_still_on(sources, ticket, words),
         closed=closed,
         closed_words=words(
             "%(time)s by %(who)s",
@@ -250,6 +252,13 @@ def ticket_page(sources: Sources, words: Words, live: Live, ticket: Ticket, who:
         else "",
         resolution=ticket.resolution or "",
     )
+
+
+def _still_on(sources: Sources, ticket: Ticket, words: Words) -> str:
+    alert = sources.desk.desk.alert(ticket.alert_id) if ticket.alert_id is not None else None
+    if alert is None or alert.resolved_us is not None:
+        return ""
+    return words("The alert still goes on. Close the ticket all the same")
 
 
 def _state(ticket: Ticket, words: Words) -> str:

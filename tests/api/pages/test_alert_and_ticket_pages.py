@@ -177,6 +177,14 @@ def test_a_closed_ticket_shows_what_was_done_and_offers_no_step(ticket, fire, co
     assert page.resolution == "valve was shut by mistake, opened"
 
 
+def test_closing_a_ticket_whose_alert_goes_on_asks_first(ticket, fire, context) -> None:
+    fire("zone-icu")
+    number = context.desk.tickets(equipment="zone-icu")[0].id
+    assert ticket(number).still_on == "The alert still goes on. Close the ticket all the same"
+    fire("zone-icu", value=402.0, ago_s=30.0, kind="cleared")
+    assert ticket(number).still_on == ""
+
+
 def test_a_viewer_is_not_offered_for_work(ticket, fire, context) -> None:
     fire("zone-icu")
     number = context.desk.tickets(equipment="zone-icu")[0].id

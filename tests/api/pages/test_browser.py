@@ -116,6 +116,28 @@ def test_one_tap_acknowledges_without_a_script(chromium, address: str, password:
     assert alert.acknowledged_by == "operator"
 
 
+def test_what_was_written_outlives_a_login_that_has_ended(
+    chromium, address: str, password: str, fire, context: Context
+) -> None:
+    fire("zone-icu")
+    number = context.desk.tickets(equipment="zone-icu")[0].id
+    page = open_session(chromium, address, password)
+    page.goto(f"{address}/tickets/{number}")
+    comment = page.locator("textarea[name=text]")
+    comment.fill("valve 3 is stuck")
+    page.context.clear_cookies(name="wardwatt_session")
+    page.click("form[action$='/comment'] button")
+    page.fill("input[name=name]", "operator")
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_selector("textarea[name=text]")
+    assert comment.input_value() == "valve 3 is stuck"
+    page.click("form[action$='/comment'] button")
+    page.wait_for_selector(".evs .tx")
+    assert comment.input_value() == ""
+    assert context.desk.ticket_events(number)[-1].text == "valve 3 is stuck"
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_is_wider_than_its_window_or_breaks_the_content_policy(
     chromium, address: str, password: str, put, fire, find, language: str, context: Context

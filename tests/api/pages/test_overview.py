@@ -236,3 +236,12 @@ def test_while_the_store_is_away_a_p1_does_not_keep_that_from_being_said(sources
     away = Banner("p1", "Readings cannot be stored", "", "", "/data", "")
     with patch("api.pages.frame._blindness", return_value=away):
         assert frame().banner.detail.endswith("Readings cannot be stored")
+
+
+def test_a_row_whose_key_values_are_old_is_not_called_normal(page, put) -> None:
+    put(ago_s=3600, tx1__load=50.0)
+    put(tx1__voltage_ab=400.0)
+    power = page().rows[0]
+    assert power.state == "Values late"
+    assert power.mark is not None
+    assert power.mark.symbol == "stale"
