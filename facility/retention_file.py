@@ -12,6 +12,7 @@ from facility.units import parse_interval
 
 FOR_EVER: Final = "forever"
 _DEFAULT: Final = Retention()
+_LONGEST_US: Final = 1000 * YEAR_US  # no store counts much further back
 
 
 def _age_us(value: Any) -> int | None:
@@ -19,11 +20,13 @@ def _age_us(value: Any) -> int | None:
         return None
     try:
         interval = parse_interval(value)
-    except ValueError:
+        age_us = interval.months * YEAR_US // 12 + round(interval.seconds * 1e6)
+    except (ValueError, TypeError, OverflowError):
         raise ValueError(f"{value!r} says not how long; write such as '400 d', '2 years' or {FOR_EVER}") from None
-    age_us = interval.months * YEAR_US // 12 + round(interval.seconds * 1e6)
     if age_us < DAY_US:
         raise ValueError(f"{value!r} is too short; keep it for at least '1 d'")
+    if age_us > _LONGEST_US:
+        raise ValueError(f"{value!r} is longer than 1000 years; write {FOR_EVER}")
     return age_us
 
 

@@ -6,6 +6,7 @@ pairs (scale, offset) with `y = x * scale + offset`, so that whole arrays conver
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -150,12 +151,23 @@ def parse_quantity(text: str | int | float) -> Quantity:
     if isinstance(text, bool):
         raise ValueError("a yes/no value stands where a number with a unit belongs, such as '60 s'")
     if isinstance(text, int | float):
-        return Quantity(float(text), "")
+        return Quantity(_finite(text), "")
     match = _QUANTITY.match(text)
     if match is None:
         raise ValueError(f"{text!r} is not a number with a unit, such as '60 s' or '1600 kVA'")
-    number = float(match[1].replace("_", "").replace(",", ""))
+    number = _finite(match[1].replace("_", "").replace(",", ""))
     return Quantity(number, canonical_unit(match[2] or ""))
+
+
+def _finite(text: str | int | float) -> float:
+    """Return a number that can be reckoned with: with an infinite rating no limit would ever be reached."""
+    try:
+        number = float(text)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{str(text)[:40]} is no number that can be reckoned with; write it as it stands on the plate")
+    return number
 
 
 def parse_duration(text: str | int | float) -> float:

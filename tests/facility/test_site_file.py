@@ -257,6 +257,10 @@ def test_what_is_coarser_is_kept_along_with_what_is_finer(site_of):
     [
         ("{readings: 12 h}", "retention.readings: '12 h' is too short; keep it for at least '1 d'"),
         ("{readings: soon}", "retention.readings: 'soon' says not how long; write such as '400 d', '2 years' or "),
+        ("{readings: }", "retention.readings: None says not how long; write such as '400 d'"),
+        ("{readings: [1 d]}", "retention.readings: ['1 d'] says not how long"),
+        ("{readings: 1e400 d}", "retention.readings: '1e400 d' says not how long"),
+        ("{1d: 9999999999 years}", "retention.1d: '9999999999 years' is longer than 1000 years; write forever"),
         ("{1min: 3 years, 1h: 2 years}", "retention: 1h is kept for 730 d, 1min for 1095 d; keep 1h at least as "),
         ("{readings: forever, 1d: 9 d}", "retention: 1d is kept for 9 d, readings for forever; keep 1d at least as "),
         ("{raw: 90 d}", "retention.raw: key 'raw' is not known here; write one of 15min, 1d, 1h, 1min, readings"),

@@ -28,6 +28,9 @@ def test_a_quantity_is_a_number_with_its_unit_in_any_usual_spelling(text, value,
         ("5 kPaa", "unit 'kPaa' is not known; did you mean 'kPa'?"),
         ("", "'' is not a number with a unit"),
         (True, "a yes/no value stands where a number with a unit belongs"),
+        ("1e400 A", "1e400 is no number that can be reckoned with; write it as it stands on the plate"),
+        (10**400, "is no number that can be reckoned with"),
+        (float("nan"), "nan is no number that can be reckoned with"),
     ],
 )
 def test_what_is_no_quantity_is_told_with_the_mend(text, told):
