@@ -7,6 +7,7 @@ made is still there. The oldest readings are read first; a segment that has been
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -410,6 +411,9 @@ class Spool:
         last = self._segments[-1]
         if self._tail != last.end:
             os.fdatasync(last.fd)
+            if not os.fstat(last.fd).st_nlink:
+                # It can be written to and read as long as it is open, and is gone with this process.
+                raise OSError(errno.ENOENT, "its files have been deleted")
             last.end, last.readings = self._tail, self._tail_readings
             was_empty = self.empty
             self._count()
@@ -431,6 +435,7 @@ class Spool:
             self._sync()
         spares = self._spares()
         if not spares:
+            self.folder.mkdir(parents=True, exist_ok=True)  # if somebody has deleted it
             if not self._may_grow(0):
                 raise SpoolFull(self._full_words())
             try:

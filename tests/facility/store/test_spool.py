@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,6 +179,18 @@ def test_a_torn_last_record_is_cut_off_and_all_before_it_is_kept(opened, tmp_pat
     spool.append(batch(100, 2))
     spool = opened()
     assert drained(spool) == [0.0, 1.0, 2.0, 3.0, 4.0, 100.0, 101.0]
+
+
+def test_what_is_written_into_deleted_files_is_not_taken_for_safe_and_it_goes_on_in_new_ones(opened, tmp_path):
+    spool = opened()
+    spool.append(batch(0, 10))
+    shutil.rmtree(tmp_path / "spool")
+    with pytest.raises(StoreUnavailable, match="its files have been deleted"):
+        spool.append(batch(10, 10))
+    spool.append(batch(10, 10))
+    assert drained(spool) == [*range(20)]
+    spool.append(batch(20, 10))
+    assert drained(opened())[-10:] == [*range(20, 30)]
 
 
 def test_a_damaged_record_in_the_middle_is_set_aside_and_told_and_the_rest_comes(opened, tmp_path, caplog):
