@@ -14,7 +14,7 @@ from api.security.users import Person, list_users
 from api.times import now_us
 from collector.quarantine import Quarantine
 from collector.replay import Replays
-from collector.service import CollectorStatus
+from collector.status import CollectorStatus
 from facility.database import Database
 from facility.site import Site
 from facility.store import TelemetryStore

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -362,8 +362,3 @@ def _code_of(word: str, states: Mapping[int, str]) -> int | None:
     if set(states) == {0, 1}:
         return 1 if word in keywords().yes else 0 if word in keywords().no else None
     return None
-
-
-def as_words(facts: Iterable[KeyFacts]) -> list[str]:
-    """Return all words that were seen, each once."""
-    return list(dict.fromkeys(word for one in facts for word in one.words))

@@ -14,7 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
@@ -27,7 +27,7 @@ from collector.broker import BrokerAddress
 from collector.decode import Decoder, Draft
 from collector.filters import FilterMemory, shared_filters
 from collector.gateways import GatewayBook, GatewayTimes
-from collector.link import Link, LinkSettings, LinkState
+from collector.link import Link
 from collector.mapping import TopicMap
 from collector.quarantine import Quarantine
 from collector.sparkplug.births import Births
@@ -35,6 +35,7 @@ from collector.sparkplug.host import SparkplugHost
 from collector.sparkplug.living import Living
 from collector.sparkplug.presence import Presence
 from collector.sparkplug.sequence_file import SequenceFile
+from collector.status import CollectorSettings, CollectorStatus
 from collector.watch import Watch
 from facility.errors import StoreUnavailable
 from facility.readings import CLOCK_SUSPECT, HISTORICAL, ReadingBatch, StaleNotice
@@ -50,76 +51,6 @@ _FLUSH_S = 5.0
 _TICK_S = 0.1  # how often waiting messages of Sparkplug are looked at
 _LOOK_S = 2.0  # how often it is asked whether the watch is still needed
 _PROMPT_MESSAGES = 20  # mosquitto lets only 20 fly with MQTT 3.1.1: waiting for more would wait for nothing
-
-
-@dataclass(frozen=True, slots=True)
-class CollectorSettings:
-    """
-    What an operator may change.
-
-    Attributes
-    ----------
-    max_payload : larger payloads go to the quarantine [bytes]
-    linger_s : a batch of few messages waits this long for company, since each commit costs a disk flush [s]
-    max_waiting_messages, max_waiting_bytes : no more is read while this much waits for the store
-    first_retry_s, longest_retry_s : pauses between attempts to write while the store is away [s]
-    stop_s : how long `stop` waits for the last commit [s]
-    link : the connection's own settings
-    """
-
-    max_payload: int = 1024 * 1024
-    linger_s: float = 0.05
-    max_waiting_messages: int = 50_000
-    max_waiting_bytes: int = 64 * 1024 * 1024
-    first_retry_s: float = 0.25
-    longest_retry_s: float = 15.0
-    stop_s: float = 10.0
-    link: LinkSettings = field(default_factory=LinkSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class CollectorStatus:
-    """
-    How the collector is doing.
-
-    Attributes
-    ----------
-    connected : the broker has greeted us and has not gone since
-    state, detail : the connection's state as a code, and in words
-    protocol : `MQTT 5` or `MQTT 3.1.1`
-    received : messages since the start, those sent again included
-    redelivered : of them, marked by the broker as sent again
-    stored : readings committed since the start
-    quarantined : messages and values rejected since the start
-    batches : commits since the start
-    waiting, waiting_bytes : messages received and not committed yet, and about the memory they hold
-    last_message_us, last_commit_us : when; None: not yet
-    store_available : the last write succeeded
-    last_error, last_error_us : the newest trouble in words, and when; "" and None: there was none
-    sink_failures : how often a live sink raised
-    connections : times that the broker greeted us
-    watching : readings cannot be committed, and are judged by the watch meanwhile
-    """
-
-    connected: bool
-    state: LinkState
-    detail: str
-    protocol: str
-    received: int
-    redelivered: int
-    stored: int
-    quarantined: int
-    batches: int
-    waiting: int
-    waiting_bytes: int
-    last_message_us: int | None
-    last_commit_us: int | None
-    store_available: bool
-    last_error: str
-    last_error_us: int | None
-    sink_failures: int
-    connections: int
-    watching: bool = False
 
 
 @dataclass(slots=True)

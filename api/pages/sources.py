@@ -22,7 +22,7 @@ from api.health_state import plan_of
 from api.live import Snapshot
 from api.security.users import Person
 from collector.quarantine import Quarantine
-from collector.service import CollectorStatus
+from collector.status import CollectorStatus
 from facility.database import Database, read_setting
 from facility.equipment_classes import PointSpec
 from facility.readings import Latest, PointTable

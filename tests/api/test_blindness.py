@@ -14,7 +14,7 @@ from api.context import Context
 from api.pages.frame import _blindness
 from api.pages.words import Words
 from api.security.routes import login_address
-from collector.service import CollectorStatus
+from collector.status import CollectorStatus
 from facility.names import Language
 from facility.store.spooled import SpoolStatus
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
 from api.context import Context
-from collector.service import CollectorStatus
+from collector.status import CollectorStatus
 from facility.errors import StoreUnavailable
 from facility.readings import ReadingBatch
 from facility.store.spooled import SpoolStatus

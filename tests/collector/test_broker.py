@@ -19,7 +19,8 @@ import pytest
 from collector.broker import BrokerAddress, EmbeddedBroker
 from collector.link import LinkSettings
 from collector.quarantine import Quarantine
-from collector.service import Collector, CollectorSettings, expected_sessions
+from collector.service import Collector, expected_sessions
+from collector.status import CollectorSettings
 from facility.errors import ConfigurationError, StoreUnavailable
 from facility.site import Site
 from facility.store.opening import open_store

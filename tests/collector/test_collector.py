@@ -17,7 +17,8 @@ import pytest
 from collector.broker import BrokerAddress
 from collector.link import LinkSettings
 from collector.quarantine import Quarantine
-from collector.service import Collector, CollectorSettings
+from collector.service import Collector
+from collector.status import CollectorSettings
 from facility.errors import StoreUnavailable
 from facility.readings import HISTORICAL, ReadingBatch
 from facility.site import Site

@@ -16,8 +16,9 @@ import pytest
 from api.live import LiveBoard
 from collector.link import LinkSettings
 from collector.quarantine import Quarantine
-from collector.service import Collector, CollectorSettings
+from collector.service import Collector
 from collector.sparkplug.births import Births
+from collector.status import CollectorSettings
 from facility.database import Database
 from facility.readings import HISTORICAL, StaleNotice
 from facility.site import Site
