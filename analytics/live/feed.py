@@ -23,7 +23,7 @@ _PACE_S: Final = 0.2
 # A row of a class's table takes some 500 bytes, and a reading may need a row of its own.
 _PORTION: Final = 20_000
 # Beyond this many readings the caller waits: memory is bounded, and the broker holds what is not acknowledged.
-_MOST_WAITING: Final = 500_000
+_MOST_WAITING: Final = 100_000
 
 
 class LiveFeed:

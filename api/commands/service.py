@@ -28,6 +28,7 @@ from api.commands.options import (
     told,
 )
 from api.logs import set_up_logs
+from api.memory import give_memory_back
 from api.options import DEMO_SITE, Options, broker_address
 from facility.errors import ConfigurationError, Problem
 from facility.store import TelemetryStore
@@ -136,6 +137,7 @@ def collect(
         )
         roles = _collecting_roles(share, member, judge_only=judge_only)
         set_up_logs()
+        give_memory_back()
         service = Service(options, roles)
         service.open()
         closing.callback(service.stop)
@@ -217,6 +219,7 @@ def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: floa
     from api.simulation import Simulation
 
     set_up_logs()
+    give_memory_back()
     check_port(options.host, options.port)
     with ExitStack() as closing, _sigterm_as_interrupt():
         service = Service(options, roles)

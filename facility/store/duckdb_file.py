@@ -48,7 +48,7 @@ class DuckDBSettings:
         Compact on a thread of its own; if False, only `compact()` and a full hot part do.
     """
 
-    memory_mb: int = 96
+    memory_mb: int = 64
     threads: int = 2
     hot_readings: int = 250_000
     fan_in: int = 8
