@@ -24,7 +24,7 @@ class CollectorSettings:
 
     max_payload: int = 1024 * 1024
     linger_s: float = 0.05
-    max_waiting_messages: int = 50_000
+    max_waiting_messages: int = 20_000
     max_waiting_bytes: int = 64 * 1024 * 1024
     first_retry_s: float = 0.25
     longest_retry_s: float = 15.0
