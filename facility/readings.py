@@ -6,7 +6,7 @@ named by its index into the `PointTable` that the batch carries; the table is ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -156,6 +156,11 @@ class ReadingBatch:
         doubted = (self.quality & (CLOCK_SUSPECT | HISTORICAL)) == CLOCK_SUSPECT
         time_us = np.where(doubted, now_us, np.minimum(self.time_us, now_us))
         return ReadingBatch(self.table, self.point, time_us, self.value, self.quality)
+
+    def portions(self, most: int) -> Iterator[ReadingBatch]:
+        """Yield the readings in their order, at most `most` at a time."""
+        for start in range(0, len(self), most):
+            yield self.take(np.arange(start, min(start + most, len(self))))
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> ReadingBatch:
         """Return the readings that a mask or an index array chooses."""

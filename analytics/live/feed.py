@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.live.rules import LimitEvent, LiveRules
+from analytics.live.rules import PORTION, LimitEvent, LiveRules
 from facility.errors import StoreUnavailable
 from facility.readings import ReadingBatch, StaleNotice
 
@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 _TICK_S: Final = 1.0
 # A round costs nearly the same for one reading as for thousands, so that rounds keep this distance.
 _PACE_S: Final = 0.2
-# A row of a class's table takes some 500 bytes, and a reading may need a row of its own.
-_PORTION: Final = 20_000
 # Beyond this many readings the caller waits: memory is bounded, and the broker holds what is not acknowledged.
 _MOST_WAITING: Final = 100_000
 
@@ -135,7 +133,7 @@ class LiveFeed:
                 self._undelivered.clear()
 
     def _step(self, batches: Sequence[ReadingBatch], now_us: int) -> None:
-        for portion in _portions(batches):
+        for portion in ReadingBatch.concat(batches).portions(PORTION) if batches else ():
             step = self._rules.step(portion, now_us)
             self._undelivered += step.events
             if len(step.derived):
@@ -144,12 +142,3 @@ class LiveFeed:
                         take(step.derived)
                     except Exception:
                         log.exception("derived readings were not taken", extra={"readings": len(step.derived)})
-
-
-def _portions(batches: Sequence[ReadingBatch]) -> Iterator[ReadingBatch]:
-    """Yield the readings in their order, so many at a time that laying them out takes little memory."""
-    if not batches:
-        return
-    joined = ReadingBatch.concat(batches) if len(batches) > 1 else batches[0]
-    for start in range(0, len(joined), _PORTION):
-        yield joined.take(np.arange(start, min(start + _PORTION, len(joined))))

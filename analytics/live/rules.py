@@ -27,6 +27,8 @@ EventKind = Literal["firing", "cleared", "unknown", "known", "worse"]
 _WORSE: Final = {">": 1, ">=": 1, "<": -1, "<=": -1}
 # A worse value is told at most this often: it is written to a database.
 _PEAK_PAUSE_US: Final = 60 * 1_000_000
+# A row of a class's table takes some 500 bytes, and a reading may need a row of its own: so many are judged at a time.
+PORTION: Final = 20_000
 # How far back a restart reads beyond the longest hold, and at most.
 _RESUME_MARGIN_US: Final = 10 * 60 * 1_000_000
 _RESUME_MOST_US: Final = 6 * 3600 * 1_000_000
@@ -232,8 +234,9 @@ class LiveRules:
             for tier in open_tiers:
                 self._reopen(tier, store, now_us)
             opened = {key for key, _ in self._firing()}
-            batch = self._recent(store, now_us)
-            events = list(self.step(batch, now_us).events) if len(batch) else []
+            events: list[LimitEvent] = []
+            for portion in self._recent(store, now_us).portions(PORTION):
+                events += self.step(portion, now_us).events
             for rules in self._classes:
                 # What comes from the store came when it was read there, not just now.
                 rules.live.arrival_us = rules.live.clock_us.copy()
@@ -338,7 +341,11 @@ class LiveRules:
             for p, s in ((p, found[key]) for p, key in zip(points, keys, strict=True))
             if len(s)
         ]
-        return ReadingBatch.concat(parts) if parts else ReadingBatch.empty(self._table)
+        if not parts:
+            return ReadingBatch.empty(self._table)
+        # In the order of time, as they came: they are judged by portions.
+        batch = ReadingBatch.concat(parts)
+        return batch.take(np.argsort(batch.time_us, kind="stable"))
 
 
 def _standing(
