@@ -1,8 +1,8 @@
 """
 Points that report by exception: their last value holds for as long as the device that sends it is known to live.
 
-A device lives for a while after anything of it is read, and, where the protocol tells (Sparkplug), from its birth to its
-death. Once nothing shows that it lives, its points age like all others.
+A device lives for a while after anything of it is read, and, where the protocol tells (Sparkplug), from its birth to
+its death. Once nothing shows that it lives, its points age like all others.
 """
 
 from __future__ import annotations

@@ -336,8 +336,8 @@ class SparkplugSettings:
     ----------
     host_id : the name under which the collector tells gateways that it is there; None: it does not
     groups : groups to listen to beside those in which the site's equipment reports
-    old_state : tell it as Sparkplug 2.2 did, for gateways that know nothing newer; one connection can leave one will, so
-        it is told one way or the other
+    old_state : tell it as Sparkplug 2.2 did, for gateways that know nothing newer; one connection can leave one will,
+        so it is told one way or the other
     """
 
     host_id: str | None = None

@@ -30,6 +30,7 @@ from api.pages.data_state import (
 from api.pages.numbers import bytes_text
 from api.pages.sources import Live, Sources
 from api.pages.words import Words
+from api.store_size import size_of
 from facility.errors import StoreUnavailable
 from facility.formats import duration, number
 from facility.store.spooled import SPOOL_WARNING, SpooledStore
@@ -199,7 +200,7 @@ def _collector_figures(sources: Sources, live: Live, words: Words) -> tuple[Figu
 
 def _store_figures(sources: Sources, live: Live, words: Words) -> tuple[Figure, ...]:
     try:
-        size = sources.store.size()
+        size = size_of(sources.store)
     except StoreUnavailable:
         return (Figure(words("History"), words("does not answer"), words("readings wait, nothing is lost"), True),)
     readings = words.plural("%(n)s reading", "%(n)s readings", size.readings)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.context import Context, context_of
 from api.metrics import Metrics
 from api.security.access import require
+from api.store_size import size_of
 from facility.errors import StoreUnavailable
 from facility.store.spooled import SPOOL_WARNING
 
@@ -128,7 +129,7 @@ def health(here: Here) -> HealthOut:
         problems.append(f"Many readings wait on disk for the store: {spool.share:.0%} of the room is used.")
     store = None
     try:
-        size = here.store.size()
+        size = size_of(here.store)
         store = StoreOut(
             readings=size.readings,
             points=size.points,
