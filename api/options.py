@@ -15,7 +15,7 @@ from facility.site_file import load_site
 from facility.store.spool import SpoolSettings
 
 ROOT: Final = Path(__file__).parent.parent
-DEMO_SITE: Final = ROOT / "examples" / "demo"
+DEMO_SITE: Final = ROOT / "examples" / "small"
 
 
 @dataclass(frozen=True, slots=True)

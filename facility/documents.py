@@ -7,16 +7,18 @@ names a department `NO` or writes 10:20 gets what stands there, not what YAML 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from facility.errors import Problem
 from facility.wording import nearest
+
+T = TypeVar("T")
 
 KeyPath = tuple[str | int, ...]
 
@@ -129,7 +131,9 @@ def parse_document(text: str, file: str) -> Document:
         node = loader.get_single_node()
         document = Document(file, None)
         if node is None:
-            document.problems.append(Problem(file, 0, "", "the file is empty; see examples/demo/site.yaml for a start"))
+            document.problems.append(
+                Problem(file, 0, "", "the file is empty; see examples/small/site.yaml for a start")
+            )
             return document
         document.data = _build(node, (), document, loader, 0)
     except yaml.MarkedYAMLError as error:
@@ -216,6 +220,24 @@ def validate(adapter: TypeAdapter[Any], data: Any, document: Document, path: Key
         for problem in told:
             first_at.setdefault(problem.place, problem)
         return None, list(first_at.values())
+
+
+def read_folder(folder: Path, adapter: TypeAdapter[T]) -> Iterator[tuple[Document, T | None, list[Problem]]]:
+    """
+    Read and check each `*.yaml` of a folder, in the order of their names.
+
+    Yields
+    ------
+    The document, its checked value (None if it cannot be read as one), and every problem of the file.
+    """
+    for file in sorted(folder.glob("*.yaml")):
+        document = read_document(file)
+        problems = list(document.problems)
+        value: T | None = None
+        if document.data is not None:
+            value, found = validate(adapter, document.data, document, ())
+            problems += found
+        yield document, value, problems
 
 
 def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> Problem:

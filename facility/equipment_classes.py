@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
-from facility.documents import Document, read_document, validate
+from facility.documents import Document, read_document, read_folder, validate
 from facility.errors import ConfigurationError, Problem
 from facility.expressions import (
     Condition,
@@ -418,18 +418,13 @@ def load_classes(folders: Sequence[Path], vocabulary_file: Path = VOCABULARY_FIL
         words, found = validate(_VOCABULARY, document.data, document, ())
         vocabulary, problems = words or {}, problems + found
     classes: dict[str, EquipmentClass] = {}
-    for file in [f for folder in folders for f in sorted(folder.glob("*.yaml"))]:
-        document = read_document(file)
-        problems += document.problems
-        if document.data is None:
-            continue
-        spec: ClassSpec | None
-        spec, found = validate(_CLASS, document.data, document, ())
+    for document, spec, found in (each for folder in folders for each in read_folder(folder, _CLASS)):
         problems += found
         if spec is None:
             continue
-        if spec.class_ != file.stem:
-            problems.append(document.problem(("class",), f"the file is named {file.stem!r}; name both the same"))
+        stem = Path(document.file).stem
+        if spec.class_ != stem:
+            problems.append(document.problem(("class",), f"the file is named {stem!r}; name both the same"))
         if spec.class_ in classes:
             first = classes[spec.class_].file
             problems.append(

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
-from facility.documents import read_document, validate
+from facility.documents import read_folder
 from facility.equipment_classes import Duration, PointSpec, Unit
 from facility.errors import ConfigurationError, Problem
 from facility.names import Id, Names
@@ -285,18 +285,13 @@ def load_profiles_of(folder: Path) -> Mapping[str, ProfileFile]:
     """
     problems: list[Problem] = []
     profiles: dict[str, ProfileFile] = {}
-    for file in sorted(folder.glob("*.yaml")):
-        document = read_document(file)
-        problems += document.problems
-        if document.data is None:
-            continue
-        profile: ProfileFile | None
-        profile, found = validate(_PROFILE, document.data, document, ())
+    for document, profile, found in read_folder(folder, _PROFILE):
         problems += found
         if profile is None:
             continue
-        if profile.profile != file.stem:
-            problems.append(document.problem(("profile",), f"the file is named {file.stem!r}; name both the same"))
+        stem = Path(document.file).stem
+        if profile.profile != stem:
+            problems.append(document.problem(("profile",), f"the file is named {stem!r}; name both the same"))
         for name, entry in profile.points.items():
             if entry.key is None:
                 problems.append(document.problem(("points", name), "'key' is missing; add it"))

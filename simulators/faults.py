@@ -1,5 +1,5 @@
 """
-Faults that can be switched on and off in the simulated hospital, by the IDs of the project's domain sheet.
+Faults that can be switched on and off in the simulated hospital.
 
 A fault is a change of the physics, not a value pasted over a point: the catalogue says what it does and on which points
 it shows; the plant modules ask `FaultBook.severity` and act on it.
@@ -8,193 +8,17 @@ it shows; the plant modules ask `FaultBook.severity` and act on it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.names import Names
-from facility.site import Equipment, Site
+from facility.site import Site
 from facility.wording import nearest
+from simulators.fault_catalogue import Fault, Onset, UnknownFault, find_fault
 
 Array = NDArray[np.float64]
-
-
-class UnknownFault(ValueError):
-    """A fault that is not in the catalogue, or that this machine cannot have; the text says which ones there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """
-    One kind of fault.
-
-    Attributes
-    ----------
-    id : ID of the domain sheet, such as MG-F02
-    name : what a person calls it
-    classes : equipment classes that can have it
-    onset_s : time from the start to full severity; 0 is sudden [s]
-    effect : what it changes in the physics
-    points : where it shows, points of the faulty machine first
-    waste_unit : unit of the true waste that is counted while it lasts; empty if it wastes nothing that is counted
-    life_safety : whether patients depend on it
-    """
-
-    id: str
-    name: Names
-    classes: tuple[str, ...]
-    onset_s: float
-    effect: str
-    points: tuple[str, ...]
-    waste_unit: str = ""
-    life_safety: bool = False
-
-
-def _fault(
-    id_: str,
-    zh: str,
-    en: str,
-    classes: str,
-    onset_s: float,
-    effect: str,
-    points: str,
-    waste_unit: str = "",
-    life_safety: bool = False,
-) -> Fault:
-    return Fault(
-        id_,
-        Names(zh=zh, en=en),
-        tuple(classes.split()),
-        onset_s,
-        effect,
-        tuple(points.split()),
-        waste_unit,
-        life_safety,
-    )
-
-
-_HOUR, _DAY = 3600.0, 86400.0
-
-CATALOGUE: Final[Mapping[str, Fault]] = {
-    fault.id: fault
-    for fault in (
-        _fault(
-            "EL-F03", "变压器过负荷", "Transformer overload", "dry_type_transformer", 600.0,
-            "another board is switched over to it: load up to 70 % of its rating more",
-            "active_power reactive_power apparent_power current_a current_b current_c winding_temperature_a "
-            "winding_temperature_b winding_temperature_c",
-        ),
-        _fault(
-            "EL-F04", "变压器冷却风机故障", "Cooling failure", "dry_type_transformer", 120.0,
-            "fans move no air and the ducts are blocked: the rise over the room grows by up to 90 %",
-            "winding_temperature_a winding_temperature_b winding_temperature_c core_temperature",
-        ),
-        _fault(
-            "EL-F05", "单相绕组过热", "One winding hot", "dry_type_transformer", 2 * _HOUR,
-            "a loose tap on phase B: its rise grows by up to 60 %",
-            "winding_temperature_b",
-        ),
-        _fault(
-            "EL-F06", "接头过热", "Overheating joint", "lv_feeder", _HOUR,
-            "contact resistance of the joint of phase A grows to up to eleven times",
-            "joint_temperature_a",
-        ),
-        _fault(
-            "EL-F13", "功率因数偏低（电容器退出）", "Low power factor, bank off", "capacitor_bank", 0.0,
-            "the controller is left in manual and its steps are switched off, in the share of the severity",
-            "steps_on reactive_power current_a current_b current_c power_factor auto", "kvarh",
-        ),
-        _fault(
-            "EL-F23", "发电机未处于自动", "Generator not in AUTO", "diesel_generator", 0.0,
-            "left in OFF after service: heater and charger are off too, so coolant and battery decay",
-            "mode coolant_temperature battery_voltage", "", True,
-        ),
-        _fault(
-            "BO-F05", "受热面结垢", "Fouled heating surface", "gas_steam_boiler", 10 * _DAY,
-            "flue gas leaves up to 60 K hotter",
-            "flue_temperature gas_flow", "Nm³",
-        ),
-        _fault(
-            "BO-F07", "过量空气偏大", "Excess air", "gas_steam_boiler", 300.0,
-            "the air damper slips: up to 7 points more oxygen in the flue gas, and more flue gas to heat",
-            "flue_oxygen flue_temperature gas_flow", "Nm³",
-        ),
-        _fault(
-            "BO-F15", "锅炉频繁启停", "Boiler short-cycling", "gas_steam_boiler", 60.0,
-            "the pressure switch's band shrinks to as little as an eighth: many starts, each with a purge that cools",
-            "burner_starts burner_running steam_pressure gas_flow", "Nm³",
-        ),
-        _fault(
-            "BO-F21", "燃气泄漏", "Gas leak", "gas_meter", 120.0,
-            "a flange leaks up to 3 Nm³/h into the boiler room",
-            "gas_leak flow", "Nm³",
-        ),
-        _fault(
-            "MG-F01", "供氧压力低", "Line pressure low, all zones", "oxygen_outlet_station", 30.0,
-            "the station's regulator sticks: outlet pressure falls by up to 40 %",
-            "outlet_pressure", "", True,
-        ),
-        _fault(
-            "MG-F02", "分区氧压低", "Pressure low in one zone", "oxygen_pipeline_zone", 20.0,
-            "the zone's valve is turned shut, to 3 % of its opening at full severity",
-            "pressure flow", "", True,
-        ),
-        _fault(
-            "MG-F07", "氧气泄漏", "Oxygen leak", "oxygen_pipeline_zone", 0.0,
-            "a hose coupling or open flowmeter lets up to 4 Nm³/h escape, day and night",
-            "flow oxygen_total", "Nm³",
-        ),
-        _fault(
-            "MG-F09", "制氧浓度低", "PSA concentration low", "psa_oxygen_generator", 600.0,
-            "moisture takes up to 45 % of the sieve's capacity; what is under 90.5 % is blown off, the tank takes over",
-            "oxygen_purity dew_point outlet_flow", "", True,
-        ),
-        _fault(
-            "MG-F10", "制氧单耗升高", "PSA specific energy high", "psa_oxygen_generator", _DAY,
-            "a switching valve vents: up to 45 % more power for the same oxygen",
-            "active_power compressor_current", "kWh",
-        ),
-        _fault(
-            "PU-F01", "水泵汽蚀", "Cavitation", "pump", 60.0,
-            "the strainer clogs: its drop takes the inlet towards the vapour pressure and chokes the flow",
-            "inlet_pressure outlet_pressure flow strainer_differential vibration_velocity vibration_acceleration_1 "
-            "vibration_acceleration_2",
-        ),
-        _fault(
-            "PU-F04", "叶轮磨损", "Worn impeller", "pump", 20 * _DAY,
-            "head falls by up to 12 % and efficiency by up to 15 points at equal flow and speed",
-            "frequency active_power", "kWh",
-        ),
-        _fault(
-            "PU-F06", "轴承缺陷", "Bearing defect", "pump", 6 * _HOUR,
-            "the drive-end bearing spalls: envelope first, then velocity, temperature last",
-            "vibration_envelope vibration_acceleration_1 vibration_velocity bearing_temperature_de",
-        ),
-        _fault(
-            "PU-F13", "变频器锁定50Hz", "Drive stuck at 50 Hz", "pump", 0.0,
-            "the drive is left in manual at 50 Hz and the flow is throttled by the control valves",
-            "frequency active_power outlet_pressure auto", "kWh",
-        ),
-        _fault(
-            "WS-F01", "水管爆裂", "Burst main", "water_meter", 10.0,
-            "up to 25 m³/h escape and the pressure falls",
-            "flow pressure volume_total", "m³",
-        ),
-        _fault(
-            "WS-F02", "管网慢漏", "Slow leak", "water_meter", 10 * _DAY,
-            "a joint weeps up to 1.2 m³/h, day and night",
-            "flow volume_total", "m³",
-        ),
-        _fault(
-            "WS-F03", "长流水", "Running tap", "water_meter", 0.0,
-            "taps or flush valves are left open: up to 0.9 m³/h, day and night",
-            "flow volume_total", "m³",
-        ),
-    )
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -203,7 +27,8 @@ class FaultEvent:
     One fault of one machine over a stretch of time.
 
     `severity`, above 0 and up to 1, is reached `onset_s` after `start_us`; at `end_us` (None: not yet) it is mended.
-    `waste` is what it has truly wasted so far, in the fault's `waste_unit`.
+    An intermittent fault is there for `on_s` out of every `every_s`. `waste` is what it has truly wasted so far, in the
+    unit that the catalogue gives.
     """
 
     fault: str
@@ -213,27 +38,25 @@ class FaultEvent:
     onset_s: float
     end_us: int | None = None
     waste: float = field(default=0.0, compare=False)
+    on_s: float = field(default=0.0, kw_only=True)
+    every_s: float = field(default=0.0, kw_only=True)
+
+    @staticmethod
+    def like(
+        onset: Onset, fault: str, equipment: str, severity: float, start_us: int, end_us: int | None = None
+    ) -> FaultEvent:
+        """Return an event that comes as an onset says."""
+        return FaultEvent(fault, equipment, severity, start_us, onset.over, end_us, on_s=onset.on, every_s=onset.every)
 
     def at(self, time_us: NDArray[np.int64]) -> Array:
         """Return how bad the fault is at each time, 0 to `severity`. [-]"""
         since_s = (time_us - self.start_us) / 1e6
         grown = np.clip(since_s / self.onset_s, 0.0, 1.0) if self.onset_s > 0 else (since_s >= 0).astype(np.float64)
+        if self.every_s > 0.0:
+            grown = np.where(np.mod(since_s, self.every_s) < self.on_s, grown, 0.0)
         if self.end_us is not None:
             grown = np.where(time_us < self.end_us, grown, 0.0)
         return self.severity * grown
-
-
-def find_fault(fault_id: str) -> Fault:
-    """Return a fault of the catalogue; `UnknownFault` names the nearest one."""
-    fault = CATALOGUE.get(fault_id.strip().upper())
-    if fault is None:
-        raise UnknownFault(f"fault {fault_id!r} is not in the catalogue{nearest(fault_id.upper(), CATALOGUE)}")
-    return fault
-
-
-def faults_of(equipment: Equipment) -> tuple[Fault, ...]:
-    """Return the faults that a machine can have."""
-    return tuple(f for f in CATALOGUE.values() if equipment.cls.id in f.classes)
 
 
 class FaultBook:

@@ -20,7 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import MQTTErrorCode
 
 from facility.site import Equipment, Layout, PointMapping, Site, Where
-from simulators.faults import UnknownFault
+from simulators.fault_catalogue import UnknownFault
 from simulators.hospital import Hospital
 from simulators.link import Broker, make_client
 from simulators.payloads import encode, sent_values

@@ -22,8 +22,28 @@ from numpy.typing import NDArray
 from facility.readings import SIMULATED, Latest, ReadingBatch
 from facility.site import Site
 from facility.store.contract import TelemetryStore
-from simulators.faults import CATALOGUE, Fault, FaultBook, FaultEvent
-from simulators.plants import boilers, departments, outdoors, oxygen, power, pumping, standby, water
+from simulators.fault_catalogue import Onset
+from simulators.faults import FaultBook, FaultEvent
+from simulators.plants import (
+    airside,
+    boilers,
+    cooling,
+    departments,
+    gases,
+    heating,
+    lifts,
+    outdoors,
+    oxygen,
+    power,
+    pumping,
+    rooms,
+    sewage,
+    split_units,
+    standby,
+    steam,
+    waste_store,
+    water,
+)
 from simulators.rhythm import make_span
 from simulators.scene import Array, Scene
 from simulators.supply import Tree
@@ -46,7 +66,9 @@ _REMEMBERED: Final = ("mass", "fuel_level")
 
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
-    outdoors.run, departments.run, boilers.run, water.run, oxygen.run, pumping.run, standby.run, power.run,
+    outdoors.run, departments.run, rooms.run, split_units.run, airside.run, cooling.run, heating.run, steam.run,
+    boilers.run, gases.run, lifts.run, waste_store.run, water.run, oxygen.run, pumping.run, sewage.run, standby.run,
+    power.run,
 )  # fmt: skip
 
 
@@ -232,25 +254,33 @@ class Hospital:
                 self._truth.switched(event, on=False)
 
     def write_history(
-        self, store: HistorySink, start_us: int, end_us: int, step_s: float = 60.0, progress: Progress | None = None
+        self,
+        store: HistorySink,
+        start_us: int,
+        end_us: int,
+        step_s: float = 60.0,
+        progress: Progress | None = None,
+        walk_s: float = 60.0,
     ) -> int:
         """
         Write [start, end) into the store, much faster than it would happen, and stand at its end.
 
-        Each point is written every `step_s` or at its own sampling interval, whichever is longer, as gateways do. The
-        physics always runs in steps of a minute or less. Call it again for what follows, with another step if need be.
+        Each point is written every `step_s` or at its own sampling interval, whichever is longer, as gateways do. Call
+        it again for what follows, with another step if need be.
 
         Parameters
         ----------
         step_s : 1 to 60 s, or whole minutes [s]
         progress : told the share that is done and the word `history`
+        walk_s : the longest step of the physics itself; up to 900 s for years, where what switches within a step is
+            taken in the mean [s]
 
         Returns
         -------
         How many readings were written. ValueError if the stretch is empty or the step is none of these.
         """
         step_us = round(step_s * _US)
-        walk_us = min(step_us, _LONGEST_STEP_US)
+        walk_us = min(step_us, round(walk_s * _US), _COARSE_STEP_US)
         if end_us <= start_us or step_us < _US or step_us % walk_us:
             raise ValueError(
                 f"nothing to write from {start_us} to {end_us} at {step_s:g} s; give an end after the start, and a "
@@ -331,8 +361,8 @@ class Hospital:
                 self.book.end(fault.id, equipment_id, moment)
                 log.info("fault off", extra={"fault": fault.id, "equipment": equipment_id})
             if on:
-                onset = fault.onset_s if onset_s is None else onset_s
-                self.book.add(FaultEvent(fault.id, equipment_id, severity, moment, onset))
+                onset = fault.onset if onset_s is None else Onset(kind="sudden", over=onset_s)
+                self.book.add(FaultEvent.like(onset, fault.id, equipment_id, severity, moment))
                 log.info("fault on", extra={"fault": fault.id, "equipment": equipment_id, "severity": severity})
             self._tell_truth(max(moment, self._now_us or moment))
 
@@ -344,8 +374,3 @@ class Hospital:
         with self._lock:
             for event in events:
                 self.book.add(event)
-
-    @staticmethod
-    def faults() -> Mapping[str, Fault]:
-        """Return the catalogue of faults by ID."""
-        return CATALOGUE

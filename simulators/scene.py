@@ -41,9 +41,26 @@ _FIRST_READING: Final[Mapping[str, tuple[float, float]]] = {
 }  # fmt: skip
 
 
+def _none() -> Array:
+    return np.zeros(1)
+
+
 @dataclass(slots=True)
 class Demand:
-    """What one department draws: electricity, water, oxygen, steam and gas."""
+    """
+    What one department draws at each time, and who is in it.
+
+    Attributes
+    ----------
+    power_kw, reactive_kvar : electricity of its own lights and devices, air conditioning by plant left out
+    water_m3h : cold water, what is heated for it included
+    hot_water_m3h : of that, what is drawn hot at the taps
+    oxygen_lmin, air_lmin, vacuum_lmin : medical gases, at 0 °C and 101.3 kPa [L/min]
+    steam_th : process steam [t/h]
+    gas_nm3h : gas for cooking [Nm³/h]
+    people : how many of those whom it can hold are there [-], 0 to 1
+    cooling_kw, heating_kw : heat to be taken from its rooms, and to be brought to them, by whatever plant does it
+    """
 
     power_kw: Array
     reactive_kvar: Array
@@ -51,6 +68,12 @@ class Demand:
     oxygen_lmin: Array
     steam_th: Array
     gas_nm3h: Array
+    hot_water_m3h: Array = field(default_factory=_none)
+    air_lmin: Array = field(default_factory=_none)
+    vacuum_lmin: Array = field(default_factory=_none)
+    people: Array = field(default_factory=_none)
+    cooling_kw: Array = field(default_factory=_none)
+    heating_kw: Array = field(default_factory=_none)
 
 
 @dataclass(slots=True, eq=False)
@@ -68,7 +91,15 @@ class Scene:
     power : electricity that machines draw, by equipment: (kW, kvar)
     water : water that machines draw, by equipment [m³/h]
     gas : gas that machines burn or pass on, by equipment [Nm³/h]
+    steam : steam that machines draw, by equipment [t/h]
+    heat : heat that machines take from the hot water that feeds them, by equipment [kW]
+    cooling : heat that machines give to the chilled water that feeds them, by equipment [kW]
+    sewage : water that goes to the drain, by the machine that lets it go [m³/h]; departments' own is not in it
     outdoor_c : outdoor temperature [°C]
+    humidity : outdoor relative humidity [%]
+    wet_bulb_c : outdoor wet-bulb temperature [°C]
+    sun_w_m2 : global radiation on the level [W/m²]
+    mains_c : temperature of the city's water [°C]
     """
 
     site: Site
@@ -83,7 +114,15 @@ class Scene:
     power: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     water: dict[str, Array] = field(default_factory=dict)
     gas: dict[str, Array] = field(default_factory=dict)
-    outdoor_c: Array = field(default_factory=lambda: np.zeros(0))
+    steam: dict[str, Array] = field(default_factory=dict)
+    heat: dict[str, Array] = field(default_factory=dict)
+    cooling: dict[str, Array] = field(default_factory=dict)
+    sewage: dict[str, Array] = field(default_factory=dict)
+    outdoor_c: Array = field(default_factory=_none)
+    humidity: Array = field(default_factory=_none)
+    wet_bulb_c: Array = field(default_factory=_none)
+    sun_w_m2: Array = field(default_factory=_none)
+    mains_c: Array = field(default_factory=_none)
 
     def __len__(self) -> int:
         return len(self.span)

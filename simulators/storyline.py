@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from facility.site import Site
-from simulators.faults import FaultEvent, find_fault
+from simulators.fault_catalogue import find_fault
+from simulators.faults import FaultEvent
 
 _HOUR: Final = 3600.0
 _DAY: Final = 24 * _HOUR
@@ -57,12 +58,12 @@ def events(turns: Sequence[Turn], site: Site, start_us: int) -> list[FaultEvent]
     UnknownFault if a turn names a fault that is not in the catalogue.
     """
     return [
-        FaultEvent(
+        FaultEvent.like(
+            find_fault(turn.fault).onset,
             turn.fault,
             turn.equipment,
             turn.severity,
             start_us + round(turn.after_s * 1e6),
-            find_fault(turn.fault).onset_s,
             None if turn.until_s is None else start_us + round(turn.until_s * 1e6),
         )
         for turn in turns

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from simulators.faults import CATALOGUE, FaultEvent
+from simulators.fault_catalogue import find_fault
+from simulators.faults import FaultEvent
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class TruthLog:
         """Write that an event began or ended; the line is on the disk when this returns."""
         if self._path is None:
             return
-        fault = CATALOGUE[event.fault]
+        fault = find_fault(event.fault)
         line: dict[str, Any] = {
             "switched": "on" if on else "off",
             "fault": event.fault,
@@ -52,11 +53,12 @@ class TruthLog:
             "equipment": event.equipment,
             "severity": event.severity,
             "onset_s": event.onset_s,
+            **({"on_s": event.on_s, "every_s": event.every_s} if event.every_s > 0.0 else {}),
             "from": iso(event.start_us),
             "to": None if event.end_us is None else iso(event.end_us),
         }
-        if not on and fault.waste_unit:
-            line["waste"] = {"amount": round(event.waste, 6), "unit": fault.waste_unit}
+        if not on and fault.waste is not None:
+            line["waste"] = {"amount": round(event.waste, 6), "unit": fault.waste.unit}
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
@@ -78,6 +80,8 @@ class TruthLog:
                     float(line["onset_s"]),
                     None if line["to"] is None else microseconds(line["to"]),
                     float((line.get("waste") or {}).get("amount", 0.0)),
+                    on_s=float(line.get("on_s", 0.0)),
+                    every_s=float(line.get("every_s", 0.0)),
                 )
             except (ValueError, KeyError, TypeError) as error:
                 log.warning(

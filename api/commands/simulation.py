@@ -127,13 +127,13 @@ def _speed(text: str) -> float | None:
 
 
 def _list(as_json: bool) -> None:
-    from simulators.faults import CATALOGUE
+    from simulators.fault_catalogue import catalogue
 
     if as_json:
-        print_json([{"id": f.id, "name": f.name.model_dump(), "onset_s": f.onset_s} for f in CATALOGUE.values()])
+        print_json([{"id": f.id, "name": f.name.model_dump(), "onset_s": f.onset.over} for f in catalogue().values()])
         return
     table = Table("fault", "", "")
-    for fault in CATALOGUE.values():
+    for fault in catalogue().values():
         table.add_row(fault.id, fault.name.zh, fault.name.en)
     stdout.print(table)
 

@@ -27,6 +27,10 @@ def run(scene: Scene) -> None:
     rain_mm_h = np.maximum(0.0, cloud - 0.85) * 12.0
     direction = (135.0 + 70.0 * scene.wander("weather|direction", 6 * 3600.0)) % 360.0
     humidity = weather.relative_humidity(outdoor, dew_point)
+    scene.humidity, scene.sun_w_m2 = humidity, sun
+    scene.wet_bulb_c = weather.wet_bulb_temperature(outdoor, humidity)
+    # Pipes lie a metre deep: the city's water follows the season and hardly the day.
+    scene.mains_c = 16.0 + 0.4 * (season - 16.0)
     for item in scene.each("weather_station"):
         scene.put(item, "outdoor_temperature", outdoor, 0.05)
         scene.put(item, "outdoor_humidity", humidity, 0.4)

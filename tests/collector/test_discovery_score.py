@@ -16,7 +16,7 @@ from facility.site_file import load_site
 from simulators.gateways import reporters
 from simulators.hospital import Hospital
 
-DEMO = Path(__file__).parents[2] / "examples" / "demo"
+DEMO = Path(__file__).parents[2] / "examples" / "small"
 NOW_US = 1_784_140_800_000_000
 SHORT = {
     "voltage": "volt", "current": "curr", "temperature": "temp", "pressure": "press", "running": "run",

@@ -121,7 +121,7 @@ def minutes(start_us: int, count: int) -> NDArray[np.int64]:
 
 @pytest.fixture(scope="session")
 def site() -> Site:
-    return load_site(ROOT / "examples/demo/site.yaml")
+    return load_site(ROOT / "examples/small/site.yaml")
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ class TestSeed:
             "from facility.site_file import load_site\n"
             "from simulators.hospital import Hospital\n"
             f"t = {WEDNESDAY_US} + np.arange(50, dtype=np.int64) * {MINUTE_US}\n"
-            "v = Hospital(load_site('examples/demo/site.yaml'), seed=7).run(t)\n"
+            "v = Hospital(load_site('examples/small/site.yaml'), seed=7).run(t)\n"
             "print(hashlib.sha256(b''.join(v[k].tobytes() for k in sorted(v))).hexdigest())"
         )
         root = Path(__file__).parents[2]

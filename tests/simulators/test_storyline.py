@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from facility.site import Site
-from simulators.faults import CATALOGUE, FaultBook, UnknownFault
+from simulators.fault_catalogue import UnknownFault, find_fault
+from simulators.faults import FaultBook
 from simulators.hospital import Hospital
 from simulators.storyline import DEMO, HISTORY, Turn, events
 from tests.simulators.conftest import DAY_US, WEDNESDAY_US, minutes
@@ -21,9 +22,9 @@ def test_every_turn_fits_the_demos_site(site: Site) -> None:
 def test_a_life_safety_fault_comes_within_a_minute_and_one_fault_is_repaired() -> None:
     first = min(DEMO, key=lambda turn: turn.after_s)
     assert first.after_s <= 60.0
-    assert CATALOGUE[first.fault].life_safety
+    assert find_fault(first.fault).life_safety
     assert any(turn.until_s is not None for turn in DEMO)
-    assert any(CATALOGUE[turn.fault].waste_unit for turn in DEMO)
+    assert any(find_fault(turn.fault).waste for turn in DEMO)
 
 
 def test_the_life_safety_fault_crosses_its_limit_within_a_minute_at_any_hour(site: Site) -> None:

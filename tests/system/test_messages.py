@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from harness import ROOT, Mosquitto, Wardwatt, eventually, run
 
-SITE = ROOT / "examples" / "demo"
+SITE = ROOT / "examples" / "small"
 TOPIC = "riverside/pump-1/cp2/telemetry"
 
 

@@ -35,7 +35,7 @@ def told(*arguments, code=0):
 
 @pytest.fixture
 def service(tmp_path):
-    service = Wardwatt(tmp_path, "run", "--site", ROOT / "examples" / "demo").start()
+    service = Wardwatt(tmp_path, "run", "--site", ROOT / "examples" / "small").start()
     yield service
     service.stop()
 
@@ -69,7 +69,7 @@ def test_commands_ask_the_running_service_and_a_restored_backup_starts(service, 
     writer.start()
     eventually(lambda: imported[0] >= 22_000, 60)
     before = imported[0]
-    made = told("backup", tmp_path / "b", "--data", service.data, "--site", ROOT / "examples" / "demo")
+    made = told("backup", tmp_path / "b", "--data", service.data, "--site", ROOT / "examples" / "small")
     after = imported[0] + 2_000
     ended.set()
     writer.join()
@@ -85,7 +85,7 @@ def test_commands_ask_the_running_service_and_a_restored_backup_starts(service, 
     trail = [entry["action"] for entry in admin(service).get("audit")["entries"]]
     assert {"readings-imported", "store-copied"} <= set(trail)
 
-    restored = Wardwatt(tmp_path / "elsewhere", "run", "--site", ROOT / "examples" / "demo")
+    restored = Wardwatt(tmp_path / "elsewhere", "run", "--site", ROOT / "examples" / "small")
     store("restore", tmp_path / "b", "--data", restored.data)
     restored.start()
     try:

@@ -21,7 +21,7 @@ from facility.store.opening import open_store
 from simulators.hospital import Hospital
 
 END = 1_790_000_000_000_000
-DEMO = Path(__file__).parents[3] / "examples" / "demo" / "site.yaml"
+DEMO = Path(__file__).parents[3] / "examples" / "small" / "site.yaml"
 # A few machines of different kinds: a whole hospital would say the same more slowly.
 MACHINES = ("tx1", "fd-plant", "b1", "psa1", "oz-icu", "w-main", "bp1", "cp1", "ws1")
 NOTHING = np.empty((0, 2), dtype=np.int64)

@@ -12,7 +12,7 @@ from api.options import ROOT
 from facility.database import Database
 
 runner = CliRunner(env={"COLUMNS": "200"})
-DEMO = str(ROOT / "examples" / "demo")
+DEMO = str(ROOT / "examples" / "small")
 COMMANDS = typer.main.get_command(app)
 
 

@@ -15,7 +15,7 @@ from facility.store.duckdb import DuckDBStore
 from facility.store.levels import Level, Retention
 
 runner = CliRunner(env={"COLUMNS": "200"})
-DEMO = ROOT / "examples" / "demo"
+DEMO = ROOT / "examples" / "small"
 ROWS = (
     "time,point,value,quality\n"
     "2026-03-01T00:00:00+08:00,tx1/load,41.5,0\n"

@@ -1,0 +1,9 @@
+"""Air handling units, operating rooms and isolation rooms."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

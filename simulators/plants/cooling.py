@@ -1,0 +1,9 @@
+"""Chillers and cooling towers: chilled water for what is cooled centrally."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

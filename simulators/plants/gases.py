@@ -1,0 +1,9 @@
+"""Medical air and medical vacuum: plants and zones."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

@@ -1,0 +1,9 @@
+"""Conditions in plant rooms and other rooms that are watched."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

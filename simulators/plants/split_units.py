@@ -1,0 +1,9 @@
+"""Split air conditioners of departments."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

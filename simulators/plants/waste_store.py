@@ -1,0 +1,9 @@
+"""The store of medical waste."""
+
+from __future__ import annotations
+
+from simulators.scene import Scene
+
+
+def run(scene: Scene) -> None:
+    """Work them out."""

@@ -1,0 +1,55 @@
+"""Every fault of the catalogue moves what it names the way it says, leaves the rest alone, and wastes what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulators.fault_catalogue import catalogue
+from tests.simulators.trial import Trial, run, small_site
+from tests.simulators.trials import TRIALS
+
+
+def test_every_fault_is_tried() -> None:
+    assert {t.fault for t in TRIALS} == set(catalogue())
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda t: f"{t.fault}-{t.equipment}")
+class TestEveryFault:
+    def test_moves_the_points_that_it_names_the_way_it_says(self, trial: Trial) -> None:
+        outcome = run(trial)
+        for point, move in outcome.fault.shows.items():
+            keys = outcome.keys(point)
+            differ = max(float((outcome.sick[k] != outcome.healthy[k]).mean()) for k in keys)
+            assert differ > trial.share, point
+            moved = sum(float((outcome.sick[k] - outcome.healthy[k]).mean()) for k in keys)
+            assert move == "changes" or (moved > 0.0) == (move == "up"), (point, moved)
+
+    def test_leaves_alone_what_it_says(self, trial: Trial) -> None:
+        outcome = run(trial)
+        assert outcome.fault.same, "say in the catalogue what it leaves alone, though it is near or upstream"
+        for point in outcome.fault.same:
+            for key in outcome.keys(point):
+                assert np.array_equal(outcome.sick[key], outcome.healthy[key]), key
+
+    def test_names_only_points_that_the_class_has(self, trial: Trial) -> None:
+        fault, library = run(trial).fault, small_site().library
+        named = [*fault.points, *fault.same, *([fault.waste.meter] if fault.waste else [])]
+        for point in named:
+            if "/" in point:
+                class_id, name = point.split("/")
+                assert name in library[class_id].points, point
+            else:
+                assert all(point in library[class_id].points for class_id in fault.classes), point
+
+    def test_shows_only_what_sensors_can_show(self, trial: Trial) -> None:
+        assert all(np.isfinite(shown).all() for shown in run(trial).sick.values())
+
+    def test_truly_wastes_what_the_meters_count_more(self, trial: Trial) -> None:
+        outcome = run(trial)
+        if outcome.fault.waste is None:
+            assert outcome.event.waste == 0.0
+        else:
+            assert outcome.event.waste > 0.0
+            # What the log has is exact; a display is cut to its last digit.
+            assert outcome.event.waste == pytest.approx(outcome.wasted_by_the_meters(), rel=0.01, abs=0.02)
