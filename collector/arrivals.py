@@ -9,11 +9,11 @@ with the same packet id and marked as a duplicate, and it gets its first arrival
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 import struct
 from pathlib import Path
 from typing import Final
+
+from collector.slot_file import map_table
 
 _SLOT: Final = struct.Struct("<QQ16s")  # count of messages so far, arrival [µs], digest of topic and payload
 _SLOTS = 65_536  # packet ids are 16 bits
@@ -37,19 +37,8 @@ class ArrivalLedger:
     """
 
     def __init__(self, path: Path | None) -> None:
-        size = _SLOT.size * _SLOTS
-        self._count = 0
-        if path is None:
-            self._table = mmap.mmap(-1, size)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                os.ftruncate(handle, size)
-                self._table = mmap.mmap(handle, size)
-            finally:
-                os.close(handle)
-            self._count = max(count for count, _, _ in _SLOT.iter_unpack(self._table))
+        self._table = map_table(path, _SLOT.size * _SLOTS)
+        self._count = max(count for count, _, _ in _SLOT.iter_unpack(self._table))
 
     def arrival(self, mid: int, topic: str, payload: bytes, now_us: int, redelivered: bool) -> int:
         """Return when this QoS 1 message first arrived: `now_us`, or what was noted if it is `redelivered`. [µs]"""

@@ -1,7 +1,24 @@
 """What holds for all tests."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 # How fast an example runs says something about the machine, nothing about the code.
 settings.register_profile("wardwatt", deadline=None)
 settings.load_profile("wardwatt")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server of our own, shared by the tests of a process."""
+    from tests.facility.database import postgres
+
+    reason = postgres.why_not()
+    if reason:
+        pytest.skip(reason)
+    with postgres.server() as url:
+        yield url

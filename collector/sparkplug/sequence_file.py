@@ -6,12 +6,12 @@ After a restart it tells whether anything was missed: only if the next message f
 from __future__ import annotations
 
 import hashlib
-import mmap
-import os
 import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from collector.slot_file import map_table
 
 _SLOT: Final = struct.Struct("<16sHxx")  # digest of the node's name, seq + 1; 0: none
 _SLOTS: Final = 4096
@@ -33,19 +33,9 @@ class SequenceFile:
     """
 
     def __init__(self, path: Path | None) -> None:
-        size = _SLOT.size * _SLOTS
-        if path is None:
-            self._table = mmap.mmap(-1, size)
-        else:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                os.ftruncate(handle, size)
-                self._table = mmap.mmap(handle, size)
-            finally:
-                os.close(handle)
+        self._table = map_table(path, _SLOT.size * _SLOTS)
         self._slot_of: dict[bytes, int] = {}
-        for slot, (digest, seq) in enumerate(_SLOT.iter_unpack(self._table)) if path is not None else ():
+        for slot, (digest, seq) in enumerate(_SLOT.iter_unpack(self._table)):
             if seq:
                 self._slot_of[digest] = slot
 

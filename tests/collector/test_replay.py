@@ -50,15 +50,6 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return load_site(path)
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    reason = postgres.why_not()
-    if reason:
-        pytest.skip(reason)
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "sqlite":

@@ -11,15 +11,6 @@ from facility.database import Database
 from tests.facility.database import postgres
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    reason = postgres.why_not()
-    if reason:
-        pytest.skip(reason)
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database."""

@@ -29,6 +29,7 @@ from facility.store.duckdb import DuckDBStore
 from facility.store.duckdb_file import DuckDBSettings
 from facility.store.influxdb import open_influxdb
 from facility.store.spooled import SpooledStore
+from tests.facility.store.asking import asked_by
 from tests.facility.store.influxd import SHARED
 from tests.facility.store.naive import NaiveStore, Reading, Step
 from tests.facility.store.through_spool import SETTINGS, ThroughSpool
@@ -343,35 +344,21 @@ def test_closing_twice_does_nothing_and_a_closed_store_keeps_nothing(store: Tele
 
 def test_threads_read_whole_batches_while_another_writes(store: TelemetryStore) -> None:
     batches, size = 40, 3
-    done = threading.Event()
-    wrong: list[object] = []
 
-    def read() -> None:
-        while not done.is_set():
-            found = store.series(["tx1/load_kw"], *EVER)["tx1/load_kw"]
-            # Batch n holds the times 3n .. 3n+2: a reader sees all of a batch or nothing of it, in order, each once.
-            if found.time_us.tolist() != list(range(len(found))) or len(found) % size:
-                wrong.append(found.time_us.tolist())
-            newest = store.latest(["tx1/load_kw"]).get("tx1/load_kw")
-            if newest is not None and newest.time_us != newest.value:
-                wrong.append(newest)
-            store.aggregate(["tx1/load_kw"], *EVER, MINUTE)
+    def ask() -> object | None:
+        found = store.series(["tx1/load_kw"], *EVER)["tx1/load_kw"]
+        # Batch n holds the times 3n .. 3n+2: a reader sees all of a batch or nothing of it, in order, each once.
+        if found.time_us.tolist() != list(range(len(found))) or len(found) % size:
+            return found.time_us.tolist()
+        newest = store.latest(["tx1/load_kw"]).get("tx1/load_kw")
+        if newest is not None and newest.time_us != newest.value:
+            return newest
+        store.aggregate(["tx1/load_kw"], *EVER, MINUTE)
+        return None
 
-    def guarded() -> None:
-        try:
-            read()
-        except Exception as error:
-            wrong.append(error)
-
-    readers = [threading.Thread(target=guarded) for _ in range(3)]
-    for reader in readers:
-        reader.start()
-    for n in range(batches):
-        store.write(readings(*((LOAD, t, float(t)) for t in range(n * size, (n + 1) * size))))
-    done.set()
-    for reader in readers:
-        reader.join()
-    assert wrong == []
+    with asked_by(3, ask):
+        for n in range(batches):
+            store.write(readings(*((LOAD, t, float(t)) for t in range(n * size, (n + 1) * size))))
     assert store.size().readings == batches * size
 
 

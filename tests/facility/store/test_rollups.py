@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from facility.store.influx_address import InfluxAddress
 from facility.store.influx_roller import RollingSettings
 from facility.store.influxdb import InfluxDBStore
 from facility.store.levels import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from tests.facility.store.asking import asked_by
 from tests.facility.store.influxd import SHARED
 from tests.facility.store.naive import NaiveStore
 from tests.facility.store.naive_rollups import Row, roll_up
@@ -340,36 +340,25 @@ def test_a_point_that_is_found_to_be_a_state_is_weighted_by_time_from_then_on(st
 
 def test_threads_ask_while_another_writes_late_readings_and_see_each_of_them(keeper: Keeper, tmp_path: Path) -> None:
     batches, size = 14, 8
-    key, done = KEYS[POWER], threading.Event()
-    wrong: list[object] = []
+    key = KEYS[POWER]
     written = [0]
     with keeper.open(tmp_path, ZONE) as store:
 
-        def ask() -> None:
-            while not done.is_set():
-                for level in (Level.MINUTE, Level.DAY):
-                    before = written[0]
-                    rolled = int(store.rollup([key], level, *EVER)[key].count.sum())
-                    summed = int(store.aggregate([key], *EVER, HOUR_US)[key].count.sum())
-                    after = written[0] + size
-                    if not before <= rolled <= after or not before <= summed <= after:
-                        wrong.append((before, rolled, summed, after))
+        def ask() -> object | None:
+            for level in (Level.MINUTE, Level.DAY):
+                before = written[0]
+                rolled = int(store.rollup([key], level, *EVER)[key].count.sum())
+                summed = int(store.aggregate([key], *EVER, HOUR_US)[key].count.sum())
+                after = written[0] + size
+                if not before <= rolled <= after or not before <= summed <= after:
+                    return before, rolled, summed, after
+            return None
 
-        def guarded() -> None:
-            try:
-                ask()
-            except Exception as error:
-                wrong.append(error)
-
-        readers = [threading.Thread(target=guarded) for _ in range(2)]
-        for reader in readers:
-            reader.start()
-        for n in range(batches):
-            # Every other batch is days late, so stored steps are summed up again all the time.
-            day = n if n % 2 else n - 7
-            store.write(readings(*((POWER, T0 + day * DAY_US + k * 3 * HOUR_US + n, float(k)) for k in range(size))))
-            written[0] += size
-        done.set()
-        for reader in readers:
-            reader.join()
-    assert wrong == []
+        with asked_by(2, ask):
+            for n in range(batches):
+                # Every other batch is days late, so stored steps are summed up again all the time.
+                day = n if n % 2 else n - 7
+                store.write(
+                    readings(*((POWER, T0 + day * DAY_US + k * 3 * HOUR_US + n, float(k)) for k in range(size)))
+                )
+                written[0] += size
