@@ -318,6 +318,26 @@ class Tariff:
 
 
 @dataclass(frozen=True, slots=True)
+class Crew:
+    """
+    People who answer for plant rooms: a shift of the hospital's own, or a contractor.
+
+    Attributes
+    ----------
+    phone : where they are called, as it is dialled
+    start_minute, end_minute : their hours (minutes after midnight; an end at or before the start runs past midnight)
+    rooms : ids of the rooms that they answer for
+    """
+
+    id: str
+    name: Names
+    phone: str
+    start_minute: int
+    end_minute: int
+    rooms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TopicPattern:
     """A site-wide topic with placeholders `{site}`, `{building}`, `{room}`, `{equipment}`, `{point}`."""
 
@@ -364,6 +384,8 @@ class Site:
     files: tuple[str, ...] = ()
     sparkplug: SparkplugSettings = field(default_factory=SparkplugSettings)
     retention: Retention = field(default_factory=Retention)
+    shifts: Mapping[str, Crew] = field(default_factory=dict)
+    contractors: Mapping[str, Crew] = field(default_factory=dict)
 
     @cached_property
     def points(self) -> PointTable:

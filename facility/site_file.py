@@ -53,6 +53,7 @@ from facility.retention_file import RetentionFile
 from facility.site import (
     AnomalySettings,
     Building,
+    Crew,
     Criticality,
     Dated,
     Department,
@@ -104,6 +105,13 @@ def _currency(text: str) -> str:
 def _power_factor_target(value: float) -> float:
     if value not in (0.9, 0.85, 0.8):
         raise ValueError(f"{value} is no power-factor target; the contract says 0.90, 0.85 or 0.80")
+    return value
+
+
+def _phone(value: Any) -> str:
+    # A bare number has lost its leading zeros, if it had some, before it is seen here.
+    if not isinstance(value, str) or not re.fullmatch(r"\+?[0-9][0-9 ()-]{2,24}", value):
+        raise ValueError(f"{value!r} is no phone number; write it in quotes, such as '8010' or '+86 21 5550 0110'")
     return value
 
 
@@ -287,6 +295,18 @@ class _TariffFile(_Strict):
     source: Annotated[str, Field(min_length=3)]
 
 
+class _CrewFile(_Strict):
+    id: Id
+    name: Names
+    phone: Annotated[str, BeforeValidator(_phone)]
+    from_: TimeOfDay = Field(default=0, alias="from")
+    to: TimeOfDay = 24 * 60
+    rooms: tuple[str, ...] = Field(min_length=1)
+
+    def crew(self) -> Crew:
+        return Crew(self.id, self.name, self.phone, self.from_, self.to, self.rooms)
+
+
 _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "site": TypeAdapter(_SiteHead),
     "sizes": TypeAdapter(_SizeFile),
@@ -298,6 +318,8 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "sparkplug": TypeAdapter(_SparkplugFile),
     "retention": TypeAdapter(RetentionFile),
     "tariffs": TypeAdapter(_TariffFile),
+    "shifts": TypeAdapter(_CrewFile),
+    "contractors": TypeAdapter(_CrewFile),
 }
 
 
@@ -404,11 +426,14 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     ):
         if len(once) > 1:
             draft.problems.append(once[1].problem(f"the {what} stands in {once[0].document.file} already; keep one"))
-    for section in ("buildings", "rooms", "departments", "equipment"):
+    for section in ("buildings", "rooms", "departments", "equipment", "shifts", "contractors"):
         _refuse_doubles(draft, section)
     for section in ("rooms", "departments"):
         for item in draft.items[section]:
             _refer(draft, item, item.value.building, "buildings", "building")
+    for item in draft.items["shifts"] + draft.items["contractors"]:
+        for i, room in enumerate(item.value.rooms):
+            _refer(draft, item, room, "rooms", "rooms", i)
     zone = ZoneInfo(heads[0].value.time_zone) if heads else ZoneInfo("UTC")
     equipment = [e for item in draft.items["equipment"] if (e := _equipment(item, draft, zone)) is not None]
     _refuse_loops(draft)
@@ -442,6 +467,8 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
             SparkplugSettings(),
         ),
         retention=next((i.value.retention() for i in draft.items["retention"]), Retention()),
+        shifts={i.value.id: i.value.crew() for i in draft.items["shifts"]},
+        contractors={i.value.id: i.value.crew() for i in draft.items["contractors"]},
     )
 
 

@@ -56,13 +56,15 @@ def check(
         print_json(
             {
                 "problems": [], "site": loaded.id, "equipment": len(loaded.equipment), "points": len(loaded.points),
-                "meters": meters, "departments": len(loaded.departments),
+                "meters": meters, "departments": len(loaded.departments), "shifts": len(loaded.shifts),
+                "contractors": len(loaded.contractors),
             }
         )  # fmt: skip
         return
     stdout.print(
         f"{loaded.name.zh} · {loaded.name.en}: {len(loaded.rooms)} rooms, {len(loaded.equipment)} machines "
-        f"({meters} meters), {len(loaded.points)} points, {len(loaded.departments)} departments. No mistakes.",
+        f"({meters} meters), {len(loaded.points)} points, {len(loaded.departments)} departments, "
+        f"{len(loaded.shifts)} shifts, {len(loaded.contractors)} contractors. No mistakes.",
         markup=False,
     )
 

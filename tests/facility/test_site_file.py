@@ -63,6 +63,16 @@ def test_a_fact_with_dates_holds_from_its_day_on(site_of):
     assert [area.on(date(*d)) for d in [(2023, 1, 1), (2025, 12, 31), (2026, 1, 1)]] == [500.0, 500.0, 650.0]
 
 
+def test_shifts_and_contractors_answer_for_rooms(site_of):
+    site = site_of(
+        "shifts:\n  - {id: night, name: {zh: 夜, en: Night}, phone: '8010', from: 20:00, to: 08:00, rooms: [power-1]}\n"
+        "contractors:\n  - {id: maker, name: {zh: 厂家, en: Maker}, phone: 021-5550 0110, rooms: [power-1]}\n"
+    )
+    night, maker = site.shifts["night"], site.contractors["maker"]
+    assert (night.start_minute, night.end_minute, night.rooms) == (20 * 60, 8 * 60, ("power-1",))
+    assert (maker.start_minute, maker.end_minute, maker.phone) == (0, 24 * 60, "021-5550 0110")
+
+
 def test_the_supply_tree_says_what_stops_and_who_is_affected(site_of):
     site = site_of(
         "equipment:\n  - {id: hv1, class: hv_incomer}\n  - {id: tx1, class: dry_type_transformer, fed_by: [hv1]}\n"
@@ -185,6 +195,15 @@ def test_a_site_may_be_spread_over_a_folder(tmp_path):
         (
             "tariffs:\n  - {carrier: electricity, from: 2026-05-01, price: cheap, unit: kWh, source: bill}\n",
             "site.yaml:10: tariffs[1] '2026-05-01'.price: 'cheap' stands where a number belongs",
+        ),
+        (
+            "shifts:\n  - {id: day, name: {zh: 白班, en: Day}, phone: 8010, rooms: [power-1]}\n",
+            "site.yaml:10: shifts[1] 'day'.phone: 8010 is no phone number; write it in quotes, such as '8010' or "
+            "'+86 21 5550 0110'",
+        ),
+        (
+            "contractors:\n  - {id: lifts, name: {zh: 电梯, en: Lifts}, phone: '8010', rooms: [power-2]}\n",
+            "site.yaml:10: contractors[1] 'lifts'.rooms[1]: no room is called 'power-2'; did you mean 'power-1'?",
         ),
         ("rooms: power-2\n", "site.yaml:9: rooms: 'rooms' stands here a second time; the first is on line 4: keep one"),
         ("telemetry: [{topic: a/b}]\n",
