@@ -67,7 +67,7 @@ def reached(
     store: str | Path | None,
     *,
     write: bool = False,
-    make: bool = False,
+    makes: Literal["never", "named"] = "never",
     zone: str | None = None,
     origin: str = "",
 ) -> Iterator[Reached]:
@@ -78,7 +78,7 @@ def reached(
     ----------
     store : path or URL; None: that of the service with this data folder, else the DuckDB file in it
     write : readings are to be changed
-    make : a DuckDB file that is not there is made
+    makes : whether a DuckDB file that is not there is made; `named`: only one that `store` names
     zone : whose midnights begin the days of roll-ups, where the store is made
     origin : what is written, for the audit trail
 
@@ -95,8 +95,10 @@ def reached(
         return
     place = store if store is not None else data / EMBEDDED
     file = store_file(store, data)
-    if file is not None and not file.exists() and not make:
+    if file is not None and not file.exists() and (makes == "never" or store is None):
         mend = "name the service's data folder with --data, or the store with --store"
+        if makes == "named":
+            mend += f"; to make a new one, say --store {file}"
         raise ConfigurationError([Problem("", 0, "store", f"there is no {file}; {mend}")])
     shown = without_secret(str(place))
     try:

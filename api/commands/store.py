@@ -153,7 +153,7 @@ def copy(
         here = closing.enter_context(reached(data, source))
         there = closing.enter_context(
             reached(
-                data, target, write=True, make=True, zone=loaded.time_zone.key if loaded else None,
+                data, target, write=True, makes="named", zone=loaded.time_zone.key if loaded else None,
                 origin=f"copy of {without_secret(source)}",
             )
         )  # fmt: skip
@@ -305,7 +305,7 @@ def import_(
         total = Imported()
         sides: list[Path] = []
         with reached(
-            data, store, write=True, make=store is not None, origin=f"import of {', '.join(f.name for f in files)}"
+            data, store, write=True, makes="named", origin=f"import of {', '.join(f.name for f in files)}"
         ) as found:
             _say(found)
             for origin in origins:

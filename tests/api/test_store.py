@@ -178,7 +178,7 @@ def test_a_command_asks_the_service_that_holds_the_file_and_opens_every_other(
             assert found.way == f"Asking the running service at {service.service.url}."
             assert found.keeper == "duckdb"
             assert found.info()["readings"] == 1000
-    with reached(tmp_path, tmp_path / "other.duckdb", write=True, make=True) as found:
+    with reached(tmp_path, tmp_path / "other.duckdb", write=True, makes="named") as found:
         assert found.way == f"Opening {tmp_path / 'other.duckdb'}; no service runs with it."
         assert found.info()["readings"] == 0
     with pytest.raises(ConfigurationError, match=r"there is no .*absent\.duckdb"), reached(tmp_path, "absent.duckdb"):
