@@ -1,98 +1,236 @@
-"""What departments draw: electricity, water, oxygen, steam and gas, by their kind, size, and time."""
+"""
+What departments draw: electricity, water, gases, steam, heat and cold, by their kind, size, time and weather.
+
+The kinds are data (`simulators/departments.yaml`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
+from facility.documents import read_document, validate
+from facility.errors import ConfigurationError
 from facility.site import Department
+from facility.wording import nearest
+from simulators.physics import room as physics
 from simulators.rhythm import SCHEDULES
 from simulators.scene import Array, Demand, Scene
 
+PROFILES_FILE: Final = Path(__file__).parents[1] / "departments.yaml"
 _DEFAULT_AREA_M2: Final = 800.0
+_COOLERS: Final = ("air_handling_unit", "split_air_conditioner")
+# Walls, furniture and air take up what comes quickly: the room's own time constant.
+_MASS_S: Final = 2.5 * 3600.0
+_ROOM_RATIO: Final = 0.0117  # 26 °C and 55 %
+
+RestAndBusiest = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Rooms(_Strict):
     """
-    A kind of department; all figures are typical of general hospitals, none is normative.
+    What the rooms of a kind of department ask of heating and cooling.
 
     Attributes
     ----------
-    schedule : when it is busy
-    power_w_m2 : electricity at rest and at its busiest [W/m²]
-    power_factor : of its loads together, before compensation [-]
-    water_l_m2h : water at rest and at its busiest [L/(m²·h)]
-    oxygen_lmin_m2 : oxygen at rest and at its busiest, for 1000 m² [L/min]
-    steam_kg_m2h : process steam at rest and at its busiest [kg/(m²·h)]
-    gas_l_m2h : gas for cooking at its busiest [NL/(m²·h)]
-    weather_w_m2 : electricity of air conditioning for each kelvin above 22 °C or below 12 °C [W/(m²·K)]
+    heated_to, cooled_to : [°C]
+    fresh_air : outdoor air at rest and at its busiest, leaks included [m³/(m²·h)]
+    area_per_person : floor area for each person at its busiest [m²]
+    gains : share of the electricity that warms the rooms [-]
+    loss : heat through walls, windows and roof, for a square metre of floor and a kelvin [W/(m²·K)]
+    glass : sun that comes in, as the area of unshaded glass facing up, for a square metre of floor [-]
+    conditioned : share of the floor area that is heated and cooled [-]
+    setback : whether its rooms may drift by 6 K while nobody is there
+    windows : whether outdoor air below 20 °C helps cooling, and below 12 °C does it
     """
 
+    heated_to: float = 20.0
+    cooled_to: float = 26.0
+    fresh_air: RestAndBusiest = (0.5, 2.0)
+    area_per_person: float = 12.0
+    gains: float = 0.8
+    loss: float = 0.75
+    glass: float = 0.012
+    conditioned: float = 0.75
+    setback: bool = False
+    windows: bool = True
+
+
+class Profile(_Strict):
+    """A kind of department, as `departments.yaml` explains it; figures are typical, none is normative."""
+
+    words: tuple[str, ...] = Field(min_length=1)
     schedule: str
-    power_w_m2: tuple[float, float]
-    power_factor: float
-    water_l_m2h: tuple[float, float] = (0.004, 0.25)
-    oxygen_lmin_m2: tuple[float, float] = (0.0, 0.0)
-    steam_kg_m2h: tuple[float, float] = (0.0, 0.0)
-    gas_l_m2h: float = 0.0
-    weather_w_m2: float = 0.0
+    inpatient: bool = False
+    power: RestAndBusiest
+    power_factor: float = Field(gt=0.5, le=1.0)
+    water: RestAndBusiest
+    hot_share: float = Field(default=0.0, ge=0.0, le=0.5)
+    oxygen: RestAndBusiest = (0.0, 0.0)
+    air: RestAndBusiest = (0.0, 0.0)
+    vacuum: RestAndBusiest = (0.0, 0.0)
+    steam: RestAndBusiest = (0.0, 0.0)
+    gas: float = 0.0
+    rooms: Rooms = Rooms()
+    cop: float = Field(default=3.2, gt=1.0)
+    cools_the_rest: bool = False
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in SCHEDULES:
+            raise ValueError(f"{name!r} is not a schedule known here{nearest(name, SCHEDULES)}")
+        return name
 
 
-# The first word that stands in a department's id decides.
-PROFILES: Final[Mapping[str, Profile]] = {
-    "icu": Profile("critical", (42, 62), 0.88, (0.05, 0.5), (125, 150)),
-    "theatre": Profile("theatre", (26, 78), 0.87, (0.02, 0.5), (8, 38)),
-    "emergency": Profile("emergency", (20, 40), 0.87, (0.03, 0.45), (22, 40)),
-    "ward": Profile("inpatient", (8.5, 18), 0.88, (0.035, 0.42), (8, 12)),
-    "outpatient": Profile("outpatient", (5, 32), 0.87, (0.008, 0.38), (0.5, 3)),
-    "imaging": Profile("imaging", (30, 105), 0.86, (0.005, 0.2)),
-    "laboratory": Profile("laboratory", (24, 55), 0.87, (0.02, 0.6)),
-    "dialysis": Profile("dialysis", (9, 48), 0.88, (0.03, 2.9), (0, 4)),
-    "sterile": Profile("sterile", (10, 70), 0.86, (0.04, 2.2), steam_kg_m2h=(0.05, 0.75)),
-    "laundry": Profile("laundry", (3, 95), 0.86, (0.02, 6.5), steam_kg_m2h=(0.0, 1.7)),
-    "kitchen": Profile("kitchen", (7, 75), 0.87, (0.05, 2.0), steam_kg_m2h=(0.02, 0.45), gas_l_m2h=32.0),
-    "administration": Profile("office", (3, 22), 0.88, (0.004, 0.22)),
-    "air-conditioning": Profile("inpatient", (1.0, 2.2), 0.85, (0.0, 0.02), weather_w_m2=0.75),
-    "public": Profile("always", (5, 7), 0.9, (0.005, 0.02)),
-}
-_FALLBACK: Final = PROFILES["administration"]
+class _ProfilesFile(_Strict):
+    kinds: tuple[Profile, ...] = Field(min_length=1)
+
+
+_FILE: Final = TypeAdapter(_ProfilesFile)
+
+
+def read_profiles(path: Path) -> Sequence[Profile]:
+    """Read and check the kinds of departments; ConfigurationError with every mistake."""
+    document = read_document(path)
+    problems = list(document.problems)
+    if document.data is not None:
+        file, found = validate(_FILE, document.data, document, ())
+        problems += found
+    if problems:
+        raise ConfigurationError(problems)
+    kinds: tuple[Profile, ...] = file.kinds
+    return kinds
+
+
+@lru_cache(maxsize=1)
+def profiles() -> Sequence[Profile]:
+    """Return the kinds that come with Wardwatt, read once a process."""
+    return read_profiles(PROFILES_FILE)
+
+
+@lru_cache(maxsize=4096)
+def profile_called(department_id: str) -> Profile:
+    """Return the first kind with a word that stands in a department's id; the last kind if none has."""
+    padded = f"-{department_id}-"
+    return next((p for p in profiles() if any(word in padded for word in p.words)), profiles()[-1])
 
 
 def profile_of(department: Department) -> Profile:
-    """Return the profile that a department's id names; an office's if none."""
-    return next((p for word, p in PROFILES.items() if word in department.id), _FALLBACK)
+    """Return the kind that a department's id names."""
+    return profile_called(department.id)
 
 
 def run(scene: Scene) -> None:
     """Work out what every department draws."""
-    strain = np.maximum(scene.outdoor_c - 22.0, 0.0) + 0.45 * np.maximum(12.0 - scene.outdoor_c, 0.0)
+    outdoor_ratio = physics.humidity_ratio(scene.outdoor_c, scene.humidity)
+    bathing = bathing_rhythm(scene.span.hour)
     for department in scene.site.departments.values():
-        profile = profile_of(department)
-        area = department.floor_area_m2.on(scene.today) or _DEFAULT_AREA_M2
-        # Busier and calmer days, and the comings and goings within a day.
-        day = 1.0 + 0.05 * scene.wander(f"{department.id}|day", 86400.0)
-        busy = SCHEDULES[profile.schedule].activity(scene.span) * day
-
-        power = area / 1000.0 * (
-            _between(scene, busy, profile.power_w_m2, f"{department.id}|power", 0.03)
-            + profile.weather_w_m2 * strain * (0.45 + 0.55 * busy)
-        )  # fmt: skip
-        scene.demand[department.id] = Demand(
-            power_kw=power,
-            reactive_kvar=power * np.sqrt(1.0 / profile.power_factor**2 - 1.0),
-            water_m3h=area / 1000.0 * _between(scene, busy, profile.water_l_m2h, f"{department.id}|water", 0.15),
-            oxygen_lmin=area / 1000.0 * _between(scene, busy, profile.oxygen_lmin_m2, f"{department.id}|oxygen", 0.05),
-            steam_th=area / 1000.0 * _between(scene, busy, profile.steam_kg_m2h, f"{department.id}|steam", 0.06),
-            gas_nm3h=area / 1000.0 * _between(scene, busy, (0.0, profile.gas_l_m2h), f"{department.id}|gas", 0.1),
-        )
+        scene.demand[department.id] = _demand(scene, department, outdoor_ratio, bathing)
+    _cool_by_own_units(scene)
 
 
-def _between(scene: Scene, busy: Array, rest_and_peak: tuple[float, float], name: str, spread: float) -> Array:
-    """Return a draw between its value at rest and at its busiest, with comings and goings of a share `spread`."""
-    flutter = 1.0 + spread * scene.wander(name, 1200.0) + 0.4 * spread * scene.wander(f"{name}|fast", 120.0)
-    rest, peak = rest_and_peak
-    return (rest + (peak - rest) * busy) * np.maximum(flutter, 0.0)
+def bathing_rhythm(hour: Array) -> Array:
+    """Return how much of the water is drawn hot, over the day's mean: most before breakfast and in the evening. [-]"""
+    morning, evening = np.exp(-(((hour - 7.0) / 1.6) ** 2)), np.exp(-(((hour - 19.8) / 2.0) ** 2))
+    rhythm: Array = 0.7 + 0.75 * morning + 0.95 * evening
+    return rhythm
+
+
+def _demand(scene: Scene, department: Department, outdoor_ratio: Array, bathing: Array) -> Demand:
+    profile = profile_of(department)
+    area = (department.floor_area_m2.on(scene.today) or _DEFAULT_AREA_M2) / 1000.0
+    # Busier and calmer days.
+    day = 1.0 + 0.05 * scene.wander(f"{department.id}|day", 86400.0)
+    busy = SCHEDULES[profile.schedule].activity(scene.span) * day
+
+    def draw(rest_and_busiest: tuple[float, float], name: str, spread: float) -> Array:
+        """Return a draw of the whole area, with comings and goings of a share `spread`."""
+        rest, busiest = rest_and_busiest
+        if busiest == 0.0:
+            return scene.zeros()
+        slow = scene.wander(f"{department.id}|{name}", 1200.0)
+        flutter = 1.0 + spread * (slow + 0.4 * scene.wander(f"{department.id}|{name}|fast", 120.0))
+        return area * (rest + (busiest - rest) * busy) * np.maximum(flutter, 0.0)
+
+    power = draw(profile.power, "power", 0.03)
+    water = draw(profile.water, "water", 0.15)
+    people = np.minimum(busy if not profile.inpatient else 0.4 + 0.6 * busy, 1.0)
+    cooling, heating = _rooms(scene, department.id, profile, area, power, people, outdoor_ratio)
+    return Demand(
+        power_kw=power,
+        reactive_kvar=power * np.sqrt(1.0 / profile.power_factor**2 - 1.0),
+        water_m3h=water,
+        oxygen_lmin=draw(profile.oxygen, "oxygen", 0.05),
+        steam_th=draw(profile.steam, "steam", 0.06),
+        gas_nm3h=draw((0.0, profile.gas), "gas", 0.1),
+        hot_water_m3h=water * profile.hot_share * bathing,
+        air_lmin=draw(profile.air, "air", 0.06),
+        vacuum_lmin=draw(profile.vacuum, "vacuum", 0.1),
+        people=people,
+        cooling_kw=cooling,
+        heating_kw=heating,
+    )
+
+
+def _rooms(
+    scene: Scene, name: str, profile: Profile, area: float, power: Array, people: Array, outdoor_ratio: Array
+) -> tuple[Array, Array]:
+    """Return what a department's rooms ask of cooling and of heating; `area` in 1000 m². [kW]"""
+    rooms = profile.rooms
+    area = area * rooms.conditioned
+    if area == 0.0:
+        return scene.zeros(), scene.zeros()
+    rest, busiest = rooms.fresh_air
+    fresh_m3h = 1000.0 * area * (rest + (busiest - rest) * people)
+    persons = 1000.0 * area / rooms.area_per_person * people
+    loss = area * rooms.loss + fresh_m3h * physics.AIR_KWH_M3_K
+    gains = (
+        power * rooms.gains * rooms.conditioned
+        + physics.SENSIBLE_KW * persons
+        + area * rooms.glass * scene.sun_w_m2
+    )  # fmt: skip
+    middle, half = (rooms.cooled_to + rooms.heated_to) / 2.0, (rooms.cooled_to - rooms.heated_to) / 2.0
+    drift = half + (6.0 * np.clip(1.0 - 4.0 * people, 0.0, 1.0) if rooms.setback else 0.0)
+    spare = scene.lag(f"{name}/rooms", physics.surplus(gains, loss, scene.outdoor_c, middle), _MASS_S)
+    cooling = np.maximum(spare - loss * drift, 0.0)
+    heating = np.maximum(-spare - loss * drift, 0.0)
+    if rooms.windows:
+        cooling = cooling * np.clip((scene.outdoor_c - 12.0) / 8.0, 0.0, 1.0)
+    # A coil that has little to cool condenses little.
+    wet = physics.latent_load(fresh_m3h, outdoor_ratio, _ROOM_RATIO, persons)
+    return cooling + wet * np.minimum(cooling / (5.0 * area), 1.0), heating
+
+
+def own_units_cop(profile: Profile, outdoor_c: Array) -> Array:
+    """
+    Return the heat that a department's own cooling units take for a kWh: less by 2 % for each kelvin over 30 °C. [-]
+
+    Typical of room air conditioners and VRF units; below 15 °C outdoors they gain no more.
+    """
+    cop: Array = profile.cop * (1.0 - 0.02 * (np.maximum(outdoor_c, 15.0) - 30.0))
+    return cop
+
+
+def _cool_by_own_units(scene: Scene) -> None:
+    """Let what no machine of the site cools draw electricity: in each department, or in the central plant."""
+    cooled = {d for item in scene.each(*_COOLERS) for d in item.serves.on(scene.today)}
+    central = next((d for d in scene.site.departments.values() if profile_of(d).cools_the_rest), None)
+    for department in scene.site.departments.values():
+        if department.id in cooled:
+            continue
+        drawing = central or department
+        profile = profile_of(drawing)
+        power = scene.demand[department.id].cooling_kw / own_units_cop(profile, scene.outdoor_c)
+        demand = scene.demand[drawing.id]
+        demand.power_kw = demand.power_kw + power
+        demand.reactive_kvar = demand.reactive_kvar + power * np.sqrt(1.0 / profile.power_factor**2 - 1.0)
