@@ -15,6 +15,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
 from facility.documents import read_folder
+from facility.equipment_classes import Kind
 from facility.errors import ConfigurationError
 from facility.names import Names
 from facility.site import Equipment
@@ -24,8 +25,13 @@ from facility.wording import nearest
 CATALOGUE_FOLDER: Final = Path(__file__).parent / "catalogue"
 
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
-Move = Literal["up", "down", "changes"]
+Move = Literal["up", "down", "changes", "gone"]
+Target = Literal["machine", "point", "gateway"]
+ANY: Final = "*"
 OnsetKind = Literal["sudden", "creeping", "intermittent"]
+
+
+_DATA: Final = "DA-"
 
 
 class UnknownFault(ValueError):
@@ -90,11 +96,15 @@ class Fault(_Strict):
     ----------
     id : ID of the domain sheet, such as MG-F02
     name : what a person calls it
-    classes : equipment classes that can have it
+    target : what has it: a machine; of data faults also a point, or a gateway
+    classes : equipment classes that can have it; `*`: all
+    kinds : of a point's fault, the kinds of points that can have it
     onset : how it usually comes
     effect : what it changes in the physics, at full severity
-    shows : points on which it shows, and which way each moves; of other machines than the faulty one as `class/point`
-    same : what it leaves alone though it is near: points of the faulty machine, or of those upstream as `class/point`
+    shows : points on which it shows, and which way each moves; of other machines than the faulty one as `class/point`;
+        of a data fault `*` stands for all points that have it
+    same : what it leaves alone though it is near: points of the faulty machine, or of those upstream as `class/point`;
+        of a data fault `*` stands for everything else
     waste : what it truly wastes; None: nothing that is counted
     repair : what ends it
     life_safety : whether patients depend on it
@@ -102,7 +112,9 @@ class Fault(_Strict):
 
     id: str = Field(pattern=r"^[A-Z]{2}-F[0-9]{2}$")
     name: Names
+    target: Target = "machine"
     classes: tuple[str, ...] = Field(min_length=1)
+    kinds: tuple[Kind, ...] = ()
     onset: Onset
     effect: str = Field(min_length=10)
     shows: Mapping[str, Move] = Field(min_length=1)
@@ -115,6 +127,26 @@ class Fault(_Strict):
     def points(self) -> tuple[str, ...]:
         """Return the points on which it shows."""
         return tuple(self.shows)
+
+    @property
+    def of_data(self) -> bool:
+        """Return True if the plant is well, and only what is told of it is wrong."""
+        return self.id.startswith(_DATA)
+
+    def fits(self, class_id: str) -> bool:
+        """Return True if machines of an equipment class can have it."""
+        return class_id in self.classes or ANY in self.classes
+
+    def is_mended_by(self, note: str) -> bool:
+        """Return True if a note on what was done holds one of the words of the right repair."""
+        told = note.casefold()
+        return any(word.casefold() in told for word in self.repair.words)
+
+    @model_validator(mode="after")
+    def _kinds_are_of_points(self) -> Fault:
+        if (self.target == "point") != bool(self.kinds):
+            raise ValueError("a point's fault needs kinds, such as [gauge]; the others have none")
+        return self
 
 
 class _CatalogueFile(_Strict):
@@ -160,5 +192,11 @@ def find_fault(fault_id: str) -> Fault:
 
 
 def faults_of(equipment: Equipment) -> tuple[Fault, ...]:
-    """Return the faults that a machine can have."""
-    return tuple(f for f in catalogue().values() if equipment.cls.id in f.classes)
+    """Return the faults that a machine, or one of its points, can have."""
+    kinds = {spec.kind for spec in equipment.points.values()}
+    return tuple(
+        fault
+        for fault in catalogue().values()
+        if fault.fits(equipment.cls.id)
+        and (fault.target == "machine" or (fault.target == "point" and kinds & set(fault.kinds)))
+    )

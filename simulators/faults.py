@@ -8,17 +8,26 @@ it shows; the plant modules ask `FaultBook.severity` and act on it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facility.site import Site
+from facility.site_gateways import gateway_of
 from facility.wording import nearest
-from simulators.fault_catalogue import Fault, Onset, UnknownFault, find_fault
+from simulators.fault_catalogue import Fault, Onset, Target, UnknownFault, find_fault
 
 Array = NDArray[np.float64]
+
+
+def gateways_of(site: Site) -> Mapping[str, tuple[str, ...]]:
+    """Return the machines behind each gateway of a site; those of a room without a named one share `room:<room>`."""
+    behind: dict[str, list[str]] = {}
+    for item in site.equipment.values():
+        behind.setdefault(gateway_of(site, item).id, []).append(item.id)
+    return {name: tuple(machines) for name, machines in behind.items()}
 
 
 @dataclass(slots=True)
@@ -26,6 +35,7 @@ class FaultEvent:
     """
     One fault of one machine over a stretch of time.
 
+    `equipment` is the machine; of a data fault perhaps one of its points (`b1/steam_pressure`), or a gateway.
     `severity`, above 0 and up to 1, is reached `onset_s` after `start_us`; at `end_us` (None: not yet) it is mended.
     An intermittent fault is there for `on_s` out of every `every_s`. `waste` is what it has truly wasted so far, in the
     unit that the catalogue gives.
@@ -66,20 +76,39 @@ class FaultBook:
         self._site = site
         self._lock = threading.Lock()
         self._events: dict[tuple[str, str], list[FaultEvent]] = {}
+        self._of_data: dict[Target, tuple[tuple[str, str], ...]] = {}
         for event in events:
             self.add(event)
 
     def check(self, fault_id: str, equipment_id: str) -> Fault:
         """Return the fault if this machine can have it; `UnknownFault` says what is wrong."""
         fault = find_fault(fault_id)
-        item = self._site.equipment.get(equipment_id)
+        if fault.target == "gateway":
+            gateways = gateways_of(self._site)
+            if equipment_id not in gateways:
+                raise UnknownFault(f"no gateway is called {equipment_id!r}{nearest(equipment_id, gateways)}")
+            return fault
+        machine, _, point = equipment_id.partition("/")
+        item = self._site.equipment.get(machine)
         if item is None:
-            raise UnknownFault(f"no equipment is called {equipment_id!r}{nearest(equipment_id, self._site.equipment)}")
-        if item.cls.id not in fault.classes:
-            able = ", ".join(e.id for e in self._site.equipment.values() if e.cls.id in fault.classes)
+            raise UnknownFault(f"no equipment is called {machine!r}{nearest(machine, self._site.equipment)}")
+        if not fault.fits(item.cls.id):
+            able = ", ".join(e.id for e in self._site.equipment.values() if fault.fits(e.cls.id))
             owners = f"it belongs to {able}" if able else "no machine here can"
-            raise UnknownFault(f"{equipment_id!r} is a {item.cls.id} and cannot have {fault.id}; {owners}")
+            raise UnknownFault(f"{machine!r} is a {item.cls.id} and cannot have {fault.id}; {owners}")
+        if fault.target == "point":
+            points = [name for name, spec in item.points.items() if spec.kind in fault.kinds]
+            if not points:
+                raise UnknownFault(f"{machine!r} has no point of kind {' or '.join(fault.kinds)}, as {fault.id} needs")
+            if point and point not in points:
+                raise UnknownFault(f"no point {point!r} of {machine!r} can have {fault.id}{nearest(point, points)}")
+        elif point:
+            raise UnknownFault(f"{fault.id} is a fault of a whole machine; write {machine!r} without the point")
         return fault
+
+    def of_data(self, target: Target) -> Sequence[tuple[str, str]]:
+        """Return fault and place of each data fault of a kind of target, past or to come, in a fixed order."""
+        return self._of_data.get(target, ())
 
     def add(self, event: FaultEvent) -> None:
         """Enter an event, past or to come; UnknownFault if its machine cannot have it, ValueError for its severity."""
@@ -89,7 +118,10 @@ class FaultBook:
         if event.end_us is not None and event.end_us <= event.start_us:
             raise ValueError(f"{fault.id} of {event.equipment} would end before it starts")
         with self._lock:
-            self._events.setdefault((fault.id, event.equipment), []).append(event)
+            key = (fault.id, event.equipment)
+            self._events.setdefault(key, []).append(event)
+            if fault.of_data:
+                self._of_data[fault.target] = tuple(sorted({*self._of_data.get(fault.target, ()), key}))
 
     def end(self, fault_id: str, equipment_id: str, time_us: int) -> list[FaultEvent]:
         """End what is on, or would come on later; return those that were on. `UnknownFault` as for `check`."""

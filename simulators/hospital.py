@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from math import isnan
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -46,6 +47,7 @@ from simulators.plants import (
 )
 from simulators.rhythm import make_span
 from simulators.scene import Array, Scene
+from simulators.sensors import disturb, forget_registers
 from simulators.supply import Tree
 from simulators.truth import TruthLog
 
@@ -174,6 +176,11 @@ class Hospital:
         known = self._registers.get(key, value)
         return known if 0.0 <= known - value < 0.01 else value
 
+    def _begin(self, time_us: int) -> None:
+        """Come into view at a time: masses are warm, registers stand where they may."""
+        self._warm_up(time_us)
+        forget_registers(self._memory)
+
     def _warm_up(self, time_us: int) -> None:
         """Let masses reach the temperatures that they have at a time, without letting registers run."""
         registers = dict(self._registers)
@@ -207,11 +214,12 @@ class Hospital:
         """
         with self._lock:
             if self._now_us is None:
-                self._warm_up(time_us)
+                self._begin(time_us)
             assert self._now_us is not None
             self._walk(time_us)
             values = self._compute(np.array([max(time_us, self._now_us)], dtype=np.int64))
-            return {key: float(value[0]) for key, value in values.items()}
+            # A silent device tells nothing, which is NaN until here.
+            return {key: number for key, value in values.items() if not isnan(number := float(value[0]))}
 
     def run(self, time_us: NDArray[np.int64]) -> dict[str, Array]:
         """
@@ -223,7 +231,7 @@ class Hospital:
             return {}
         with self._lock:
             if self._now_us is None:
-                self._warm_up(int(time_us[0]))
+                self._begin(int(time_us[0]))
             assert self._now_us is not None
             if int(time_us[0]) < self._now_us or (np.diff(time_us) <= 0).any():
                 raise ValueError("times must rise and must not lie before the hospital's own; use a fresh Hospital")
@@ -237,6 +245,7 @@ class Hospital:
         scene = Scene(self.site, self.seed, span, self.book, self._memory, self._registers, self._trees)
         for module in _MODULES:
             module(scene)
+        disturb(scene)
         self._now_us = int(time_us[-1])
         # What ended is told after its last waste has been counted.
         self._tell_truth(self._now_us)
@@ -293,7 +302,7 @@ class Hospital:
         # While the store writes one batch, the next one is worked out.
         with self._lock, ThreadPoolExecutor(1, "history") as writer:
             if self._now_us is None:
-                self._warm_up(first)
+                self._begin(first)
             waiting: list[ReadingBatch] = []
             writing: Future[None] | None = None
             for i in range(0, len(times), _STEPS_AT_ONCE):

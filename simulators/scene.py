@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.equipment_classes import PointSpec
 from facility.site import Equipment, Site
 from simulators import noise
 from simulators.faults import FaultBook
@@ -186,10 +187,14 @@ class Scene:
             shown = shown + sigma * noise.white(self.seed, key, self.span.time_us)
         if spec.kind == "state":
             self.values[key] = np.rint(shown)
-            return
+        else:
+            self.values[key] = self.resolved(spec, shown)
+
+    def resolved(self, spec: PointSpec, shown: Array) -> Array:
+        """Return values as an instrument can tell them: within its range, and rounded to what it resolves."""
         if spec.physical is not None:
             shown = np.minimum(np.maximum(shown, spec.physical[0]), spec.physical[1])
-        self.values[key] = np.round(shown, _DECIMALS.get(spec.unit, _DEFAULT_DECIMALS))
+        return np.round(shown, _DECIMALS.get(spec.unit, _DEFAULT_DECIMALS))
 
     def count(self, item: Equipment, point: str, per_hour: Array | float) -> None:
         """Let a register run on at a rate an hour; it rolls over, and is exchanged, as the site file says."""

@@ -50,7 +50,8 @@ class TruthLog:
             "switched": "on" if on else "off",
             "fault": event.fault,
             "name": fault.name.en,
-            "equipment": event.equipment,
+            "equipment": event.equipment.partition("/")[0],
+            **({"point": event.equipment.partition("/")[2]} if "/" in event.equipment else {}),
             "severity": event.severity,
             "onset_s": event.onset_s,
             **({"on_s": event.on_s, "every_s": event.every_s} if event.every_s > 0.0 else {}),
@@ -74,7 +75,7 @@ class TruthLog:
                 line = json.loads(text)
                 event = FaultEvent(
                     line["fault"],
-                    line["equipment"],
+                    f"{line['equipment']}/{line['point']}" if "point" in line else line["equipment"],
                     float(line["severity"]),
                     microseconds(line["from"]),
                     float(line["onset_s"]),

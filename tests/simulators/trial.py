@@ -73,7 +73,13 @@ class Outcome:
     event: FaultEvent
 
     def keys(self, point: str) -> list[str]:
-        """Return the keys of a point of the faulty machine, or of a `class/point` on all machines of that class."""
+        """
+        Return the keys of a point of the faulty machine, or of a `class/point` on all machines of that class.
+
+        `*` stands for what a data fault is about: one point, or all of the machine.
+        """
+        if point == "*":
+            return [key for key in self.sick if f"{key}/".startswith(f"{self.trial.equipment}/")]
         if "/" not in point:
             return [f"{self.trial.equipment}/{point}"]
         class_id, name = point.split("/")
@@ -83,6 +89,10 @@ class Outcome:
         ]
         assert keys, f"{self.fault.id}: the small site has no {point}"
         return keys
+
+    def left_alone(self, point: str) -> list[str]:
+        """Return the keys of what the fault leaves alone; `*` stands for everything that a data fault is not about."""
+        return sorted(set(self.sick) - set(self.keys("*"))) if point == "*" else self.keys(point)
 
     def wasted_by_the_meters(self) -> float:
         """
