@@ -95,12 +95,15 @@ class Scene:
     steam : steam that machines draw, by equipment [t/h]
     heat : heat that machines take from the hot water that feeds them, by equipment [kW]
     cooling : heat that machines give to the chilled water that feeds them, by equipment [kW]
+    needless : cold that a fault asks for without need, by (fault, machine that has it) [kW]
     sewage : water that goes to the drain, by the machine that lets it go [m³/h]; departments' own is not in it
     outdoor_c : outdoor temperature [°C]
     humidity : outdoor relative humidity [%]
     wet_bulb_c : outdoor wet-bulb temperature [°C]
     sun_w_m2 : global radiation on the level [W/m²]
     mains_c : temperature of the city's water [°C]
+    rain_mm_h : rain [mm/h]
+    climate : id of the climate in which the site stands
     """
 
     site: Site
@@ -118,12 +121,15 @@ class Scene:
     steam: dict[str, Array] = field(default_factory=dict)
     heat: dict[str, Array] = field(default_factory=dict)
     cooling: dict[str, Array] = field(default_factory=dict)
+    needless: dict[tuple[str, str], Array] = field(default_factory=dict)
     sewage: dict[str, Array] = field(default_factory=dict)
     outdoor_c: Array = field(default_factory=_none)
     humidity: Array = field(default_factory=_none)
     wet_bulb_c: Array = field(default_factory=_none)
     sun_w_m2: Array = field(default_factory=_none)
     mains_c: Array = field(default_factory=_none)
+    rain_mm_h: Array = field(default_factory=_none)
+    climate: str = "hangzhou"
 
     def __len__(self) -> int:
         return len(self.span)
