@@ -107,11 +107,19 @@ class Hospital:
     seed : the same seed gives the same hospital, to the bit
     events : faults that were or will be (a storyline); more can be switched on later
     truth : where the truth log is written; None: nowhere
+    climate : where it stands: harbin, beijing, hangzhou, guangzhou or kunming; ValueError for any other
     """
 
     def __init__(
-        self, site: Site, seed: int = 1, events: Sequence[FaultEvent] = (), truth: Path | str | None = None
+        self,
+        site: Site,
+        seed: int = 1,
+        events: Sequence[FaultEvent] = (),
+        truth: Path | str | None = None,
+        climate: str = "hangzhou",
     ) -> None:
+        outdoors.find_climate(climate)
+        self.climate = climate
         self.site = site
         self.seed = seed
         self._truth = TruthLog(Path(truth) if truth is not None else None)
@@ -243,6 +251,7 @@ class Hospital:
         self._tell_truth(int(time_us[-1]), ended=False)
         span = make_span(time_us, self._now_us, self.site.time_zone)
         scene = Scene(self.site, self.seed, span, self.book, self._memory, self._registers, self._trees)
+        scene.climate = self.climate
         for module in _MODULES:
             module(scene)
         disturb(scene)
