@@ -70,16 +70,20 @@ class Onset(_Strict):
         return self
 
 
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Waste(_Strict):
     """
     What a fault truly wastes, and whose register counts it.
 
     `meter` is a point of the faulty machine (`energy_import`), or a class and its point (`hv_incomer/energy_import`):
-    then the registers of all machines of that class count it together.
+    then the registers of all machines of that class count it together. Several of them add up.
     """
 
     unit: Literal["kWh", "m³", "Nm³", "t", "CNY"]
-    meter: str
+    meter: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)]
 
 
 class Repair(Names):

@@ -36,7 +36,7 @@ class TestEveryFault:
 
     def test_names_only_points_that_the_class_has(self, trial: Trial) -> None:
         fault, library = run(trial).fault, small_site().library
-        named = [*fault.points, *fault.same, *([fault.waste.meter] if fault.waste else [])]
+        named = [*fault.points, *fault.same, *(fault.waste.meter if fault.waste else ())]
         for point in named:
             if point == "*":
                 assert fault.of_data

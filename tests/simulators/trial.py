@@ -101,8 +101,10 @@ class Outcome:
         Of a class whose machines feed each other, only those count that no other of them feeds.
         """
         assert self.fault.waste is not None
-        site = small_site()
-        keys = self.keys(self.fault.waste.meter)
+        return sum(self._counted_more(meter) for meter in self.fault.waste.meter)
+
+    def _counted_more(self, meter: str) -> float:
+        site, keys = small_site(), self.keys(meter)
         counting = {key.split("/")[0] for key in keys}
         top = [key for key in keys if not counting & set(site.equipment[key.split("/")[0]].fed_by)]
         return sum(_used(self.sick[key]) - _used(self.healthy[key]) for key in top)
