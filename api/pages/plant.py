@@ -68,7 +68,7 @@ def by_machine_behind(alerts: Iterable[Alert], site: Site) -> Mapping[str, tuple
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """How many of some points speak for now, and when the newest reading among them was taken."""
+    """How many of some measured points speak for now, and when the newest reading among them was taken."""
 
     points: int
     fresh: int
@@ -81,10 +81,12 @@ class Arrivals:
 
 
 def arrivals(item: Equipment, live: Live) -> Arrivals:
-    """Count the points of a machine that still speak."""
-    mine = layout_of(live.site).of_machine[item.id]
+    """Count the measured points of a machine that still speak."""
+    layout = layout_of(live.site)
+    mine = layout.of_machine[item.id]
+    measured = layout.measured[mine]
     newest = int(live.snapshot.time_us[mine].max(initial=0))
-    return Arrivals(mine.stop - mine.start, int(np.count_nonzero(live.fresh[mine])), newest or None)
+    return Arrivals(int(measured.sum()), int(np.count_nonzero(live.fresh[mine] & measured)), newest or None)
 
 
 def total(parts: Iterable[Arrivals]) -> Arrivals:

@@ -163,10 +163,13 @@ class Layout:
     ----------
     stale_after_us : (points,) int64
         Age beyond which a point's last reading no longer speaks for now. [µs]
+    measured : (points,) bool
+        Whether a point is measured; the others are computed from those.
     of_machine : the points of each machine, which stand together
     """
 
     stale_after_us: NDArray[np.int64]
+    measured: NDArray[np.bool_]
     of_machine: Mapping[str, slice]
 
 
@@ -178,11 +181,13 @@ def layout_of(site: Site) -> Layout:
     table = site.points
     if table not in _LAYOUTS:
         ages: list[float] = []
+        measured: list[bool] = []
         ranges: dict[str, slice] = {}
         for item in site.equipment.values():
             ranges[item.id] = slice(len(ages), len(ages) + len(item.points))
             ages += [stale_after_us(spec) for spec in item.points.values()]
-        _LAYOUTS[table] = Layout(np.array(ages, dtype=np.int64), ranges)
+            measured += [spec.kind != "derived" for spec in item.points.values()]
+        _LAYOUTS[table] = Layout(np.array(ages, dtype=np.int64), np.array(measured, dtype=np.bool_), ranges)
     return _LAYOUTS[table]
 
 

@@ -39,7 +39,7 @@ def test_systems_keep_their_order_and_those_without_machines_are_left_out(page, 
 
 
 def test_a_quiet_row_is_grey_and_says_how_many_values_are_in_their_bands(page, put) -> None:
-    put(tx1__load=50.0, tx1__hottest_winding=80.0)
+    put(tx1__load=50.0, tx1__hottest_winding=80.0, tx1__active_power=640.0)
     power = page().rows[0]
     assert power.mark is None
     assert power.tone == "quiet"
