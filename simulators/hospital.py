@@ -35,6 +35,7 @@ from simulators.plants import (
     lifts,
     outdoors,
     oxygen,
+    panels,
     power,
     pumping,
     rooms,
@@ -42,6 +43,7 @@ from simulators.plants import (
     split_units,
     standby,
     steam,
+    voltage,
     waste_store,
     water,
 )
@@ -68,9 +70,9 @@ _REMEMBERED: Final = ("mass", "fuel_level")
 
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
-    outdoors.run, departments.run, rooms.run, split_units.run, airside.run, cooling.run, heating.run, steam.run,
-    boilers.run, gases.run, lifts.run, waste_store.run, water.run, oxygen.run, pumping.run, sewage.run, standby.run,
-    power.run,
+    outdoors.run, departments.run, panels.run, voltage.run, rooms.run, split_units.run, airside.run, cooling.run,
+    heating.run, steam.run, boilers.run, gases.run, lifts.run, waste_store.run, water.run, oxygen.run, pumping.run,
+    sewage.run, power.run, standby.run,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from facility.equipment_classes import PointSpec
 from facility.site import Equipment, Site
 from simulators import noise
 from simulators.faults import FaultBook
+from simulators.grid import Grid
 from simulators.physics.lag import first_order
 from simulators.rhythm import Span
 from simulators.supply import Tree, supply_tree
@@ -104,6 +105,7 @@ class Scene:
     mains_c : temperature of the city's water [°C]
     rain_mm_h : rain [mm/h]
     climate : id of the climate in which the site stands
+    grid : what has voltage, worked out before the plants
     """
 
     site: Site
@@ -130,6 +132,7 @@ class Scene:
     mains_c: Array = field(default_factory=_none)
     rain_mm_h: Array = field(default_factory=_none)
     climate: str = "hangzhou"
+    grid: Grid = field(default_factory=Grid)
 
     def __len__(self) -> int:
         return len(self.span)
@@ -167,6 +170,10 @@ class Scene:
     def fault(self, fault_id: str, item: Equipment) -> Array | float:
         """Return how bad a fault of a machine is at each time, or 0.0 if it has none. [-]"""
         return self.faults.severity(fault_id, item.id, self.span.time_us)
+
+    def alive(self, item: Equipment) -> Array | float:
+        """Return the share of each step over which a machine's supply of electricity has voltage; 1.0 if always. [-]"""
+        return self.grid.alive(item.id)
 
     def waste(self, fault_id: str, item: Equipment, per_hour: Array) -> None:
         """Count what a fault truly wastes, at a rate an hour in the fault's own unit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 from facility.site import Equipment, Site
 
@@ -43,7 +44,7 @@ def supply_tree(site: Site, classes: frozenset[str], day: date) -> Tree:
         for department in item.serves.on(day):
             served.setdefault(department, []).append(item.id)
     share = {d: _lowest(holders, nodes, parent) for d, holders in served.items()}
-    return Tree(_leaves_first(nodes, parent), share, parent)
+    return Tree(_leaves_first(nodes), share, parent)
 
 
 def _lowest(holders: Collection[str], nodes: Mapping[str, Equipment], parent: Mapping[str, str]) -> tuple[str, ...]:
@@ -56,11 +57,10 @@ def _lowest(holders: Collection[str], nodes: Mapping[str, Equipment], parent: Ma
     return tuple(h for h in holders if h not in above)
 
 
-def _leaves_first(nodes: Mapping[str, Equipment], parent: Mapping[str, str]) -> tuple[str, ...]:
+def _leaves_first(nodes: Mapping[str, Equipment]) -> tuple[str, ...]:
+    @cache
     def depth(name: str) -> int:
-        steps = 0
-        while name in parent:
-            name, steps = parent[name], steps + 1
-        return steps
+        # Of all its sources, not only the usual one: a transfer switch comes before either.
+        return max((depth(source) + 1 for source in nodes[name].fed_by if source in nodes), default=0)
 
     return tuple(sorted(nodes, key=depth, reverse=True))
