@@ -48,12 +48,23 @@ def simulate(
         typer.Option("--on", help="Switch a fault on in the simulator that runs: EL-F04@tx1, or EL-F04@tx1=0.5."),
     ] = None,
     off: Annotated[list[str] | None, typer.Option("--off", help="Switch a fault off: EL-F04@tx1.")] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option("--plots", help="Draw normal days, normal years and all faults into a folder, and leave."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="With --plots: only this plant family or fault; may repeat.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")] = 1,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a simulated hospital to a broker, or switch faults in one that runs already."""
     if list_faults:
         _list(as_json)
+        return
+    if plots is not None:
+        with told():
+            _draw(options_of(site, data, classes=classes).load_site(), plots, only or [], seed)
         return
     with told():
         loaded = options_of(site, data, classes=classes).load_site()
@@ -136,6 +147,17 @@ def _list(as_json: bool) -> None:
     for fault in catalogue().values():
         table.add_row(fault.id, fault.name.zh, fault.name.en)
     stdout.print(table)
+
+
+def _draw(site: Site, folder: Path, only: list[str], seed: int) -> None:
+    try:
+        from simulators.plots import draw
+    except ImportError as error:
+        fail(f"--plots needs matplotlib ({error}); install it with: pip install 'wardwatt[plots]'", 2)
+    with progress_bar() as bar:
+        task = bar.add_task("Drawing", total=1.0)
+        drawn = draw(site, folder, seed, only, lambda share, name: bar.update(task, completed=share, description=name))
+    stdout.print(f"{drawn} pictures in {folder}", markup=False)
 
 
 def _parse(text: str) -> tuple[str, str, float]:

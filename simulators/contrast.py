@@ -1,0 +1,165 @@
+"""
+The same hospital, from the same seed, with a fault and without it: what a picture of the fault is drawn from.
+
+Which machine has it, and in which season, is found by trying: a fault of a chiller shows nothing in January.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facility.site import Equipment, Site
+from simulators.fault_catalogue import ANY, Fault, find_fault
+from simulators.faults import FaultEvent
+from simulators.hospital import Hospital
+
+Array = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+_US: Final = 1_000_000
+_HOUR_S: Final = 3600
+# A Wednesday of each season, without a holiday near it.
+SEASONS: Final = ("2026-01-14", "2026-04-15", "2026-07-15", "2026-10-14")
+_MACHINES: Final = 3  # of each class so many are tried
+_SCOUT_STEP_S: Final = 900
+_MOST_STEPS: Final = 2500
+_STEPS_S: Final = (60, 300, 900)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """
+    Two runs of one hospital.
+
+    Attributes
+    ----------
+    fault, item : what is wrong, and where
+    time_us : of both runs [µs UTC]
+    from_us, to_us : from when to when the fault is there [µs UTC]
+    healthy, sick : by `equipment/point`, the points on which the fault shows, what moves most first
+    """
+
+    fault: Fault
+    item: Equipment
+    time_us: Times
+    from_us: int
+    to_us: int
+    healthy: Mapping[str, Array]
+    sick: Mapping[str, Array]
+
+
+class Contrasts:
+    """
+    Runs a hospital with each of its faults and without it.
+
+    Parameters
+    ----------
+    site, seed : the same give the same runs, to the bit
+    """
+
+    def __init__(self, site: Site, seed: int = 1) -> None:
+        self._site, self._seed = site, seed
+        self._healthy_days: dict[str, Mapping[str, Array]] = {}
+
+    def of(self, fault_id: str) -> Contrast:
+        """
+        Return both runs of a fault: first well, then as the fault comes, and some time after it is mended.
+
+        They are long enough for the fault's own onset; steps are 60 to 900 s, as long as that asks for.
+
+        Raises
+        ------
+        UnknownFault
+            If there is no such fault.
+        ValueError
+            If the site has no machine that can have it, or none on which it shows on any of the days that are tried.
+        """
+        fault = find_fault(fault_id)
+        item, day = self._where_it_shows_most(fault)
+        lead_s, sick_s, step_s = _lengths(fault)
+        start_us = _at(self._site, day)
+        from_us = start_us + lead_s * _US
+        to_us = from_us + sick_s * _US
+        times = np.arange(start_us, to_us + lead_s * _US, step_s * _US, dtype=np.int64)
+        healthy = self._run(times)
+        sick = self._run(times, FaultEvent.like(fault.onset, fault.id, item.id, 1.0, from_us, to_us))
+        there = (times >= from_us) & (times < to_us)
+        moved = {key: _moved(healthy[key], sick[key], there) for key in _shown_by(self._site, fault, item, sick)}
+        keys = sorted((key for key, share in moved.items() if share > 0.0), key=lambda key: -moved[key])
+        return Contrast(fault, item, times, from_us, to_us, {k: healthy[k] for k in keys}, {k: sick[k] for k in keys})
+
+    def _run(self, times: Times, *events: FaultEvent) -> Mapping[str, Array]:
+        return Hospital(self._site, self._seed, events).run(times)
+
+    def _healthy_day(self, day: str) -> Mapping[str, Array]:
+        if day not in self._healthy_days:
+            self._healthy_days[day] = self._run(_hours_of(self._site, day))
+        return self._healthy_days[day]
+
+    def _where_it_shows_most(self, fault: Fault) -> tuple[Equipment, str]:
+        machines = [item for c in fault.classes for item in _first_of(self._site, c)]
+        if not machines:
+            raise ValueError(f"{self._site.id} has no machine for {fault.id}; give a site with {fault.classes[0]}")
+        shares = {}
+        for day in SEASONS:
+            healthy, times = self._healthy_day(day), _hours_of(self._site, day)
+            for item in machines:
+                sick = self._run(times, FaultEvent(fault.id, item.id, 1.0, int(times[0]) + 1, 0.0))
+                all_day = np.ones(len(times), dtype=np.bool_)
+                keys = _shown_by(self._site, fault, item, sick)
+                shares[item.id, day] = sum(_moved(healthy[key], sick[key], all_day) for key in keys)
+        best = max(shares, key=lambda which: shares[which])
+        if shares[best] == 0.0:
+            raise ValueError(f"{fault.id} shows nothing on {self._site.id} on any of {', '.join(SEASONS)}")
+        return self._site.equipment[best[0]], best[1]
+
+
+def _first_of(site: Site, class_id: str) -> list[Equipment]:
+    return [item for item in site.equipment.values() if class_id in (item.cls.id, ANY)][:_MACHINES]
+
+
+def _hours_of(site: Site, day: str) -> Times:
+    return _at(site, day) + np.arange(0, 24 * _HOUR_S, _SCOUT_STEP_S, dtype=np.int64) * _US
+
+
+def _at(site: Site, day: str) -> int:
+    return int(datetime.fromisoformat(day).replace(tzinfo=site.time_zone).timestamp()) * _US
+
+
+def _lengths(fault: Fault) -> tuple[int, int, int]:
+    """Return how long it is well before and after, how long the fault is there, and the step. [s]"""
+    grows_s = max(fault.onset.over, fault.onset.every)
+    # Half as long again as it takes to grow, or three turns of what comes and goes; a working day at least.
+    sick_s = round(max(3.0 * fault.onset.every, 1.5 * grows_s, 10.0 * _HOUR_S))
+    lead_s = max(sick_s // 4, 6 * _HOUR_S) // _HOUR_S * _HOUR_S
+    length_s = sick_s + 2 * lead_s
+    step_s = next((s for s in _STEPS_S if length_s <= s * _MOST_STEPS), _STEPS_S[-1])
+    return lead_s, sick_s, step_s
+
+
+def _shown_by(site: Site, fault: Fault, item: Equipment, values: Mapping[str, Array]) -> list[str]:
+    """Return the keys of the points on which a fault shows: the machine's own, and those of other classes."""
+    keys = []
+    for point in fault.shows:
+        if point == ANY:
+            keys += [f"{item.id}/{p}" for p, spec in item.points.items() if not fault.kinds or spec.kind in fault.kinds]
+            continue
+        class_id, _, name = point.rpartition("/")
+        machines = [item] if not class_id else [e for e in site.equipment.values() if e.cls.id == class_id]
+        keys += [f"{e.id}/{name}" for e in machines]
+    return [key for key in keys if key in values]
+
+
+def _moved(healthy: Array, sick: Array, there: NDArray[np.bool_]) -> float:
+    """Return how far a point is moved while the fault is there, against how much it moves by itself. [-], 0 to 1"""
+    if np.isnan(sick).any():
+        return 1.0  # nothing is told any more
+    apart = float(np.abs(sick - healthy)[there].mean())
+    own = float(np.ptp(healthy))
+    return apart / (apart + own) if apart > 0.0 else 0.0
