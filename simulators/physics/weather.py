@@ -1,54 +1,11 @@
-"""Outdoor climate of the hospital's site: season, time of day, and passing weather."""
+"""Sun, moist air and wet bulb: what the weather is made of."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Climate:
-    """
-    A place's climate in a few numbers; the defaults are those of the lower Yangtze (Hangzhou).
-
-    Attributes
-    ----------
-    mean_c : mean temperature of the year [°C]
-    season_k : half the range of the daily mean over the year [K]
-    day_k : half the range over a clear day [K]
-    weather_k : standard deviation of passing weather about the season [K]
-    warmest_day : day of the year of the season's maximum [d]
-    latitude_deg : [°]
-    """
-
-    mean_c: float = 17.0
-    season_k: float = 12.2
-    day_k: float = 3.6
-    weather_k: float = 2.6
-    warmest_day: float = 205.0
-    latitude_deg: float = 30.2
-
-
-def outdoor_temperature(day: Array, hour: Array, weather: Array, climate: Climate) -> Array:
-    """
-    Return the outdoor dry-bulb temperature as a sum of season, time of day and passing weather. [°C]
-
-    Parameters
-    ----------
-    day : (n,) day of the year, 0 to 365 [d]
-    hour : (n,) local time of day [h]; the day is warmest at 15:00
-    weather : (n,) passing weather, standard deviation 1 [-]
-
-    Valid for temperate climates; extremes beyond mean ± (season + day + 3 weather) do not occur.
-    """
-    season = climate.season_k * np.cos(2.0 * np.pi * (day + hour / 24.0 - climate.warmest_day) / 365.25)
-    daily = climate.day_k * np.cos(2.0 * np.pi * (hour - 15.0) / 24.0)
-    # Clear days swing wide and overcast ones little: warm spells in winter are overcast, in summer clear.
-    return climate.mean_c + season + daily * (1.0 + 0.15 * weather) + climate.weather_k * weather
 
 
 def solar_elevation(day: Array, hour: Array, latitude_deg: float) -> Array:

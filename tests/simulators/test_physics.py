@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.physics import boiler, oxygen, pump, transformer, weather
+from simulators.physics import boiler, oxygen, pump, transformer
 from simulators.physics.lag import first_order
 
 
@@ -243,38 +243,3 @@ class TestPump:
     def test_good_pumps_need_less_than_4_2_watt_hours_for_a_cubic_metre_and_metre(self) -> None:
         power = pump.electric_power(self.CURVE, array(200.0), array(32.0), array(1.0))[0]
         assert power / (200.0 * 32.0) == pytest.approx(0.0040, abs=0.0002)
-
-
-class TestWeather:
-    CLIMATE = weather.Climate()
-
-    def test_the_year_has_its_mean_and_its_warmest_day_in_july(self) -> None:
-        hours = np.arange(0.0, 365.0 * 24.0)
-        celsius = weather.outdoor_temperature(hours // 24.0, hours % 24.0, np.zeros(len(hours)), self.CLIMATE)
-        assert celsius.mean() == pytest.approx(17.0, abs=0.1)
-        assert 200 <= np.argmax(celsius) // 24 <= 210
-        assert np.argmax(celsius) % 24 == 15
-
-    def test_at_midday_in_june_the_sun_stands_as_high_as_latitude_and_declination_say(self) -> None:
-        height = weather.solar_elevation(array(171.0), array(12.0), 30.2)
-        assert np.rad2deg(height[0]) == pytest.approx(90.0 - 30.2 + 23.45, abs=0.1)
-
-    def test_the_sun_gives_nothing_at_night_and_about_a_kilowatt_at_a_clear_noon(self) -> None:
-        height = weather.solar_elevation(array(171.0, 171.0), array(0.0, 12.0), 30.2)
-        night, noon = weather.global_radiation(height, np.zeros(2))
-        assert night == 0.0
-        assert 950.0 < noon < 1100.0
-        assert weather.global_radiation(height[1:], np.ones(1))[0] == pytest.approx(0.25 * noon)
-
-    def test_saturation_pressure_agrees_with_tables(self) -> None:
-        # IAPWS: 0.6113 kPa at 0.01 °C, 2.339 kPa at 20 °C, 7.385 kPa at 40 °C.
-        assert weather.saturation_pressure(array(0.01, 20.0, 40.0)).tolist() == pytest.approx(
-            [0.6113, 2.339, 7.385], rel=0.004
-        )
-
-    def test_air_at_its_dew_point_is_saturated_and_never_more(self) -> None:
-        assert weather.relative_humidity(array(15.0, 15.0), array(15.0, 18.0)).tolist() == [100.0, 100.0]
-
-    def test_the_wet_bulb_agrees_with_the_worked_example_of_its_source(self) -> None:
-        # Stull (2011): 20 °C and 50 % give 13.7 °C.
-        assert weather.wet_bulb_temperature(array(20.0), array(50.0))[0] == pytest.approx(13.7, abs=0.05)
