@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -21,6 +21,17 @@ HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * HOUR_US
 # Holidays with a fixed date, for years whose official arrangement the calendar package does not know yet.
 _FIXED_HOLIDAYS: Final = frozenset({(1, 1), (5, 1), (10, 1), (10, 2), (10, 3)})
+# The first day of the lunar year, 2015 to 2033, as (month, day): the moon comes back to a date after 19 years.
+_SPRING_FESTIVALS: Final = (
+    (2, 19), (2, 8), (1, 28), (2, 16), (2, 5), (1, 25), (2, 12), (2, 1), (1, 22), (2, 10),
+    (1, 29), (2, 17), (2, 6), (1, 26), (2, 13), (2, 3), (1, 23), (2, 11), (1, 31),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def spring_festival(year: int) -> date:
+    """Return the Spring Festival's first day; by the Metonic cycle, so right to a day outside 2015 to 2033."""
+    return date(year, *_SPRING_FESTIVALS[(year - 2015) % 19])
 
 
 @lru_cache(maxsize=8192)
@@ -29,12 +40,14 @@ def is_workday(day: date) -> bool:
     Return True if offices and outpatient clinics work on `day`, make-up workdays on weekends included.
 
     Source: the State Council's yearly holiday arrangements, as the package chinesecalendar holds them; for years that
-    it does not know, Monday to Friday without the holidays of fixed date.
+    it does not know, Monday to Friday without the holidays of fixed date and without the Spring Festival's eve and
+    first three days.
     """
     try:
         return bool(chinese_calendar.is_workday(day))
     except NotImplementedError:
-        return day.weekday() < 5 and (day.month, day.day) not in _FIXED_HOLIDAYS
+        festival = timedelta(days=-1) <= day - spring_festival(day.year) < timedelta(days=3)
+        return day.weekday() < 5 and not festival and (day.month, day.day) not in _FIXED_HOLIDAYS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from facility.documents import read_document, validate
 from facility.errors import ConfigurationError
 from facility.site import Department
 from facility.wording import nearest
+from simulators.occupancy import USUAL, bed_occupancy
 from simulators.physics import room as physics
 from simulators.rhythm import SCHEDULES
 from simulators.scene import Array, Demand, Scene
@@ -133,9 +134,9 @@ def profile_of(department: Department) -> Profile:
 def run(scene: Scene) -> None:
     """Work out what every department draws."""
     outdoor_ratio = physics.humidity_ratio(scene.outdoor_c, scene.humidity)
-    bathing = bathing_rhythm(scene.span.hour)
+    bathing, beds = bathing_rhythm(scene.span.hour), bed_occupancy(scene.span)
     for department in scene.site.departments.values():
-        scene.demand[department.id] = _demand(scene, department, outdoor_ratio, bathing)
+        scene.demand[department.id] = _demand(scene, department, outdoor_ratio, bathing, beds)
     _cool_by_own_units(scene)
 
 
@@ -146,25 +147,29 @@ def bathing_rhythm(hour: Array) -> Array:
     return rhythm
 
 
-def _demand(scene: Scene, department: Department, outdoor_ratio: Array, bathing: Array) -> Demand:
+def _demand(scene: Scene, department: Department, outdoor_ratio: Array, bathing: Array, beds: Array) -> Demand:
     profile = profile_of(department)
     area = (department.floor_area_m2.on(scene.today) or _DEFAULT_AREA_M2) / 1000.0
     # Busier and calmer days.
     day = 1.0 + 0.05 * scene.wander(f"{department.id}|day", 86400.0)
     busy = SCHEDULES[profile.schedule].activity(scene.span) * day
+    full = _fullness(scene, department.id, beds) if profile.inpatient else np.ones(1)
 
-    def draw(rest_and_busiest: tuple[float, float], name: str, spread: float) -> Array:
+    def draw(rest_and_busiest: tuple[float, float], name: str, spread: float, by_patients: float = 1.0) -> Array:
         """Return a draw of the whole area, with comings and goings of a share `spread`."""
         rest, busiest = rest_and_busiest
         if busiest == 0.0:
             return scene.zeros()
         slow = scene.wander(f"{department.id}|{name}", 1200.0)
         flutter = 1.0 + spread * (slow + 0.4 * scene.wander(f"{department.id}|{name}|fast", 120.0))
-        return area * (rest + (busiest - rest) * busy) * np.maximum(flutter, 0.0)
+        with_patients = 1.0 + by_patients * (full - 1.0)
+        return area * (rest + (busiest - rest) * busy) * with_patients * np.maximum(flutter, 0.0)
 
-    power = draw(profile.power, "power", 0.03)
+    # Lights and fans of a ward burn for an empty bed as well: half of its power goes with its patients.
+    power = draw(profile.power, "power", 0.03, by_patients=0.5)
     water = draw(profile.water, "water", 0.15)
-    people = np.minimum(busy if not profile.inpatient else 0.4 + 0.6 * busy, 1.0)
+    present = (0.4 + 0.6 * busy) * full * USUAL if profile.inpatient else busy
+    people = np.minimum(present, 1.0)
     cooling, heating = _rooms(scene, department.id, profile, area, power, people, outdoor_ratio)
     return Demand(
         power_kw=power,
@@ -180,6 +185,12 @@ def _demand(scene: Scene, department: Department, outdoor_ratio: Array, bathing:
         cooling_kw=cooling,
         heating_kw=heating,
     )
+
+
+def _fullness(scene: Scene, name: str, beds: Array) -> Array:
+    """Return how full a department's beds are against the usual: as the hospital is, and with a will of its own. [-]"""
+    own = scene.own(f"{name}|beds", 0.94, 1.06) + 0.03 * scene.wander(f"{name}|beds", 6 * 86400.0)
+    return np.minimum(beds * own, 1.02) / USUAL
 
 
 def _rooms(
