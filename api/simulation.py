@@ -1,4 +1,8 @@
-"""The hospital in software beside a service: its past written once, then its present published over MQTT."""
+"""
+The hospital in software beside a service: its past written once, then its present published over MQTT.
+
+People act on it as on a real one: what the closing note of a ticket says was done is done to the simulated machine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from analytics.desk import Desk, DeskChange
 from analytics.live import LiveRules
+from analytics.records import Ticket
 from collector.broker import BrokerAddress
 from facility.database import Database
 from facility.database.settings import Setting
@@ -15,10 +21,15 @@ from facility.site import Site
 from facility.store import TelemetryStore
 from simulators.gateways import Publisher
 from simulators.hospital import Hospital, Progress
-from simulators.storyline import DEMO, HISTORY, events
+from simulators.scenario import Scenario
 
 _US: Final = 1_000_000
 _WRITTEN: Final = "simulation.history_written"
+# The last days are as fine as live readings nearly are: what a detector learns from. What lies before is as fine as
+# meters are read.
+_FINE_S: Final = 8 * 86400.0
+_FINE_STEP_S: Final = 60.0
+_COARSE_STEP_S: Final = 900.0
 
 
 class Simulation:
@@ -29,16 +40,27 @@ class Simulation:
     ----------
     site, store, database : of the service
     truth : where the truth log is written
-    seed : the same seed gives the same hospital
+    scenario : its faults; None: none
+    seed : the same seed gives the same hospital; None: the scenario's
     """
 
-    def __init__(self, site: Site, store: TelemetryStore, database: Database, truth: Path, seed: int = 1) -> None:
+    def __init__(
+        self,
+        site: Site,
+        store: TelemetryStore,
+        database: Database,
+        truth: Path,
+        scenario: Scenario | None = None,
+        seed: int | None = None,
+    ) -> None:
         self._site, self._store, self._database = site, store, database
         if not self.begun:
             # An earlier start was broken off while it wrote the past: its faults are entered anew.
             truth.unlink(missing_ok=True)
-        self.hospital = Hospital(site, seed, truth=truth)
+        self._scenario = scenario or Scenario(site, ())
+        self.hospital = self._scenario.hospital(seed, truth)
         self._publisher: Publisher | None = None
+        self._stop_listening: Callable[[], None] | None = None
 
     @property
     def begun(self) -> bool:
@@ -48,7 +70,7 @@ class Simulation:
 
     def write_past(self, days: float, progress: Progress, now_us: Callable[[], int]) -> int:
         """
-        Write the days before now, ending now; what stands in the storyline's past is in them.
+        Write the days before now, ending now; what the scenario has before its start is in them.
 
         Returns
         -------
@@ -56,29 +78,72 @@ class Simulation:
         """
         end_us = now_us()
         start_us = end_us - round(days * 86400 * _US)
-        self.hospital.add(events(HISTORY, self._site, end_us))
-        written = 0
-        if days > 0:
-            written = self.hospital.write_history(_Deriving(self._store, self._site), start_us, end_us, 60.0, progress)
+        self.hospital.add([event for event in self._scenario.events(end_us) if event.start_us < end_us])
+        written = self._write(start_us, end_us, progress) if days > 0 else 0
         with self._database.session() as session:
             session.merge(Setting(key=_WRITTEN, value={"from_us": start_us, "to_us": end_us}))
         return written
+
+    def _write(self, start_us: int, end_us: int, progress: Progress) -> int:
+        store = _Deriving(self._store, self._site)
+        fine_us = max(start_us, end_us - round(_FINE_S * _US))
+        # A fine day takes about as long as a fortnight of coarse ones.
+        coarse = float(fine_us - start_us)
+        share = coarse / (coarse + 14.0 * (end_us - fine_us))
+        written = 0
+        if fine_us > start_us:
+            written = self.hospital.write_history(
+                store,
+                start_us,
+                fine_us,
+                _COARSE_STEP_S,
+                lambda done, what: progress(share * done, what),
+                _COARSE_STEP_S,
+            )
+        return written + self.hospital.write_history(
+            store, fine_us, end_us, _FINE_STEP_S, lambda done, what: progress(share + (1 - share) * done, what)
+        )
 
     def go_on(self, now_us: Callable[[], int]) -> None:
         """Go on where an earlier start left off: registers continue, faults that nobody mended are still there."""
         self.hospital.resume(self._store, now_us())
 
-    def start(self, broker: BrokerAddress, *, storyline: bool, now_us: Callable[[], int]) -> None:
-        """Begin to publish; with the storyline, its faults come in the minutes after now."""
-        if storyline:
-            self.hospital.add(events(DEMO, self._site, now_us()))
+    def start(self, broker: BrokerAddress, desk: Desk, *, first_time: bool, now_us: Callable[[], int]) -> None:
+        """Begin to publish, and to hear from the desk; the first time, the scenario's faults come from now on."""
+        if first_time:
+            start_us = now_us()
+            self.hospital.add([event for event in self._scenario.events(start_us) if event.start_us >= start_us])
+        self.listen(desk, now_us())
         self._publisher = Publisher(self.hospital, broker)
         self._publisher.start()
 
+    def listen(self, desk: Desk, since_us: int) -> None:
+        """Let tickets that are closed from now on mend the machines, if their notes name the right work."""
+        mended: set[int] = set()
+
+        def heard(change: DeskChange) -> None:
+            ticket = desk.ticket(change.id) if change.kind == "ticket" and change.id not in mended else None
+            if ticket is None or ticket.closed_us is None:
+                return
+            # A comment on what was closed long ago is no repair.
+            mended.add(ticket.id)
+            if ticket.closed_us >= since_us:
+                self.hospital.repair(ticket.equipment, what_was_done(ticket))
+
+        self._stop_listening = desk.subscribe(heard)
+
     def stop(self) -> None:
-        """Stop publishing."""
+        """Stop publishing and hearing."""
+        if self._stop_listening is not None:
+            self._stop_listening()
         if self._publisher is not None:
             self._publisher.stop()
+
+
+def what_was_done(ticket: Ticket) -> str:
+    """Return the closing note of a ticket, and the steps of its check-list that were ticked, as one text."""
+    steps = [text for step in ticket.checklist if step.done_us is not None for text in (step.zh, step.en)]
+    return "\n".join([ticket.resolution or "", *steps])
 
 
 class _Deriving:
