@@ -20,7 +20,7 @@ from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
 from simulators.gateways import Publisher
-from simulators.hospital import Hospital, Progress
+from simulators.hospital import Progress
 from simulators.scenario import Scenario
 
 _US: Final = 1_000_000

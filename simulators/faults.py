@@ -69,6 +69,18 @@ class FaultEvent:
         return self.severity * grown
 
 
+def mended(events: Iterable[FaultEvent], equipment: str, note: str, at_us: int) -> list[FaultEvent]:
+    """Return the events of a machine, its points included, that are on at a time and that a note says were mended."""
+    return [
+        event
+        for event in events
+        if event.equipment.partition("/")[0] == equipment.partition("/")[0]
+        and event.start_us <= at_us
+        and (event.end_us is None or event.end_us > at_us)
+        and find_fault(event.fault).is_mended_by(note)
+    ]
+
+
 class FaultBook:
     """All faults that were, are or will be in a site's machines. Safe to use from several threads."""
 
@@ -133,6 +145,14 @@ class FaultBook:
             for event in ended:
                 event.end_us = max(time_us, event.start_us + 1)
             self._events[key] = [e for e in mine if e.start_us <= time_us]
+        return ended
+
+    def mend(self, equipment_id: str, note: str, time_us: int) -> list[FaultEvent]:
+        """End what is on and what a note on the repair of a machine names; return it."""
+        with self._lock:
+            ended = mended((e for mine in self._events.values() for e in mine), equipment_id, note, time_us)
+            for event in ended:
+                event.end_us = max(time_us, event.start_us + 1)
         return ended
 
     def severity(self, fault_id: str, equipment_id: str, time_us: NDArray[np.int64]) -> Array | float:

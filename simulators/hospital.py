@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from facility.readings import SIMULATED, Latest, ReadingBatch
 from facility.site import Site
 from facility.store.contract import TelemetryStore
-from simulators.fault_catalogue import Onset
 from simulators.faults import FaultBook, FaultEvent
 from simulators.plants import (
     airside,
@@ -66,7 +65,7 @@ _WARM_UP_US: Final = 6 * 3600 * _US
 _BATCH: Final = 200_000
 
 # Contents of tanks, by point: the physics remembers them, and after a restart the last reading says where they stood.
-_REMEMBERED: Final = ("mass", "fuel_level")
+_REMEMBERED: Final = ("mass", "fuel_level", "level")
 
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
@@ -381,10 +380,30 @@ class Hospital:
                 self.book.end(fault.id, equipment_id, moment)
                 log.info("fault off", extra={"fault": fault.id, "equipment": equipment_id})
             if on:
-                onset = fault.onset if onset_s is None else Onset(kind="sudden", over=onset_s)
-                self.book.add(FaultEvent.like(onset, fault.id, equipment_id, severity, moment))
+                event = FaultEvent.like(fault.onset, fault.id, equipment_id, severity, moment)
+                self.book.add(
+                    event if onset_s is None else FaultEvent(fault.id, equipment_id, severity, moment, onset_s)
+                )
                 log.info("fault on", extra={"fault": fault.id, "equipment": equipment_id, "severity": severity})
             self._tell_truth(max(moment, self._now_us or moment))
+
+    def repair(self, equipment_id: str, note: str, at_us: int | None = None) -> list[FaultEvent]:
+        """
+        Let somebody mend a machine: its faults whose repair the note names end, now or at a time; others go on.
+
+        Returns
+        -------
+        What was mended. A note that names no right repair mends nothing, and that is no error: such is life.
+        """
+        with self._lock:
+            moment = at_us if at_us is not None else self._now_us
+            if moment is None:
+                raise ValueError("the hospital has not been run yet; give at_us, or run it first")
+            ended = self.book.mend(equipment_id, note, moment)
+            for event in ended:
+                log.info("fault mended", extra={"fault": event.fault, "equipment": event.equipment})
+            self._tell_truth(max(moment, self._now_us or moment))
+            return ended
 
     def _is_on(self, fault_id: str, equipment_id: str, time_us: int) -> bool:
         return any(e.fault == fault_id and e.equipment == equipment_id for e in self.book.on(time_us))

@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,7 @@ from api.commands.options import (
 )
 from api.logs import set_up_logs
 from api.memory import give_memory_back
-from api.options import DEMO_SITE, Options, broker_address
+from api.options import DEMO_SITE, DEMO_STORYLINE, Options, broker_address
 from facility.errors import ConfigurationError, Problem
 from facility.store import TelemetryStore
 from facility.store.spool import MIB, SpoolSettings
@@ -70,7 +71,9 @@ SpoolReserveOption = Annotated[
         help="So much of it is taken beforehand, and is there however full the disk is. [MiB]",
     ),
 ]  # fmt: skip
-SeedOption = Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="The same seed gives the same hospital; else the scenario's, else 1.")
+]
 
 
 def run(
@@ -88,7 +91,11 @@ def run(
     spool_reserve: SpoolReserveOption = 64,
     simulate: Annotated[bool, typer.Option("--simulate", help="Let a simulator publish the site's telemetry.")] = False,
     history: HistoryOption = 30.0,
-    seed: SeedOption = 1,
+    scenario: Annotated[
+        Path | None,
+        typer.Option("--scenario", help="With --simulate: the faults that come, docs/simulators/scenarios.md."),
+    ] = None,
+    seed: SeedOption = None,
 ) -> None:
     """Run everything in one process: collector, store, live rules, jobs, pages; a broker too, if none is named."""
     with told():
@@ -96,7 +103,7 @@ def run(
             site, data, broker, store, database, host, port, tuple(classes or ()), tuple(names or ()), https,
             _spool(spool, spool_reserve),
         )  # fmt: skip
-        _serve(options, _roles(), simulate=simulate, history_days=history, storyline=False, seed=seed)
+        _serve(options, _roles(), simulate=simulate, history_days=history, scenario=scenario, seed=seed)
 
 
 def collect(
@@ -195,7 +202,7 @@ def serve(
     """Serve pages and API for what is stored, without collecting or judging."""
     options = Options(site, data, None, store, database, host, port, tuple(classes or ()), tuple(names or ()), https)
     with told():
-        _serve(options, _roles(collect=False, judge=False), simulate=False, history_days=0, storyline=False, seed=1)
+        _serve(options, _roles(collect=False, judge=False), simulate=False)
 
 
 def demo(
@@ -203,20 +210,29 @@ def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
     history: HistoryOption = 30.0,
-    seed: SeedOption = 1,
+    seed: SeedOption = None,
 ) -> None:
     """Show a live hospital: simulator, 30 days of history, and faults that come in the first minutes."""
     with told():
         _serve(
             Options(DEMO_SITE, data, host=host, port=port),
             _roles(),
-            simulate=True, history_days=history, storyline=True, seed=seed,
+            simulate=True, history_days=history, scenario=DEMO_STORYLINE, seed=seed,
         )  # fmt: skip
 
 
-def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: float, storyline: bool, seed: int) -> None:
+def _serve(
+    options: Options,
+    roles: Roles,
+    *,
+    simulate: bool,
+    history_days: float = 0.0,
+    scenario: Path | None = None,
+    seed: int | None = None,
+) -> None:
     from api.runtime import Service, check_port, now_us
     from api.simulation import Simulation
+    from simulators.scenario import load_scenario
 
     set_up_logs()
     give_memory_back()
@@ -229,13 +245,14 @@ def _serve(options: Options, roles: Roles, *, simulate: bool, history_days: floa
         first_time = False
         if simulate:
             truth = options.data / "truth.jsonl"
-            simulation = Simulation(service.site, _bulk(service.store), service.database, truth, seed)
+            planned = load_scenario(scenario, service.site) if scenario is not None else None
+            simulation = Simulation(service.site, _bulk(service.store), service.database, truth, planned, seed)
             first_time = not simulation.begun
             _make_past(simulation, history_days if first_time else None)
         service.start()
         if simulation is not None:
             address = broker_address(options.broker or service.broker_url or "")
-            simulation.start(address, storyline=storyline and first_time, now_us=now_us)
+            simulation.start(address, service.desk, first_time=first_time, now_us=now_us)
             closing.callback(simulation.stop)
         _print_where(service)
         service.run()

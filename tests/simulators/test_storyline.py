@@ -1,36 +1,40 @@
-"""The demo's storyline holds what a demo must show."""
+"""The small site's storyline holds what a demo must show."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
-import pytest
 
 from facility.site import Site
-from simulators.fault_catalogue import UnknownFault, find_fault
-from simulators.faults import FaultBook
+from simulators.fault_catalogue import find_fault
 from simulators.hospital import Hospital
-from simulators.storyline import DEMO, HISTORY, Turn, events
-from tests.simulators.conftest import DAY_US, WEDNESDAY_US, minutes
+from simulators.scenario import Scenario, load_scenario
+from tests.simulators.conftest import DAY_US, ROOT, WEDNESDAY_US, minutes
+from tests.simulators.trial import small_site
+
+_US = 1_000_000
 
 
-def test_every_turn_fits_the_demos_site(site: Site) -> None:
-    told = events((*HISTORY, *DEMO), site, WEDNESDAY_US)
-    assert len(told) == len(HISTORY) + len(DEMO)
-    FaultBook(site, told)
+@cache
+def storyline() -> Scenario:
+    return load_scenario(ROOT / "examples/small/scenarios/storyline.yaml", small_site())
 
 
-def test_a_life_safety_fault_comes_within_a_minute_and_one_fault_is_repaired() -> None:
-    first = min(DEMO, key=lambda turn: turn.after_s)
-    assert first.after_s <= 60.0
+def test_a_life_safety_fault_comes_within_a_minute_waste_and_a_creeping_one_follow_and_one_is_repaired() -> None:
+    live = [e for e in storyline().events(0) if 0 <= e.start_us < 600 * _US]
+    first = min(live, key=lambda event: event.start_us)
+    assert first.start_us <= 60 * _US
     assert find_fault(first.fault).life_safety
-    assert any(turn.until_s is not None for turn in DEMO)
-    assert any(find_fault(turn.fault).waste for turn in DEMO)
+    assert any(event.end_us is not None and event.end_us <= 600 * _US for event in live)
+    assert any(find_fault(event.fault).waste for event in live)
+    assert any(find_fault(event.fault).onset.kind == "creeping" for event in live)
 
 
 def test_the_life_safety_fault_crosses_its_limit_within_a_minute_at_any_hour(site: Site) -> None:
     for hour in range(0, 24, 3):
         start = WEDNESDAY_US + hour * DAY_US // 24
-        hospital = Hospital(site, 1, events(DEMO, site, start))
+        hospital = Hospital(site, 1, storyline().events(start))
         hospital.step(start)
         shown = [hospital.step(start + second * 1_000_000)["oz-icu/pressure"] for second in (60, 90, 120)]
         # GB 50751-2012, 7.1.4: 320 kPa.
@@ -39,16 +43,10 @@ def test_the_life_safety_fault_crosses_its_limit_within_a_minute_at_any_hour(sit
 
 def test_history_holds_a_running_tap_of_ten_nights_and_a_month_of_low_power_factor(site: Site) -> None:
     now = WEDNESDAY_US
-    values = Hospital(site, 1, events(HISTORY, site, now)).run(minutes(now - 14 * DAY_US, 14 * 1440))
+    values = Hospital(site, 1, storyline().events(now)).run(minutes(now - 14 * DAY_US, 14 * 1440))
     nights = [values["w-outpatient/flow"][d * 1440 + 120 : d * 1440 + 240].min() for d in range(14)]
     assert max(nights[:3]) < 0.2
     assert min(nights[5:]) > 0.4
     p = np.diff(values["hv1/energy_import"][[2880, -1]])[0]
     q = np.diff(values["hv1/reactive_energy_import"][[2880, -1]])[0]
     assert p / np.hypot(p, q) < 0.88
-
-
-def test_machines_that_a_site_lacks_are_left_out_and_unknown_faults_are_told(site: Site) -> None:
-    assert events([Turn(0.0, "MG-F02", "nobody", 0.5, None)], site, 0) == []
-    with pytest.raises(UnknownFault, match="MG-F99"):
-        events([Turn(0.0, "MG-F99", "oz-icu", 0.5, None)], site, 0)

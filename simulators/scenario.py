@@ -1,0 +1,331 @@
+"""
+Scenario files: which faults a simulated hospital has, from when to when, how bad, and who mends what when.
+
+A file is checked whole before anything starts; `docs/simulators/scenarios.md` says what it may hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+
+from facility.documents import Document, KeyPath, read_document, validate
+from facility.errors import ConfigurationError, Problem
+from facility.site import Site
+from facility.units import parse_duration
+from facility.wording import nearest
+from simulators.fault_catalogue import Onset, Seconds, UnknownFault, find_fault
+from simulators.faults import FaultBook, FaultEvent, mended
+from simulators.hospital import Hospital
+from simulators.plants.outdoors import find_climate
+
+_US: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LENGTHS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+USUAL_SEVERITY: Final = 0.8
+USUAL_SEED: Final = 1
+
+Moment = timedelta | datetime  # after the start, or a site time
+
+
+def _moment(value: Any) -> Moment:
+    if isinstance(value, timedelta | datetime):
+        return value
+    text = str(value).strip()
+    try:
+        if text[:1] in "+-":
+            return timedelta(seconds=parse_duration(text[1:]) * (-1 if text[0] == "-" else 1))
+        return timedelta(seconds=parse_duration(text))
+    except (ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is not None or len(text) < len("2026-01-14 06:30"):
+        raise ValueError(
+            f"{text!r} is neither a time after the start, such as '30 s' or '-2 h', nor a site time, such as "
+            "'2026-01-14 06:30'"
+        )
+    return moment
+
+
+def _site_time(value: Any) -> datetime:
+    moment = _moment(value)
+    if not isinstance(moment, datetime):
+        raise ValueError(f"{value!r} is not a site time; write it as 2026-01-14 06:30")
+    return moment
+
+
+def _severity(value: float) -> float:
+    if not 0.0 < value <= 1.0:
+        raise ValueError(f"severity {value:g} is not above 0 and up to 1")
+    return value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+_Moment = Annotated[Moment, BeforeValidator(_moment)]
+
+
+class PlannedFault(_Strict):
+    """One fault as a scenario plans it; neither `to` nor `lasts_s`: until somebody mends it."""
+
+    fault: str
+    equipment: str
+    begins: _Moment = Field(default=timedelta(0), alias="from")
+    to: _Moment | None = None
+    lasts_s: Seconds | None = Field(default=None, alias="for")
+    severity: Annotated[float, AfterValidator(_severity)] = USUAL_SEVERITY
+    onset: Onset | None = None
+
+
+class PlannedRepair(_Strict):
+    """Somebody mends a machine, and writes down what was done."""
+
+    at: _Moment
+    equipment: str
+    note: str = Field(min_length=1)
+
+
+class _ScenarioFile(_Strict):
+    seed: int | None = None
+    climate: str | None = None
+    start: Annotated[datetime, BeforeValidator(_site_time)] | None = None
+    faults: tuple[PlannedFault, ...] = ()
+    repairs: tuple[PlannedRepair, ...] = ()
+
+
+_FILE: Final = TypeAdapter(_ScenarioFile)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """
+    What happens to a site's machines.
+
+    Attributes
+    ----------
+    seed, climate : of the hospital; None: not said
+    start_us : the time from which relative times count; None: when the simulation goes live
+    """
+
+    site: Site
+    faults: tuple[PlannedFault, ...]
+    repairs: tuple[PlannedRepair, ...] = ()
+    seed: int | None = None
+    climate: str | None = None
+    start_us: int | None = None
+
+    def events(self, start_us: int) -> list[FaultEvent]:
+        """
+        Return the events, with the ends that repairs bring them.
+
+        Parameters
+        ----------
+        start_us : where relative times count from, unless the scenario says it itself
+
+        Raises
+        ------
+        ValueError
+            If one would end before it starts, which only shows where a site time meets a relative one.
+        """
+        planned = [self._event(fault, start_us) for fault in self.faults]
+        for repair in self.repairs:
+            at_us = self._time(repair.at, start_us)
+            for event in mended(planned, repair.equipment, repair.note, at_us):
+                event.end_us = at_us
+        return planned
+
+    def hospital(self, seed: int | None = None, truth: Path | None = None) -> Hospital:
+        """Return the hospital in which it happens, without its faults yet; `seed` goes before the scenario's own."""
+        chosen = next(number for number in (seed, self.seed, USUAL_SEED) if number is not None)
+        if self.climate is None:
+            return Hospital(self.site, chosen, truth=truth)
+        return Hospital(self.site, chosen, truth=truth, climate=self.climate)
+
+    def _event(self, planned: PlannedFault, start_us: int) -> FaultEvent:
+        fault = find_fault(planned.fault)
+        begins = self._time(planned.begins, start_us)
+        ends = None if planned.to is None else self._time(planned.to, start_us)
+        if planned.lasts_s is not None:
+            ends = begins + round(planned.lasts_s * _US)
+        if ends is not None and ends <= begins:
+            raise ValueError(f"{fault.id} of {planned.equipment} would end before it starts; write a later `to`")
+        onset = planned.onset or fault.onset
+        return FaultEvent.like(onset, fault.id, planned.equipment, planned.severity, begins, ends)
+
+    def _time(self, moment: Moment, start_us: int) -> int:
+        return _microseconds(self.site, moment, start_us if self.start_us is None else self.start_us)
+
+
+def load_scenario(path: Path, site: Site) -> Scenario:
+    """
+    Read a scenario for a site.
+
+    Raises
+    ------
+    ConfigurationError
+        With every mistake of the file.
+    """
+    document = read_document(path)
+    problems = list(document.problems)
+    file: _ScenarioFile | None = None
+    if document.data is not None:
+        file, found = validate(_FILE, document.data, document, ())
+        problems += found
+    if file is not None:
+        problems += _mistakes(document, file, site)
+    if problems or file is None:
+        raise ConfigurationError(problems)
+    return _scenario(file, site)
+
+
+def _scenario(file: _ScenarioFile, site: Site) -> Scenario:
+    start_us = None if file.start is None else _microseconds(site, file.start, 0)
+    return Scenario(site, file.faults, file.repairs, file.seed, file.climate, start_us)
+
+
+def _mistakes(document: Document, file: _ScenarioFile, site: Site) -> list[Problem]:
+    found: list[tuple[KeyPath, str]] = []
+    if file.climate is not None:
+        try:
+            find_climate(file.climate)
+        except ValueError as error:
+            found.append((("climate",), str(error)))
+    book = FaultBook(site)
+    for number, planned in enumerate(file.faults):
+        found += [(("faults", number, key), told) for key, told in _wrong_with(planned, book, file.start is not None)]
+    for number, repair in enumerate(file.repairs):
+        if repair.equipment not in site.equipment and repair.equipment not in {f.equipment for f in file.faults}:
+            told = f"no equipment is called {repair.equipment!r}{nearest(repair.equipment, site.equipment)}"
+            found.append((("repairs", number, "equipment"), told))
+    if not found and not document.problems:
+        scenario = _scenario(file, site)
+        found = _too_short(scenario) or _idle_repairs(scenario)
+    return [document.problem(path, message) for path, message in found]
+
+
+def _wrong_with(planned: PlannedFault, book: FaultBook, dated: bool) -> list[tuple[str, str]]:
+    """Return the mistakes of one fault, each with the key at which it stands."""
+    found: list[tuple[str, str]] = []
+    try:
+        find_fault(planned.fault)
+    except UnknownFault as error:
+        found.append(("fault", str(error)))
+    else:
+        try:
+            book.check(planned.fault, planned.equipment)
+        except UnknownFault as error:
+            found.append(("equipment", str(error)))
+    if planned.to is not None and planned.lasts_s is not None:
+        found.append(("for", "both `to` and `for` stand here; keep one of them"))
+    elif planned.lasts_s == 0.0:
+        found.append(("for", "the fault would end when it starts; give a longer time, such as '15 min'"))
+    elif planned.to is not None and _is_before(planned.to, planned.begins):
+        found.append(
+            ("to", "the fault would end before it starts; write a later time, or `for:` with how long it lasts")
+        )
+    elif not dated and planned.to is not None and isinstance(planned.to, datetime) != isinstance(
+        planned.begins, datetime
+    ):  # fmt: skip
+        found.append(("to", "`from` and `to` differ in kind; write both after the start, or both as site times"))
+    return found
+
+
+def _is_before(end: Moment, begin: Moment) -> bool:
+    if isinstance(end, datetime) and isinstance(begin, datetime):
+        return end <= begin
+    return isinstance(end, timedelta) and isinstance(begin, timedelta) and end <= begin
+
+
+def _too_short(scenario: Scenario) -> list[tuple[KeyPath, str]]:
+    """Return the faults whose site time and relative time turn out to be in the wrong order."""
+    found: list[tuple[KeyPath, str]] = []
+    for number, planned in enumerate(scenario.faults):
+        try:
+            scenario._event(planned, 0)
+        except ValueError as error:
+            found.append((("faults", number, "to"), str(error)))
+    return found
+
+
+def _idle_repairs(scenario: Scenario) -> list[tuple[KeyPath, str]]:
+    """Return the repairs that would mend nothing: most likely a word, a machine or a time is mistyped."""
+    moments = [*(f.begins for f in scenario.faults), *(r.at for r in scenario.repairs)]
+    if scenario.start_us is None and len({isinstance(m, datetime) for m in moments}) > 1:
+        return []  # that depends on when the simulation goes live
+    found: list[tuple[KeyPath, str]] = []
+    for number, repair in enumerate(scenario.repairs):
+        others = replace(scenario, repairs=scenario.repairs[:number])
+        at_us = scenario._time(repair.at, 0)
+        if not mended(others.events(0), repair.equipment, repair.note, at_us):
+            words = sorted({w for f in scenario.faults if f.equipment.partition("/")[0] == repair.equipment
+                            for w in find_fault(f.fault).repair.words})  # fmt: skip
+            hint = f"; a note that mends its faults holds one of: {', '.join(words)}" if words else ""
+            found.append((("repairs", number, "note"), f"nothing is mended by it at that time{hint}"))
+    return found
+
+
+def _microseconds(site: Site, moment: Moment, start_us: int) -> int:
+    if isinstance(moment, timedelta):
+        return start_us + moment // timedelta(microseconds=1)
+    return (moment.replace(tzinfo=site.time_zone) - _EPOCH) // timedelta(microseconds=1)
+
+
+def written(scenario: Scenario) -> str:
+    """Return a scenario as a file holds it; what is read from it is the same again."""
+    head: dict[str, Any] = {}
+    if scenario.seed is not None:
+        head["seed"] = scenario.seed
+    if scenario.climate is not None:
+        head["climate"] = scenario.climate
+    if scenario.start_us is not None:
+        start = _EPOCH + timedelta(microseconds=scenario.start_us)
+        head["start"] = _written(start.astimezone(scenario.site.time_zone).replace(tzinfo=None))
+    parts = [yaml.safe_dump(head, sort_keys=False)] if head else []
+    for key, rows in (
+        ("faults", [_fault_row(f) for f in scenario.faults]),
+        ("repairs", [{"at": _written(r.at), "equipment": r.equipment, "note": r.note} for r in scenario.repairs]),
+    ):
+        if rows:
+            lines = [yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=1000, allow_unicode=True)
+                     for row in rows]  # fmt: skip
+            parts.append(f"{key}:\n" + "".join(f"  - {line}" for line in lines))
+    return "\n".join(parts) or "faults: []\n"
+
+
+def _fault_row(planned: PlannedFault) -> Mapping[str, Any]:
+    row: dict[str, Any] = {
+        "fault": planned.fault, "equipment": planned.equipment, "severity": planned.severity,
+        "from": _written(planned.begins),
+    }  # fmt: skip
+    if planned.to is not None:
+        row["to"] = _written(planned.to)
+    if planned.lasts_s is not None:
+        row["for"] = _length(planned.lasts_s)
+    if planned.onset is not None:
+        onset = planned.onset
+        times = {"over": onset.over, "on": onset.on, "every": onset.every}
+        row["onset"] = {"kind": onset.kind} | {key: _length(s) for key, s in times.items() if s > 0.0}
+    return row
+
+
+def _written(moment: Moment) -> str:
+    if isinstance(moment, timedelta):
+        seconds = moment.total_seconds()
+        return f"-{_length(-seconds)}" if seconds < 0 else _length(seconds)
+    return moment.isoformat(" ", "auto" if moment.second or moment.microsecond else "minutes")
+
+
+def _length(seconds: float) -> str:
+    unit, size = next(((u, s) for u, s in _LENGTHS if seconds % s == 0 and seconds >= s), _LENGTHS[-1])
+    return f"{seconds / size:.12g} {unit}"
