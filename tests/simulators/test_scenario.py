@@ -84,45 +84,80 @@ FAULT = "faults: [{{fault: MG-F02, equipment: oz-icu, {}}}]"
         (FAULT.format("severity: 1.5"), "1: faults[1].severity: severity 1.5 is not above 0 and up to 1"),
         (FAULT.format("severity: 0"), "1: faults[1].severity: severity 0 is not above 0 and up to 1"),
         (FAULT.format("severity: much"), "1: faults[1].severity: 'much' stands where a number belongs"),
-        (FAULT.format("from: 30"), "1: faults[1].from: '30' is neither a time after the start, such as '30 s' or '-2 h',"
-                                   " nor a site time, such as '2026-01-14 06:30'"),
-        (FAULT.format("from: 2026-13-14 06:30"), "1: faults[1] '2026-13-14 06:30'.from: '2026-13-14 06:30' is neither a "
-                                   "time after the start, such as '30 s' or '-2 h', nor a site time, such as "
-                                   "'2026-01-14 06:30'"),
+        (
+            FAULT.format("from: 30"),
+            "1: faults[1].from: '30' is neither a time after the start, such as '30 s' or '-2 h',"
+            " nor a site time, such as '2026-01-14 06:30'",
+        ),
+        (
+            FAULT.format("from: 2026-13-14 06:30"),
+            "1: faults[1] '2026-13-14 06:30'.from: '2026-13-14 06:30' is neither a "
+            "time after the start, such as '30 s' or '-2 h', nor a site time, such as "
+            "'2026-01-14 06:30'",
+        ),
         (FAULT.format("for: 3 lightyears"), "1: faults[1].for: unit 'lightyears' is not known"),
-        (FAULT.format("for: -2 h"), "1: faults[1].for: '-2 h' is a negative duration; give one of zero or above, such as"
-                                    " '15 min'"),
-        (FAULT.format("for: 0 s"), "1: faults[1].for: the fault would end when it starts; give a longer time, such as "
-                                   "'15 min'"),
-        (FAULT.format("from: 5 min, to: 3 min"), "1: faults[1] '5 min'.to: the fault would end before it starts; write a "
-                                                 "later time, or `for:` with how long it lasts"),
+        (
+            FAULT.format("for: -2 h"),
+            "1: faults[1].for: '-2 h' is a negative duration; give one of zero or above, such as '15 min'",
+        ),
+        (
+            FAULT.format("for: 0 s"),
+            "1: faults[1].for: the fault would end when it starts; give a longer time, such as '15 min'",
+        ),
+        (
+            FAULT.format("from: 5 min, to: 3 min"),
+            "1: faults[1] '5 min'.to: the fault would end before it starts; write a "
+            "later time, or `for:` with how long it lasts",
+        ),
         (FAULT.format("to: 3 min, for: 3 min"), "1: faults[1].for: both `to` and `for` stand here; keep one of them"),
-        (FAULT.format("from: 5 min, to: 2026-01-14 06:30"), "1: faults[1] '5 min'.to: `from` and `to` differ in kind; "
-                                                 "write both after the start, or both as site times"),
-        ("start: 2026-01-14 08:00\n" + FAULT.format("from: 5 min, to: 2026-01-14 06:30"),
-         "2: faults[1] '5 min'.to: MG-F02 of oz-icu would end before it starts; write a later `to`"),
-        (FAULT.format("onset: {kind: creaping}"), "1: faults[1].onset.kind: 'creaping' is not one of the words known here;"
-                                                  " did you mean 'creeping'?"),
-        (FAULT.format("onset: {kind: creeping}"), "1: faults[1].onset: a creeping onset needs `over`, such as over: 10 d"),
+        (
+            FAULT.format("from: 5 min, to: 2026-01-14 06:30"),
+            "1: faults[1] '5 min'.to: `from` and `to` differ in kind; "
+            "write both after the start, or both as site times",
+        ),
+        (
+            "start: 2026-01-14 08:00\n" + FAULT.format("from: 5 min, to: 2026-01-14 06:30"),
+            "2: faults[1] '5 min'.to: MG-F02 of oz-icu would end before it starts; write a later `to`",
+        ),
+        (
+            FAULT.format("onset: {kind: creaping}"),
+            "1: faults[1].onset.kind: 'creaping' is not one of the words known here; did you mean 'creeping'?",
+        ),
+        (
+            FAULT.format("onset: {kind: creeping}"),
+            "1: faults[1].onset: a creeping onset needs `over`, such as over: 10 d",
+        ),
         ("faults: [{fault: MG-F99, equipment: oz-icu}]", "1: faults[1].fault: fault 'MG-F99' is not in the catalogue"),
-        ("faults: [{fault: MG-F02, equipment: oz-ici}]", "1: faults[1].equipment: no equipment is called 'oz-ici'; did you"
-                                                         " mean 'oz-icu'?"),
-        ("faults: [{fault: MG-F02, equipment: tx1}]", "1: faults[1].equipment: 'tx1' is a dry_type_transformer and cannot"
-                                                      " have MG-F02; it belongs to oz-icu"),
-        ("faults: [{fault: DA-F02, equipment: tx1/lod}]", "1: faults[1].equipment: no point 'lod' of 'tx1' can have "
-                                                          "DA-F02"),
+        (
+            "faults: [{fault: MG-F02, equipment: oz-ici}]",
+            "1: faults[1].equipment: no equipment is called 'oz-ici'; did you mean 'oz-icu'?",
+        ),
+        (
+            "faults: [{fault: MG-F02, equipment: tx1}]",
+            "1: faults[1].equipment: 'tx1' is a dry_type_transformer and cannot have MG-F02; it belongs to oz-icu",
+        ),
+        (
+            "faults: [{fault: DA-F02, equipment: tx1/lod}]",
+            "1: faults[1].equipment: no point 'lod' of 'tx1' can have DA-F02",
+        ),
         ("faults: [{equipment: tx1}]", "1: faults[1].fault: 'fault' is missing; add it"),
-        ("repairs: [{at: 5 min, equipment: oz-ici, note: valve}]", "1: repairs[1].equipment: no equipment is called "
-                                                                   "'oz-ici'; did you mean 'oz-icu'?"),
-        (FAULT.format("from: 1 min") + "\nrepairs: [{at: 2 min, equipment: oz-icu, note: rebooted}]",
-         "2: repairs[1].note: nothing is mended by it at that time; a note that mends its faults holds one of: "),
-        (FAULT.format("from: 1 min") + "\nrepairs: [{at: 30 s, equipment: oz-icu, note: valve opened}]",
-         "2: repairs[1].note: nothing is mended by it at that time"),
+        (
+            "repairs: [{at: 5 min, equipment: oz-ici, note: valve}]",
+            "1: repairs[1].equipment: no equipment is called 'oz-ici'; did you mean 'oz-icu'?",
+        ),
+        (
+            FAULT.format("from: 1 min") + "\nrepairs: [{at: 2 min, equipment: oz-icu, note: rebooted}]",
+            "2: repairs[1].note: nothing is mended by it at that time; a note that mends its faults holds one of: ",
+        ),
+        (
+            FAULT.format("from: 1 min") + "\nrepairs: [{at: 30 s, equipment: oz-icu, note: valve opened}]",
+            "2: repairs[1].note: nothing is mended by it at that time",
+        ),
         ("faults: {}", "1: faults: a mapping stands where a list `[...]` belongs"),
         ("faults: [", "2: this is not YAML"),
         ("", "the file is empty"),
     ],
-)  # fmt: skip
+)
 def test_a_typing_mistake_is_told_with_its_place_and_its_mend(site: Site, tmp_path: Path, text: str, told: str) -> None:
     (problem,) = mistakes(site, tmp_path, text)
     assert told in problem
