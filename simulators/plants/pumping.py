@@ -1,35 +1,102 @@
-"""Pump groups: circulation pumps of the air conditioning, and booster pumps of the water supply."""
+"""
+Pump groups: pumps of one kind and size in one room, in parallel behind check valves, with drives and a standby.
+
+A group is asked for a flow and gives it against its system's head; the staging says how many run, the week which ones.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facility.site import Equipment
+from simulators.physics import motor
 from simulators.physics import pump as physics
+from simulators.plants import booster, pump_signs
+from simulators.plants.pump_signs import Running
+from simulators.plants.staging import staged
 from simulators.scene import Array, Scene
 
 _POWER_FACTOR: Final = 0.88
-_SUCTION_KPA: Final = {"circulation": 150.0, "booster": 190.0}
-_MOTOR_TAU_S: Final = 1800.0
 _BOOST_KPA: Final = 400.0
+
+# Classes of what a pump's own `fed_by` names tell its work: water that carries heat or cold, or the towers' water.
+_HYDRONIC: Final = frozenset({"chiller", "heat_exchanger", "gas_hot_water_boiler", "hot_water_station"})
+_CONDENSER: Final = frozenset({"cooling_tower"})
+_SUPPLY: Final = frozenset({"water_meter", "booster_set", "water_tank"})
+_SUCTION_KPA: Final = {"circulation": 150.0, "hydronic": 150.0, "condenser": 60.0, "booster": 190.0}
+_COOLING_K, _HEATING_K, _CONDENSER_K = 5.0, 10.0, 5.0  # between flow and return, as designed
+_KWH_PER_M3_K: Final = 1.163  # heat that a cubic metre of water carries a kelvin
+_HEAT_REJECTED: Final = 1.2  # by the condenser, over the cold that is made
+_LEAST_FLOW: Final = 0.3  # of a pump's rated flow, which the bypass valve keeps up
+
+# Faults that waste electricity: what the group draws with them is compared with what it would draw without.
+_WASTEFUL: Final = ("PU-F04", "PU-F05", "PU-F12", "PU-F13", "PU-F14", "PU-F15", "PU-F16")
+_HYDRAULIC: Final = ("PU-F01", "PU-F02", "PU-F03", "PU-F07", "PU-F20", *_WASTEFUL)
+
+Ills = Mapping[tuple[str, str], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    Pumps that work together.
+
+    Attributes
+    ----------
+    kind : circulation (of an air conditioning whose plant is not simulated), hydronic, condenser or booster
+    members : in the order of the site file
+    curve : of each of them
+    """
+
+    kind: str
+    members: Sequence[Equipment]
+    curve: physics.PumpCurve
+
+    @property
+    def design_m3h(self) -> float:
+        """Return the flow for which the system is made: that of all pumps but the standby. [m³/h]"""
+        return max(1, len(self.members) - 1) * self.curve.flow_m3h
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a group is asked for over a stretch: flow [m³/h], pumps that this takes [-], and the water's condition."""
+
+    flow: Array
+    needed: Array
+    suction_kpa: Array
+    water_c: Array
 
 
 def run(scene: Scene) -> None:
-    """Work out every pump group of every room."""
-    for kind, members in _groups(scene):
-        _run_group(scene, kind, members)
+    """Work out every pump group of every room, and the booster sets."""
+    booster.run(scene)
+    for group in _groups(scene):
+        _run_group(scene, group)
 
 
-def _groups(scene: Scene) -> list[tuple[str, list[Equipment]]]:
-    groups: dict[tuple[str, str, float], list[Equipment]] = {}
+def _groups(scene: Scene) -> list[Group]:
+    found: dict[tuple[str, str, float], list[Equipment]] = {}
     for item in scene.each("pump"):
-        boosts = any(scene.site.equipment[d].cls.id == "water_meter" for d in scene.site.downstream(item.id))
-        kind = "booster" if boosts else "circulation"
-        groups.setdefault((item.room or "", kind, item.rating.get("flow", 100.0)), []).append(item)
-    return [(kind, members) for (_, kind, _), members in groups.items()]
+        key = (item.room or "", _kind(scene, item), item.rating.get("flow", 100.0))
+        found.setdefault(key, []).append(item)
+    return [
+        Group(kind, members, physics.PumpCurve(flow, members[0].rating.get("head", 30.0)))
+        for (_, kind, flow), members in found.items()
+    ]
+
+
+def _kind(scene: Scene, item: Equipment) -> str:
+    machines = scene.site.equipment
+    sources = {machines[s].cls.id for s in item.fed_by if s in machines}
+    if any(machines[below].cls.id in _SUPPLY for below in scene.site.feeds(item.id)):
+        return "booster"
+    return "hydronic" if sources & _HYDRONIC else "condenser" if sources & _CONDENSER else "circulation"
 
 
 def circulation_share(outdoor_c: Array) -> Array:
@@ -38,148 +105,203 @@ def circulation_share(outdoor_c: Array) -> Array:
     return np.clip(0.38 + 0.045 * cooling + 0.030 * heating, 0.0, 1.0)
 
 
-def _run_group(scene: Scene, kind: str, members: Sequence[Equipment]) -> None:
-    rated = members[0].rating.get("flow", 100.0)
-    head_m = members[0].rating.get("head", 30.0)
-    duty = max(1, len(members) - 1)
-    if kind == "circulation":
-        busy = 1.0 + 0.06 * np.sin((scene.span.hour - 9.0) * np.pi / 12.0)
-        wanted = duty * rated * circulation_share(scene.outdoor_c) * busy
-        wanted = wanted * (1.0 + 0.015 * scene.wander(f"{members[0].id}|circulation", 400.0))
-    else:
-        wanted = np.sum([scene.water.get(m.id, scene.zeros()) for m in members], axis=0)
-    needed = np.clip(np.ceil(wanted / (0.95 * rated)), 1, len(members))
-    each = wanted / needed
-    for rank, item in enumerate(members):
-        # Duty and standby change over every week, so that all of them wear alike.
-        place = (rank - scene.span.week) % len(members)
-        _run_pump(scene, kind, item, np.where(place < needed, 1.0, 0.0), each, rated, head_m)
+def _run_group(scene: Scene, group: Group) -> None:
+    flow = _asked_flow(scene, group)
+    needed = staged(scene, group.members[0].id, flow, group.curve.flow_m3h, len(group.members))
+    asked = Asked(flow, needed, _suction(scene, group), _water_temperature(scene, group))
+    # Duty and standby change over every week, so that all of them wear alike.
+    turn = np.stack([(rank - scene.span.week) % len(group.members) for rank in range(len(group.members))])
+    ills = {
+        (fault, item.id): severity
+        for item in group.members
+        for fault in _HYDRAULIC
+        if not isinstance(severity := scene.fault(fault, item), float)
+    }
+    now = _work(group, asked, turn, ills)
+    for fault, machine in ills:
+        if fault in _WASTEFUL:
+            without = _work(group, asked, turn, {k: s for k, s in ills.items() if k != (fault, machine)})
+            wasted = np.sum([a.power - b.power for a, b in zip(now, without, strict=True)], axis=0)
+            # A fault that comes or has gone within the stretch wastes nothing outside its time.
+            scene.waste(fault, scene.site.equipment[machine], np.where(ills[fault, machine] > 0.0, wasted, 0.0))
+    for item, running in zip(group.members, now, strict=True):
+        scene.draw(item, running.power, _POWER_FACTOR)
+        pump_signs.show(scene, item, running)
 
 
-def _run_pump(scene: Scene, kind: str, item: Equipment, duty: Array, each: Array, rated: float, head_m: float) -> None:
-    curve = physics.PumpCurve(rated, head_m)
-    stuck, worn = np.asarray(scene.fault("PU-F13", item)), np.asarray(scene.fault("PU-F04", item))
-    # A pump left in manual at 50 Hz runs, whether it is its turn or not.
-    running = np.maximum(duty, (stuck > 0.0).astype(np.float64))
-    clog = np.asarray(scene.fault("PU-F01", item))
-    suction = _SUCTION_KPA[kind] + 4.0 * scene.wander(f"{item.id}|suction", 1800.0)
-    water_c = _water_temperature(scene, kind)
-    flow, inlet_kpa, drop_kpa = _suction_side(curve, running * each, suction, clog, water_c)
-    if kind == "circulation":
-        # The differential-pressure set-point follows the flow: 45 % of the head is kept at no flow.
-        asked_m = head_m * (0.45 + 0.55 * np.minimum(each / rated, 1.2) ** 2)
-    else:
-        asked_m = np.maximum(_BOOST_KPA + 10.0 - inlet_kpa, 0.0) / physics.KPA_PER_M
-    sound = np.zeros_like(worn)
-    speed, head, power = _run_at(curve, flow, asked_m, worn, stuck)
-    if not isinstance(scene.fault("PU-F13", item), float):
-        in_auto = _run_at(curve, flow, asked_m, worn, sound)[2] * duty
-        scene.waste("PU-F13", item, np.where(stuck > 0.0, power * running - in_auto, 0.0))
-    if not isinstance(scene.fault("PU-F04", item), float):
-        unworn = _run_at(curve, flow, asked_m, sound, stuck)[2]
-        scene.waste("PU-F04", item, (power - unworn) * running)
-    npshr = curve.npshr_m * np.maximum(flow / rated, 0.3) ** 2
-    vapour = physics.cavitation(physics.npsh_available(inlet_kpa, water_c), npshr) * running
-    speed, head, power = speed * running, head * (1.0 - 0.25 * vapour) * running, power * running
-    scene.draw(item, power, _POWER_FACTOR)
-    _show(scene, item, running, stuck, flow, speed, power, inlet_kpa, head, drop_kpa, vapour, water_c)
+def _asked_flow(scene: Scene, group: Group) -> Array:
+    """Return the flow that is asked of a group; no flow where its plant stands still. [m³/h]"""
+    first = group.members[0]
+    if group.kind == "booster":
+        flow: Array = np.sum([scene.water.get(m.id, scene.zeros()) for m in group.members], axis=0)
+        return flow
+    if group.kind != "circulation":
+        cold, warm = _consumers(scene, first, scene.cooling), _consumers(scene, first, scene.heat)
+        if cold is not None or warm is not None:
+            none = np.zeros(1)
+            cold, warm = cold if cold is not None else none, warm if warm is not None else none
+            if group.kind == "condenser":
+                flow = _HEAT_REJECTED * cold / (_KWH_PER_M3_K * _CONDENSER_K)
+            else:
+                flow = (cold / _COOLING_K + warm / _HEATING_K) / _KWH_PER_M3_K
+            rated = group.curve.flow_m3h
+            return np.where(flow > 0.03 * rated, np.maximum(flow, _LEAST_FLOW * rated), 0.0)
+    busy = 1.0 + 0.06 * np.sin((scene.span.hour - 9.0) * np.pi / 12.0)
+    share = circulation_share(scene.outdoor_c) * busy
+    if group.kind == "condenser":
+        share = np.where(scene.outdoor_c > 22.0, np.maximum(share, 0.5), 0.0)
+    return group.design_m3h * share * (1.0 + 0.015 * scene.wander(f"{first.id}|circulation", 400.0))
 
 
-def _run_at(
-    curve: physics.PumpCurve, flow: Array, asked_m: Array, worn: Array, stuck: Array
-) -> tuple[Array, Array, Array]:
-    """Return speed [-], head [m] and power [kW] of a running pump that gives a flow against a head."""
-    weakness = 1.0 - 0.12 * worn
-    speed = np.clip(physics.speed_for_head(curve, flow, asked_m / weakness), 0.5, 1.0)
-    # In manual at 50 Hz it gives more head than is asked for, which control valves then take away.
-    speed = speed + stuck * (1.0 - speed)
-    head = curve.head(flow, speed)
-    # A worn impeller slips: the same hydraulic work from fewer points of efficiency.
-    slip = curve.efficiency / np.maximum(curve.efficiency - 0.15 * worn, 0.1)
-    # Bearings, fans and the drive itself take a little at any load.
-    idle_kw = 0.02 * curve.flow_m3h * curve.head_m / 367.8
-    return speed, head * weakness, physics.electric_power(curve, flow, head, speed) * slip + idle_kw
+def _consumers(scene: Scene, pump: Equipment, loads: Mapping[str, Array]) -> Array | None:
+    """Return what the machines draw that hang on the same sources as a pump, or None if nothing does. [kW]"""
+    machines = scene.site.equipment
+    sources = [s for s in pump.fed_by if s in machines and machines[s].cls.id in _HYDRONIC]
+    for tower in (s for s in pump.fed_by if s in machines and machines[s].cls.id in _CONDENSER):
+        room = machines[tower].room
+        # A tower cools the condensers of its room's chillers, or of those that it feeds.
+        sources += [c.id for c in scene.each("chiller") if c.room == pump.room or c.room == room or tower in c.fed_by]
+    names = dict.fromkeys(name for s in sources for name in scene.site.feeds(s) if name in loads)
+    return np.sum([loads[name] for name in names], axis=0) if names else None
 
 
-def _water_temperature(scene: Scene, kind: str) -> Array:
-    if kind == "booster":
-        return 16.0 + 0.4 * (scene.outdoor_c - 16.0)
+def _suction(scene: Scene, group: Group) -> Array:
+    """Return the pressure before the strainers: of the expansion vessel, the basin, the city, or the tank. [kPa]"""
+    first = group.members[0]
+    tank_kpa = booster.tank_pressure(scene, first)
+    if tank_kpa is not None:
+        return tank_kpa
+    return _SUCTION_KPA[group.kind] + 4.0 * scene.wander(f"{first.id}|suction", 1800.0)
+
+
+def _water_temperature(scene: Scene, group: Group) -> Array:
+    if group.kind == "booster":
+        return scene.mains_c
+    if group.kind == "condenser":
+        return np.maximum(scene.wet_bulb_c + 4.0, 12.0)
     # Chilled water in summer, warm water in winter, something between in spring and autumn.
     return np.interp(scene.outdoor_c, [0.0, 14.0, 20.0, 24.0], [48.0, 42.0, 20.0, 8.0])
 
 
-def _suction_side(
-    curve: physics.PumpCurve, wanted: Array, suction_kpa: Array, clog: Array, water_c: Array
-) -> tuple[Array, Array, Array]:
-    """Return flow [m³/h], inlet pressure [kPa] and strainer drop [kPa]; a clogged strainer chokes the flow."""
-    resistance = 7.0 + 3200.0 * clog**2
-    vapour_kpa = 101.325 - physics.npsh_available(np.zeros_like(water_c), water_c) * physics.KPA_PER_M - 101.325
-    # No more can pass than brings the inlet to the vapour pressure.
-    most = np.sqrt(np.maximum(suction_kpa - vapour_kpa, 0.0) / resistance) * curve.flow_m3h
-    flow = np.minimum(wanted, most)
-    drop = resistance * (flow / curve.flow_m3h) ** 2
-    return flow, suction_kpa - drop, drop
+def _work(group: Group, asked: Asked, turn: NDArray[np.int64], ills: Ills) -> list[Running]:
+    """Return what each pump of a group does, with some faults."""
+    nothing = np.zeros(len(asked.flow))
+
+    def ill(fault: str) -> list[Array]:
+        return [ills.get((fault, m.id), nothing) for m in group.members]
+
+    dry, stuck, idle = ill("PU-F02"), ill("PU-F13"), ill("PU-F16")
+    kept_on = [np.maximum(s, i) > 0.0 for s, i in zip(stuck, idle, strict=True)]
+    needed = asked.needed
+    if any(key[0] == "PU-F15" for key in ills):
+        surplus = np.max(ill("PU-F15"), axis=0)
+        extra = np.ceil(surplus * (len(group.members) - 1)) + 1.0
+        needed = np.where((surplus > 0.0) & (needed > 0.0), np.maximum(needed, extra), needed)
+    if ills:
+        # What runs in manual, or by an order that never changes, is counted first.
+        first = [k | (a > 0.0) for k, a in zip(kept_on, ill("PU-F20"), strict=True)]
+        turn = np.where(np.stack(first), -1, turn)
+    on = [_its_turn(i, turn, dry, needed) | kept_on[i] for i in range(len(group.members))]
+    able = [np.where(o, 1.0 - d, 0.0) for o, d in zip(on, dry, strict=True)]
+    together = np.sum(able, axis=0)
+
+    flow = np.where(together > 0.0, asked.flow, 0.0)
+    if group.kind != "booster":
+        flow = np.where(together > 0.0, np.maximum(flow, _LEAST_FLOW * group.curve.flow_m3h), 0.0)
+    head = _system_head(group, asked, flow, np.max(ill("PU-F14"), axis=0))
+    back = [
+        physics.leak_back(head, group.curve.head_m, group.curve.flow_m3h, 0.18 * b) * (together > 0.0) * ~o
+        for b, o in zip(ill("PU-F05"), on, strict=True)
+    ]
+    flow = flow + np.sum(back, axis=0)
+    return [
+        _one(
+            group, item, asked, np.where(on[i], 1.0, 0.0), flow * able[i] / np.maximum(together, 1e-6), head, back[i],
+            {fault: severity for (fault, machine), severity in ills.items() if machine == item.id},
+        )
+        for i, item in enumerate(group.members)
+    ]  # fmt: skip
 
 
-def _show(
-    scene: Scene,
+def _its_turn(rank: int, turn: NDArray[np.int64], dry: Sequence[Array], needed: Array) -> NDArray[np.bool_]:
+    """Return whether a pump is called: whether those before it in the order give too little."""
+    ahead = np.sum([(turn[j] < turn[rank]) * (1.0 - d) for j, d in enumerate(dry)], axis=0)
+    called: NDArray[np.bool_] = ahead < needed - 1e-9
+    return called
+
+
+def _system_head(group: Group, asked: Asked, flow: Array, too_high: Array) -> Array:
+    """Return the head that the control keeps up: a floor at no flow, and the pipes' friction. [m]"""
+    if group.kind == "booster":
+        return np.maximum(_BOOST_KPA + 10.0 - asked.suction_kpa, 0.0) / physics.KPA_PER_M
+    floor = 0.45 + 0.35 * too_high
+    head: Array = group.curve.head_m * (floor + (1.0 - floor) * np.minimum(flow / group.design_m3h, 1.2) ** 2)
+    return head
+
+
+def _one(
+    group: Group,
     item: Equipment,
+    asked: Asked,
     running: Array,
-    stuck: Array,
-    flow: Array,
-    speed: Array,
-    power: Array,
-    inlet_kpa: Array,
-    head: Array,
-    drop_kpa: Array,
-    vapour: Array,
-    water_c: Array,
-) -> None:
+    wanted: Array,
+    head_m: Array,
+    back: Array,
+    mine: Mapping[str, Array],
+) -> Running:
+    """Return what one pump does that is to give a flow against a head."""
+    curve, sound = group.curve, np.zeros(1)
+    dry, worn = mine.get("PU-F02", sound), mine.get("PU-F04", sound)
+    stuck, throttled = mine.get("PU-F13", sound), mine.get("PU-F12", sound)
+    # No pump gives more than its curve reaches, nor anything without water in it.
+    wanted = np.minimum(wanted, 1.35 * curve.flow_m3h * (1.0 - dry))
+    # Air in the suction holds the water back.
+    suction = asked.suction_kpa * (1.0 - dry) + 4.0 * dry
+    flow, inlet_kpa, drop_kpa = _suction_side(
+        curve, wanted, suction, asked.water_c, mine.get("PU-F01", sound), mine.get("PU-F03", sound)
+    )
+    weakness = 1.0 - 0.12 * worn
+    before_valve = head_m + 0.6 * curve.head_m * throttled * (flow / curve.flow_m3h) ** 2
+    speed = np.clip(physics.speed_for_head(curve, flow, before_valve / weakness), 0.5, 1.0)
+    # In manual at 50 Hz it gives more head than is asked for, which control valves then take away.
+    speed = speed + (stuck > 0.0) * (1.0 - speed)
+    # A worn impeller slips: the same hydraulic work from fewer points of efficiency.
+    slip = curve.efficiency / np.maximum(curve.efficiency - 0.15 * worn, 0.1)
+    # A bent coupling takes a little; a casing full of air next to nothing.
+    shaft = curve.shaft_power(flow, speed) * slip * (1.0 + 0.015 * mine.get("PU-F07", sound)) * (1.0 - 0.8 * dry)
     rated_kw = item.rating.get("power", 30.0)
-    rated_a = item.rating.get("current", rated_kw * 1.85)
-    defect = np.asarray(scene.fault("PU-F06", item))
-    load = power / rated_kw
-    room_c = 20.0 + 0.35 * (scene.outdoor_c - 16.0)
-    own = scene.own(f"{item.id}|roughness", 0.85, 1.2)
-    on = running > 0.5
-    scene.put(item, "running", running)
-    scene.put(item, "auto", np.where(stuck > 0.0, 0.0, 1.0))
-    scene.put(item, "fault", 0.0)
-    scene.put(item, "frequency", 50.0 * speed * running, 0.02 * on)
-    scene.put(item, "speed", item.rating.get("speed", 1480.0) * speed * running, 1.0 * on)
-    scene.put(item, "active_power", power, 0.004 * rated_kw)
-    scene.count(item, "energy_import", power)
-    # Magnetising current does not follow the load.
-    scene.put(item, "current", rated_a * np.hypot(0.28 * on, 0.96 * load), 0.004 * rated_a)
-    scene.put(item, "voltage", 388.0 + 3.0 * scene.wander(f"{item.id}|voltage", 900.0), 0.4)
-    scene.put(item, "current_unbalance", np.where(on, scene.own(f"{item.id}|unbalance", 0.6, 2.4), 0.0), 0.1)
-    scene.put(item, "inlet_pressure", inlet_kpa / 1000.0, 0.0006)
-    scene.put(item, "outlet_pressure", _outlet(inlet_kpa, head, vapour, scene, item), 0.0008)
-    surge = 1.0 + 0.05 * vapour * scene.wander(f"{item.id}|surge", 3.0)
-    scene.put(item, "flow", flow * surge, 0.003 * item.rating.get("flow", 100.0) * on)
-    scene.count(item, "flow_total", flow)
-    scene.put(item, "strainer_differential", drop_kpa, 0.15)
-    motor_c = room_c + on * (14.0 + 52.0 * load**1.7)
-    scene.put(item, "motor_temperature", scene.lag(f"{item.id}/motor", motor_c, _MOTOR_TAU_S), 0.15)
-    scene.put(item, "fluid_temperature", water_c, 0.05)
-    warm = room_c + on * (8.0 + 16.0 * speed**2)
-    drive_end_c = warm + on * 42.0 * defect**3
-    scene.put(item, "bearing_temperature_de", scene.lag(f"{item.id}/bearing_de", drive_end_c, 1200.0), 0.1)
-    scene.put(item, "bearing_temperature_nde", scene.lag(f"{item.id}/bearing_nde", warm - 1.5 * on, 1200.0), 0.1)
-    hum = own * np.where(on, 0.45 + 1.35 * speed**2, 0.06)
-    velocity = hum + on * (5.2 * vapour + 5.5 * defect**2)
-    scene.put(item, "vibration_velocity", velocity * (1.0 + 0.05 * scene.wander(f"{item.id}|vibration", 120.0)), 0.03)
-    shaking = own * np.where(on, 1.2 + 5.0 * speed**2, 0.15)
-    scene.put(item, "vibration_acceleration_1", shaking * (1.0 + 3.0 * vapour + 2.6 * defect), 0.08)
-    scene.put(item, "vibration_acceleration_2", 0.85 * shaking * (1.0 + 3.4 * vapour + 0.9 * defect), 0.08)
-    envelope = np.where(on, 0.7 + 0.5 * speed, 0.05) + on * (9.0 * defect + 1.2 * vapour)
-    scene.put(item, "vibration_envelope", envelope, 0.04)
-    scene.put(item, "seal_leak", 0.0)
-    scene.count(item, "run_hours", running)
-    scene.count_starts(item, "starts", on)
+    heat = motor.losses(shaft, speed, rated_kw)
+    power = shaft + heat + motor.drive_losses(shaft + heat, rated_kw)
+    npshr = curve.npshr_m * np.maximum(flow / curve.flow_m3h, 0.3) ** 2
+    vapour = physics.cavitation(physics.npsh_available(inlet_kpa, asked.water_c), npshr) * running * (1.0 - dry)
+    given = curve.head(flow, speed) * weakness * (1.0 - 0.25 * vapour) * (1.0 - 0.95 * dry)
+    # Where the check valve leaks, the system's pressure stands on the pump.
+    outlet_kpa = inlet_kpa + physics.KPA_PER_M * np.where(back > 0.0, head_m, given * running)
+    return Running(
+        running=running,
+        flow=flow * running - back,
+        speed=speed * running,
+        shaft_kw=shaft * running,
+        heat_kw=heat * running,
+        power=power * running,
+        inlet_kpa=inlet_kpa,
+        outlet_kpa=outlet_kpa,
+        drop_kpa=drop_kpa * running,
+        vapour=vapour,
+        water_c=asked.water_c,
+        rated_kw=rated_kw,
+        load=flow / (curve.flow_m3h * np.maximum(speed, 0.05)),
+    )
 
 
-def _outlet(inlet_kpa: Array, head: Array, vapour: Array, scene: Scene, item: Equipment) -> Array:
-    shake = 1.0 + 0.04 * vapour * scene.wander(f"{item.id}|rattle", 2.0)
-    outlet: Array = (inlet_kpa + head * physics.KPA_PER_M * shake) / 1000.0
-    return outlet
+def _suction_side(
+    curve: physics.PumpCurve, wanted: Array, suction_kpa: Array, water_c: Array, shut: Array, clogged: Array
+) -> tuple[Array, Array, Array]:
+    """Return flow [m³/h], inlet pressure [kPa] and strainer drop [kPa]; a narrow suction chokes the flow."""
+    valve, strainer = 3200.0 * shut**2, 7.0 + 55.0 * clogged
+    vapour_kpa = -physics.npsh_available(np.zeros(1), water_c) * physics.KPA_PER_M
+    # No more can pass than brings the inlet to the vapour pressure.
+    most = np.sqrt(np.maximum(suction_kpa - vapour_kpa, 0.0) / (valve + strainer)) * curve.flow_m3h
+    flow = np.minimum(wanted, most)
+    passed = (flow / curve.flow_m3h) ** 2
+    return flow, suction_kpa - (valve + strainer) * passed, strainer * passed
