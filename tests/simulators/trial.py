@@ -35,6 +35,7 @@ class Trial:
     severity : of the fault, above 0 and up to 1
     share : of the times, so many differ at least on each point that it names
     usual_onset : it comes as the catalogue says; else it is there in full from the start
+    beside : other faults that both runs have in full, so that the machine is at work: (fault, equipment)
     """
 
     fault: str
@@ -45,6 +46,7 @@ class Trial:
     share: float = 0.2
     usual_onset: bool = False
     step_s: float = 60.0
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 @cache
@@ -54,8 +56,12 @@ def small_site() -> Site:
 
 
 @cache
-def _healthy(start_us: int, count: int, step_us: int) -> Values:
-    return Hospital(small_site(), 1).run(_times(start_us, count, step_us))
+def _healthy(start_us: int, count: int, step_us: int, beside: tuple[tuple[str, str], ...]) -> Values:
+    return Hospital(small_site(), 1, _beside(start_us, beside)).run(_times(start_us, count, step_us))
+
+
+def _beside(start_us: int, beside: tuple[tuple[str, str], ...]) -> list[FaultEvent]:
+    return [FaultEvent(fault, equipment, 1.0, start_us + 1, 0.0) for fault, equipment in beside]
 
 
 def _times(start_us: int, count: int, step_us: int) -> NDArray[np.int64]:
@@ -126,5 +132,5 @@ def run(trial: Trial) -> Outcome:
     event = FaultEvent(trial.fault, trial.equipment, trial.severity, start_us + 1, 0.0)
     if trial.usual_onset:
         event = FaultEvent.like(fault.onset, trial.fault, trial.equipment, trial.severity, start_us + 1)
-    sick = Hospital(site, 1, [event]).run(_times(start_us, count, step_us))
-    return Outcome(trial, fault, _healthy(start_us, count, step_us), sick, event)
+    sick = Hospital(site, 1, [event, *_beside(start_us, trial.beside)]).run(_times(start_us, count, step_us))
+    return Outcome(trial, fault, _healthy(start_us, count, step_us, trial.beside), sick, event)
