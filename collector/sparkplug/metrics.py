@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from facility.sparkplug_payload import TYPES
+
 BAD_BELOW: Final = 64  # qualities as in OPC: 0 to 63 bad, 64 to 191 doubtful, from 192 good
 STALE: Final = 500
 
-TYPES: Final = (
-    "Unknown", "Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64", "Float", "Double", "Boolean",
-    "String", "DateTime", "Text", "UUID", "DataSet", "Bytes", "File", "Template", "PropertySet", "PropertySetList",
-    "Int8Array", "Int16Array", "Int32Array", "Int64Array", "UInt8Array", "UInt16Array", "UInt32Array", "UInt64Array",
-    "FloatArray", "DoubleArray", "BooleanArray", "StringArray", "DateTimeArray",
-)  # fmt: skip
 # Signed integers travel in unsigned fields as two's complement; some publishers fill 32 bits, some the type's own.
 _SIGNED_BITS: Final = {1: 8, 2: 16, 3: 32, 4: 64}
-_BOOLEAN: Final = 11
+_BOOLEAN: Final = TYPES.index("Boolean")
 FRACTIONS: Final = frozenset({"float_value", "double_value"})
 
 

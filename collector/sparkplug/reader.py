@@ -15,10 +15,10 @@ from collector.mapping import Plan, TopicMap
 from collector.sparkplug.changes import Mark, Owner
 from collector.sparkplug.message import Message, aliases_defined
 from collector.sparkplug.metrics import FRACTIONS, is_believed, property_of, type_name, value_of
-from collector.sparkplug.payload import BD_SEQ
 from collector.sparkplug.session import Heard
 from facility.errors import PayloadRejected
 from facility.readings import GOOD, HISTORICAL
+from facility.sparkplug_payload import BD_SEQ
 from facility.units import conversion
 
 if TYPE_CHECKING:

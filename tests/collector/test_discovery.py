@@ -114,9 +114,9 @@ def test_units_are_taken_from_the_payload_or_guessed_by_the_size_of_the_values(t
 
 
 def test_a_sparkplug_birth_is_proposed_with_group_node_and_device(tmp_path: Path) -> None:
-    from collector.sparkplug.payload import _payload_class
+    from facility.sparkplug_payload import Payload
 
-    birth = _payload_class()()
+    birth = Payload()
     birth.timestamp = NOW_US // 1000
     for metric_name, value in (("voltage_a", 231.0), ("current_a", 4.0), ("active_power", 2.5)):
         metric = birth.metrics.add()

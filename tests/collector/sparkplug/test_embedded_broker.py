@@ -11,7 +11,8 @@ import pytest
 from collector.broker import EmbeddedBroker
 from collector.service import Collector, expected_sessions
 from collector.sparkplug.births import Births
-from collector.sparkplug.payload import Payload, read_payload
+from collector.sparkplug.payload import read_payload
+from facility.sparkplug_payload import Payload
 
 ROOT = "spBv1.0/Hospital"
 pytestmark = pytest.mark.system

@@ -16,12 +16,13 @@ from collector.decode import Decoder, Draft
 from collector.mapping import TopicMap
 from collector.sparkplug.births import Births, offline_points
 from collector.sparkplug.host import SparkplugHost
-from collector.sparkplug.payload import COMPRESSED, Payload
+from collector.sparkplug.payload import COMPRESSED
 from collector.sparkplug.sequence_file import SequenceFile
 from facility.database import Database
 from facility.readings import CLOCK_SUSPECT, GOOD, HISTORICAL, OUT_OF_RANGE
 from facility.site import Site
 from facility.site_file import load_site
+from facility.sparkplug_payload import Payload
 
 MS = 1_000
 NOW = 1_772_424_000_000 * MS

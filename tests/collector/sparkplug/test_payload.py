@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.sparkplug.metrics import is_believed, property_of, value_of
-from collector.sparkplug.payload import COMPRESSED, Payload, bd_seq_of, read_payload, rebirth_command
+from collector.sparkplug.payload import COMPRESSED, bd_seq_of, read_payload, rebirth_command
 from facility.errors import PayloadRejected
+from facility.sparkplug_payload import Payload
 
 LIMIT = 1_000_000
 INT8, INT16, INT32, INT64, UINT8, UINT16, UINT32, UINT64, FLOAT, DOUBLE, BOOLEAN, STRING, DATETIME = range(1, 14)
