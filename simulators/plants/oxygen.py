@@ -1,200 +1,217 @@
-"""The oxygen station: PSA generators, liquid oxygen on standby, the outlet, and the pipeline's zones."""
+"""Oxygen: the station's outlet with its choice of source, and the pipeline with its zones, meters and leaks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facility.site import Equipment
-from simulators.physics import oxygen as physics
+from simulators.physics import pipeline
+from simulators.plants.oxygen_sources import Sources, Supply, supply
 from simulators.scene import Array, Scene
+from simulators.supply import Tree
 
-_ZONES: Final = frozenset({"oxygen_pipeline_zone"})
+_STATION: Final = "oxygen_outlet_station"
+_ZONE: Final = "oxygen_pipeline_zone"
+_PIPES: Final = frozenset({_STATION, "oxygen_meter", _ZONE})
 _SET_KPA: Final = 445.0  # the station's regulator
 _STATION_DROP_KPA: Final = 10.0  # regulator and riser at the design flow
+_DESIGN_NM3H_A_BED: Final = 0.12
 _ZONE_DROP_KPA: Final = 8.0
+_NOMINAL_KPA: Final = 400.0  # at the terminals (GB 50751-2012)
+_ENOUGH_KPA: Final = 300.0  # ventilators and flowmeters hold what was set down to here
+_INLET_MPA: Final = {0.0: 0.0, 1.0: 0.515, 2.0: 0.62, 3.0: 0.50}  # before the regulator, by active source
 _LARGEST_LEAK_MM: Final = 1.53  # loses 4 Nm³/h at 400 kPa
-_POWER_FACTOR: Final = 0.86
-_HALF_CYCLE_S: Final = 30.0
-_UNMETERED: Final = 1.015  # some terminals hang on the riser itself and show in no zone
-_INTERLOCK_PERCENT: Final = 90.5  # product below this is blown off
-_LIQUID_PERCENT: Final = 99.6
-_NM3_PER_KG: Final = 0.700  # a kilogram of liquid oxygen
-_BOIL_OFF_A_DAY: Final = 0.003  # share of the tank's capacity
-_ORDER_SHARE, _FILL_SHARE = 0.45, 0.47  # the tank is filled at 45 %, to 92 %
-_PRIMARY, _SECONDARY = 1.0, 2.0
-_LEAD_SHARE: Final = 0.92  # the lag machine joins before the lead machine is at its rating
+_RISER_LEAK_MM: Final = 1.33
+_VALVE_BOX_LEAK_MM: Final = 0.7
+_ROOM_AIR_M3H: Final = 12.0  # what comes into a valve box's niche by itself
+_ROOM_TAU_S: Final = 900.0
+_ON_THE_RISER: Final = 0.015  # some terminals hang on the riser itself and show in no zone
+_NM3H_PER_LMIN: Final = 0.06
+
+
+@dataclass(slots=True)
+class _Network:
+    """One station, what feeds it, and the pipes behind it: (name, wanted flow of its own [L/min]), leaves first."""
+
+    station: Equipment | None
+    sources: Sources
+    own: dict[str, Array]
+    leak: dict[str, Array]
 
 
 def run(scene: Scene) -> None:
-    """Work out zones, the machines that feed them, and the station's outlet between the two."""
-    outlet_kpa = _outlet_pressure(scene)
-    drawn = _zones(scene, outlet_kpa) * _UNMETERED
-    from_tank, purity = _generate(scene, drawn)
-    _show_tanks(scene, from_tank)
-    for item in scene.each("oxygen_outlet_station"):
-        _show_outlet(scene, item, outlet_kpa, drawn, from_tank, purity)
-    for item in scene.each("oxygen_meter"):
-        scene.put(item, "flow", drawn, 0.08)
-        scene.count(item, "oxygen_total", drawn)
-        scene.put(item, "pressure", outlet_kpa, 0.6)
+    """Work out every network: what its zones want, what its sources give, and what then passes where."""
+    tree = scene.tree(_PIPES)
+    for network in _networks(scene, tree):
+        _run_network(scene, network, tree)
 
 
-def _outlet_pressure(scene: Scene) -> Array:
-    stuck = scene.zeros()
-    for item in scene.each("oxygen_outlet_station"):
-        stuck = np.maximum(stuck, np.asarray(scene.fault("MG-F01", item)))
-    busy = np.clip(np.sin((scene.span.hour - 5.0) * np.pi / 14.0), 0.0, 1.0)
-    drop = _STATION_DROP_KPA * (0.25 + 0.5 * busy) ** 2
-    regulator = _SET_KPA + 1.5 * scene.wander("oxygen|regulator", 1200.0) - drop
-    return regulator * (1.0 - 0.4 * stuck)
+def _networks(scene: Scene, tree: Tree) -> list[_Network]:
+    stations: Sequence[Equipment | None] = list(scene.each(_STATION)) or [None]
+    networks = [_Network(station, Sources(), {}, {}) for station in stations]
 
+    def of(item: Equipment) -> _Network:
+        """What a station does not name belongs to the station of its room; failing that, to the first."""
+        for network in networks:
+            if network.station is not None and item.id in network.station.fed_by:
+                return network
+        same = (n for n in networks if n.station is not None and n.station.room == item.room)
+        return next(same, networks[0])
 
-def _zones(scene: Scene, outlet_kpa: Array) -> Array:
-    """Show every zone and return what all of them draw. [Nm³/h]"""
-    tree = scene.tree(_ZONES)
-    wanted = {name: scene.zeros() for name in tree.order}
+    for item in scene.each("psa_oxygen_generator"):
+        of(item).sources.generators.append(item)
+    for item in scene.each("liquid_oxygen_tank"):
+        of(item).sources.tanks.append(item)
+    for item in scene.each("oxygen_manifold"):
+        of(item).sources.manifolds.append(item)
+    by_station = {network.station.id: network for network in networks if network.station is not None}
+    for name in tree.order:
+        top = name
+        while top not in by_station and top in tree.parent:
+            top = tree.parent[top]
+        by_station.get(top, networks[0]).own[name] = scene.zeros()
     for department, holders in tree.share.items():
         for holder in holders:
-            wanted[holder] = wanted[holder] + scene.demand[department].oxygen_lmin / len(holders)
-    drawn = scene.zeros()
-    for name in tree.order:
-        item = scene.site.equipment[name]
-        design = 60.0 + 14.0 * item.rating.get("beds", 30.0)
-        closing = np.asarray(scene.fault("MG-F02", item))
-        valve = np.broadcast_to(physics.valve_opening(closing), (len(scene),))
-        leak = scene.fault("MG-F07", item)
-        hole_mm = _LARGEST_LEAK_MM * np.sqrt(np.asarray(leak))
-        leak_lmin = physics.leak_flow(hole_mm, np.asarray(physics.NOMINAL_KPA)) * 1000.0 / 60.0
-        pressure, share = physics.zone_pressure(outlet_kpa, (wanted[name] + leak_lmin) / design, _ZONE_DROP_KPA, valve)
-        flow_lmin = share * design
-        if not isinstance(leak, float):
-            scene.waste("MG-F07", item, leak_lmin * np.sqrt(pressure / physics.NOMINAL_KPA) * 60.0 / 1000.0)
-        scene.put(item, "pressure", pressure, 0.5)
-        scene.put(item, "flow", flow_lmin, 0.004 * design)
-        scene.count(item, "oxygen_total", flow_lmin * 60.0 / 1000.0)
-        scene.put(item, "room_oxygen", 20.9, 0.03)
-        scene.put(item, "valve", np.where(valve > 0.03, 1.0, 0.0))
-        scene.put(item, "sensor_fault", 0.0)
-        drawn = drawn + flow_lmin * 60.0 / 1000.0
-    return drawn
+            own = next(n.own for n in networks if holder in n.own)
+            own[holder] = own[holder] + scene.demand[department].oxygen_lmin / len(holders)
+    return networks
+
+
+def _run_network(scene: Scene, network: _Network, tree: Tree) -> None:
+    items = {name: scene.site.equipment[name] for name in network.own}
+    for name, item in items.items():
+        if item.cls.id == _ZONE and not isinstance(severity := scene.fault("MG-F07", item), float):
+            hole_mm = _LARGEST_LEAK_MM * np.sqrt(severity)
+            leak = pipeline.leak_flow(hole_mm, np.asarray(_NOMINAL_KPA + pipeline.ATMOSPHERE_KPA)) / _NM3H_PER_LMIN
+            network.leak[name] = leak
+            network.own[name] = network.own[name] + leak
+    wanted = _added_up(network.own, tree)
+    riser_leak, room_leaks = _riser_leaks(scene, network, items)
+    tops = [name for name in network.own if tree.parent.get(name) not in network.own]
+    on_riser = 1.0 + _ON_THE_RISER
+    asked = _NM3H_PER_LMIN * on_riser * sum((wanted[n] for n in tops), scene.zeros()) + riser_leak
+    outlet_kpa = _outlet_pressure(scene, network, asked)
+    pressure, share = _pressures(scene, items, wanted, outlet_kpa, tree)
+    passed = _added_up({name: own * share[name] for name, own in network.own.items()}, tree)
+    drawn = _NM3H_PER_LMIN * on_riser * sum((passed[n] for n in tops), scene.zeros()) + riser_leak
+    given = supply(scene, network.station, network.sources, drawn)
+    # With too little for all, each terminal gives the same share of what it would; the pressure goes with its square.
+    for name, item in items.items():
+        if item.cls.id != _STATION:
+            _show_pipe(scene, item, pressure[name] * given.share**2, passed[name] * given.share, room_leaks)
+    for name, leak in network.leak.items():
+        scene.waste("MG-F07", items[name], leak * share[name] * given.share * _NM3H_PER_LMIN)
+    for name, leak in room_leaks.items():
+        scene.waste("MG-F19", scene.site.equipment[name], leak * given.share)
+    if network.station is not None:
+        if not isinstance(scene.fault("MG-F08", network.station), float):
+            scene.waste("MG-F08", network.station, _hidden_leak(scene, network.station) * given.share)
+        outlet_kpa = outlet_kpa * given.share**2
+        _show_outlet(scene, network.station, outlet_kpa, drawn * given.share, given, room_leaks)
+
+
+def _added_up(own: dict[str, Array], tree: Tree) -> dict[str, Array]:
+    """Return what flows through each pipe: its own and that of all behind it."""
+    total: dict[str, Array] = dict(own)
+    for name in total:  # leaves first
+        above = tree.parent.get(name)
+        if above in total:
+            total[above] = total[above] + total[name]
+    return total
+
+
+def _hidden_leak(scene: Scene, station: Equipment) -> Array:
+    hole_mm = _RISER_LEAK_MM * np.sqrt(np.asarray(scene.fault("MG-F08", station)))
+    return pipeline.leak_flow(hole_mm, np.asarray(_SET_KPA + pipeline.ATMOSPHERE_KPA)) + scene.zeros()
+
+
+def _riser_leaks(scene: Scene, network: _Network, items: dict[str, Equipment]) -> tuple[Array, dict[str, Array]]:
+    """Return what escapes between the main meter and the zones' meters [Nm³/h], and of that what gathers in rooms."""
+    total, rooms = scene.zeros(), {}
+    for name, item in items.items():
+        if item.cls.id in (_STATION, _ZONE) and not isinstance(severity := scene.fault("MG-F19", item), float):
+            hole_mm = _VALVE_BOX_LEAK_MM * np.sqrt(severity)
+            rooms[name] = pipeline.leak_flow(hole_mm, np.asarray(_SET_KPA + pipeline.ATMOSPHERE_KPA))
+            total = total + rooms[name]
+    if network.station is not None:
+        total = total + _hidden_leak(scene, network.station)
+    return total, rooms
+
+
+def _outlet_pressure(scene: Scene, network: _Network, asked_nm3h: Array) -> Array:
+    """Return what the regulator makes of its inlet: it droops with the flow, and a worn seat lets more through."""
+    steady = _SET_KPA + 1.5 * scene.wander("oxygen|regulator", 1200.0)
+    station = network.station
+    if station is None:
+        return steady
+    share = asked_nm3h / (_DESIGN_NM3H_A_BED * station.rating.get("beds", 300.0))
+    regulated = steady - _STATION_DROP_KPA * share**2
+    most_kpa = (1000.0 * _INLET_MPA[1.0 if network.sources.generators else 2.0]) - 5.0
+    creep = np.asarray(scene.fault("MG-F03", station))
+    regulated = regulated + creep * (most_kpa - regulated)
+    if not isinstance(worn := scene.fault("MG-F04", station), float):
+        # A worn seat does not close when little flows, and hunts.
+        idle = np.maximum(1.0 - share, 0.0)
+        regulated = regulated + worn * (0.75 * idle * (most_kpa - regulated) + 9.0 * scene.wander("oxygen|hunt", 25.0))
+    return regulated * (1.0 - 0.4 * np.asarray(scene.fault("MG-F01", station)))
+
+
+def _pressures(
+    scene: Scene, items: dict[str, Equipment], wanted: dict[str, Array], outlet_kpa: Array, tree: Tree
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the pressure behind each pipe [kPa] and which share of its own wanted flow it lets pass [-]."""
+    pressure: dict[str, Array] = {}
+    share: dict[str, Array] = {}
+    _, at_outlet = pipeline.behind(outlet_kpa, scene.zeros(), _ENOUGH_KPA)
+    for name in reversed(list(items)):
+        above = tree.parent.get(name, "")
+        source, passes = pressure.get(above, outlet_kpa), share.get(above, at_outlet)
+        if items[name].cls.id == _ZONE:
+            design = 60.0 + 14.0 * items[name].rating.get("beds", 30.0)
+            drop = _ZONE_DROP_KPA * (wanted[name] / design) ** 2 * pipeline.resistance(_valve(scene, items[name]))
+            pressure[name], share[name] = pipeline.behind(source, drop, _ENOUGH_KPA)
+        else:
+            pressure[name], share[name] = source, passes
+    return pressure, share
+
+
+def _valve(scene: Scene, item: Equipment) -> Array:
+    return pipeline.valve_opening(np.asarray(scene.fault("MG-F02", item)))
+
+
+def _show_pipe(scene: Scene, item: Equipment, pressure: Array, flow_lmin: Array, room_leaks: dict[str, Array]) -> None:
+    scene.put(item, "pressure", pressure, 0.5)
+    if item.cls.id == "oxygen_meter":
+        flow_nm3h = flow_lmin * _NM3H_PER_LMIN
+        scene.put(item, "flow", flow_nm3h, 0.005 * np.maximum(flow_nm3h, 1.0))
+        scene.count(item, "oxygen_total", flow_nm3h)
+        return
+    scene.put(item, "flow", flow_lmin, 0.004 * (60.0 + 14.0 * item.rating.get("beds", 30.0)))
+    scene.count(item, "oxygen_total", flow_lmin * _NM3H_PER_LMIN)
+    scene.put(item, "valve", np.where(_valve(scene, item) > 0.03, 1.0, 0.0))
+    scene.put(item, "sensor_fault", 0.0)
+    _show_room(scene, item, room_leaks)
+
+
+def _show_room(scene: Scene, item: Equipment, room_leaks: dict[str, Array]) -> None:
+    settled = pipeline.room_oxygen(room_leaks.get(item.id, scene.zeros()), _ROOM_AIR_M3H)
+    scene.put(item, "room_oxygen", scene.lag(f"{item.id}/room", settled, _ROOM_TAU_S), 0.03)
 
 
 def _show_outlet(
-    scene: Scene, item: Equipment, outlet_kpa: Array, drawn: Array, from_tank: Array, purity: Array
+    scene: Scene, item: Equipment, outlet_kpa: Array, drawn: Array, given: Supply, room_leaks: dict[str, Array]
 ) -> None:
     scene.put(item, "outlet_pressure", outlet_kpa, 0.6)
-    scene.put(item, "inlet_pressure", 0.515 + 0.003 * scene.wander(f"{item.id}|inlet", 90.0), 0.001)
+    inlet = np.select([given.source == code for code in _INLET_MPA], list(_INLET_MPA.values()))
+    scene.put(item, "inlet_pressure", inlet + 0.003 * scene.wander(f"{item.id}|inlet", 90.0), 0.001)
     scene.put(item, "flow", drawn, 0.08)
     scene.count(item, "oxygen_total", drawn)
-    scene.put(item, "oxygen_purity", purity, 0.02)
-    # The change-over looks at the tank's own flow; a trickle of boil-off is not a change of source.
-    scene.put(item, "active_source", np.where(from_tank > 0.2 * drawn, _SECONDARY, _PRIMARY))
-    scene.put(item, "reserve_pressure", 13.2 + 0.02 * (scene.outdoor_c - 15.0), 0.02)
-    scene.put(item, "plant_fault", 0.0)
-    scene.put(item, "room_oxygen", 20.9, 0.03)
-
-
-def _generate(scene: Scene, drawn_nm3h: Array) -> tuple[Array, Array]:
-    """
-    Share the flow among the generators, lead first.
-
-    Returns what is left for the tank [Nm³/h] and the oxygen content of the mixture [% V/V].
-    """
-    machines = list(scene.each("psa_oxygen_generator"))
-    made = {item.id: scene.zeros() for item in machines}
-    delivered = {item.id: scene.zeros() for item in machines}
-    content = {item.id: scene.zeros() for item in machines}
-    left = drawn_nm3h
-    for place in range(len(machines)):
-        for rank, item in enumerate(machines):
-            # Lead and lag change over every week.
-            turn = (rank - scene.span.week) % len(machines) == place
-            rated = item.rating.get("flow", 30.0)
-            flow = np.where(turn, np.minimum(left, rated * (_LEAD_SHARE if place < len(machines) - 1 else 1.1)), 0.0)
-            health = np.broadcast_to(1.0 - 0.45 * np.asarray(scene.fault("MG-F09", item)), flow.shape)
-            purity = physics.purity(flow / rated, health)
-            # The interlock blows off what is too weak and lets the next source take over.
-            good = np.where(purity >= _INTERLOCK_PERCENT, flow, 0.0)
-            made[item.id] = made[item.id] + flow
-            delivered[item.id] = delivered[item.id] + good
-            content[item.id] = np.where(flow > 0.0, purity, content[item.id])
-            left = left - good
-    for item in machines:
-        _show_generator(scene, item, made[item.id], delivered[item.id], content[item.id])
-    mixture = left * _LIQUID_PERCENT + np.sum([delivered[m.id] * content[m.id] for m in machines], axis=0)
-    return left, mixture / np.maximum(drawn_nm3h, 1e-6)
-
-
-def _show_generator(scene: Scene, item: Equipment, made: Array, delivered: Array, content: Array) -> None:
-    rated = item.rating.get("flow", 30.0)
-    load = made / rated
-    on = made > 0.02 * rated
-    moisture, venting = np.asarray(scene.fault("MG-F09", item)), np.asarray(scene.fault("MG-F10", item))
-    power = physics.electric_power(np.where(on, load, 0.0), rated)
-    if not isinstance(scene.fault("MG-F10", item), float):
-        scene.waste("MG-F10", item, 0.45 * venting * power)
-    power = power * (1.0 + 0.45 * venting)
-    full_kw = float(physics.electric_power(np.ones(1), rated)[0])
-    scene.draw(item, power, _POWER_FACTOR)
-    # A stopped machine's analyser sees the buffer vessel, which stays as it was.
-    purity = np.where(on, content, 94.6) + 0.08 * scene.wander(f"{item.id}|purity", 900.0)
-    scene.put(item, "oxygen_purity", purity, 0.02)
-    scene.put(item, "outlet_pressure", 0.52 - 0.03 * load + 0.004 * scene.wander(f"{item.id}|buffer", 60.0), 0.001)
-    scene.put(item, "outlet_flow", delivered, 0.004 * rated * (delivered > 0.0))
-    scene.count(item, "oxygen_total", delivered)
-    scene.put(item, "dew_point", -58.0 + 40.0 * moisture + 1.5 * scene.wander(f"{item.id}|dew", 3600.0), 0.3)
-    scene.put(item, "co", 0.8 + 0.2 * scene.wander(f"{item.id}|co", 3600.0), 0.05)
-    scene.put(item, "co2", 60.0 + 10.0 * scene.wander(f"{item.id}|co2", 3600.0), 2.0)
-    _show_towers(scene, item, on)
-    scene.put(item, "cycle_time", 2.0 * _HALF_CYCLE_S)
-    scene.put(item, "compressor_running", on)
-    room_c = 20.0 + 0.35 * (scene.outdoor_c - 16.0)
-    compressor_c = room_c + on * (38.0 + 24.0 * np.minimum(load, 1.3)) + 6.0 * venting * on
-    scene.put(item, "compressor_temperature", scene.lag(f"{item.id}/compressor", compressor_c, 900.0), 0.2)
-    rated_a = full_kw * 1.85
-    scene.put(item, "compressor_current", rated_a * np.hypot(0.3 * on, 0.95 * power / full_kw), 0.004 * rated_a)
-    feed = np.where(on, 0.72 - 0.05 * load, 0.70) + 0.01 * scene.wander(f"{item.id}|feed", 90.0)
-    scene.put(item, "feed_air_pressure", feed, 0.002)
-    scene.put(item, "active_power", power, 0.003 * full_kw * on)
-    scene.count(item, "energy_import", power)
-    scene.count(item, "run_hours", on.astype(np.float64))
-    scene.put(item, "running", on)
-    scene.put(item, "fault", 0.0)
-    scene.put(item, "room_oxygen", 20.9, 0.03)
-
-
-def _show_towers(scene: Scene, item: Equipment, on: NDArray[np.bool_]) -> None:
-    """Two towers in turn: one adsorbs under pressure while the other is blown off and purged."""
-    phase = (scene.span.time_us / 1e6 / (2.0 * _HALF_CYCLE_S)) % 1.0
-    for tower, shift in (("a", 0.0), ("b", 0.5)):
-        own = (phase + shift) % 1.0
-        rise, fall = np.clip(own / 0.08, 0.0, 1.0), np.clip((own - 0.5) / 0.05, 0.0, 1.0)
-        scene.put(item, f"tower_pressure_{tower}", np.where(on, 0.02 + 0.55 * (rise - fall), 0.02), 0.003)
-
-
-def _show_tanks(scene: Scene, from_tank_nm3h: Array) -> None:
-    """Liquid oxygen covers what the generators cannot give, boils off a little, and is filled up when it is low."""
-    tanks = list(scene.each("liquid_oxygen_tank"))
-    for item in tanks:
-        capacity = item.rating.get("capacity", 5000.0)
-        drawn = from_tank_nm3h / len(tanks)
-        loss_kg = (drawn / _NM3_PER_KG + _BOIL_OFF_A_DAY * capacity / 24.0) * scene.span.dt_s / 3600.0
-        mass = scene.memory.get(f"{item.id}/mass", scene.own(f"{item.id}|mass", 0.62, 0.8) * capacity) - np.cumsum(
-            loss_kg
-        )
-        # The lorry comes in the stretch in which the tank falls to its order level.
-        if mass[-1] < _ORDER_SHARE * capacity:
-            mass = np.where(mass < _ORDER_SHARE * capacity, mass + _FILL_SHARE * capacity, mass)
-        scene.memory[f"{item.id}/mass"] = float(mass[-1])
-        scene.put(item, "level", 100.0 * mass / capacity, 0.05)
-        scene.put(item, "mass", mass, 2.0)
-        scene.put(item, "pressure", 1.05 + 0.03 * scene.wander(f"{item.id}|pressure", 6 * 3600.0), 0.002)
-        chill = scene.lag(f"{item.id}/vaporiser", 4.0 + 18.0 * np.minimum(drawn / 30.0, 1.2), 1800.0)
-        scene.put(item, "vaporiser_outlet_temperature", scene.outdoor_c - chill, 0.2)
-        scene.put(item, "outlet_pressure", 0.62 + 0.005 * scene.wander(f"{item.id}|outlet", 600.0), 0.001)
-        eight_hours = (scene.span.time_us // (8 * 3600 * 1_000_000)) % 2
-        scene.put(item, "vaporiser_in_use", 1.0 + eight_hours)
-        scene.put(item, "yard_oxygen", 20.9, 0.03)
+    scene.put(item, "oxygen_purity", given.purity, 0.02)
+    scene.put(item, "active_source", given.source)
+    scene.put(item, "reserve_pressure", given.reserve_mpa, 0.02)
+    scene.put(item, "plant_fault", given.plant_fault)
+    _show_room(scene, item, room_leaks)

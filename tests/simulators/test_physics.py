@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.physics import boiler, oxygen, pump, transformer
+from simulators.physics import boiler, pump, transformer
 from simulators.physics.lag import first_order
 
 
@@ -146,51 +146,6 @@ class TestBoiler:
     def test_an_eighth_of_the_band_means_eight_times_the_starts(self) -> None:
         wide, narrow = boiler.cycles_per_hour(array(0.4, 0.4), array(80_000.0, 10_000.0), array(900.0, 900.0))
         assert narrow == pytest.approx(8.0 * wide)
-
-
-class TestOxygen:
-    @pytest.mark.parametrize(("hole", "flow"), [(0.5, 0.43), (1.0, 1.7), (2.0, 6.9)])
-    def test_leaks_at_400_kpa_agree_with_the_working_figures(self, hole: float, flow: float) -> None:
-        assert oxygen.leak_flow(array(hole), array(400.0))[0] == pytest.approx(flow, rel=0.02)
-
-    def test_a_zone_at_rest_has_the_pressure_of_its_source(self) -> None:
-        pressure, flow = oxygen.zone_pressure(array(440.0), array(0.0), 8.0, array(1.0))
-        assert pressure[0] == 440.0
-        assert flow[0] == 0.0
-
-    @given(st.floats(0.05, 1.5), st.floats(0.02, 1.0))
-    def test_the_drop_over_pipe_and_valve_goes_with_the_square_of_the_flow(self, demand: float, valve: float) -> None:
-        pressure, flow = oxygen.zone_pressure(array(440.0), array(demand), 8.0, array(valve))
-        resistance = 8.0 * (0.5 + 0.5 / valve**2)
-        assert 440.0 - pressure[0] == pytest.approx(resistance * flow[0] ** 2, rel=1e-9)
-        assert flow[0] == pytest.approx(demand * np.sqrt(pressure[0] / 400.0), rel=1e-9)
-
-    def test_at_design_flow_and_400_kpa_the_drop_is_the_design_drop(self) -> None:
-        pressure, flow = oxygen.zone_pressure(array(408.0), array(1.0), 8.0, array(1.0))
-        assert flow[0] == pytest.approx(1.0)
-        assert pressure[0] == pytest.approx(400.0)
-
-    def test_turning_the_valve_shut_lowers_pressure_and_flow(self) -> None:
-        valve = oxygen.valve_opening(np.linspace(0.0, 1.0, 11))
-        pressure, flow = oxygen.zone_pressure(np.full(11, 440.0), np.full(11, 0.45), 8.0, valve)
-        assert valve[0] == 1.0
-        assert (np.diff(pressure) < 0.0).all()
-        assert (np.diff(flow) < 0.0).all()
-
-    def test_a_psa_generator_makes_93_to_96_percent_up_to_its_rating(self) -> None:
-        pure = oxygen.purity(np.linspace(0.0, 1.0, 11), np.ones(11))
-        assert pure.min() >= 93.0
-        assert pure.max() <= 96.0
-
-    def test_a_tired_sieve_gives_less_oxygen_at_the_same_flow(self) -> None:
-        assert oxygen.purity(array(0.9), array(0.6))[0] < 90.0 < oxygen.purity(array(0.9), array(1.0))[0]
-
-    def test_specific_energy_is_that_of_the_sheet_and_rises_at_low_flow(self) -> None:
-        load = array(1.0, 0.5, 0.2)
-        specific = oxygen.electric_power(load, 25.0) / (load * 25.0)
-        assert 0.9 <= specific[0] <= 1.3
-        assert (np.diff(specific) > 0.0).all()
-        assert oxygen.electric_power(array(0.0), 25.0)[0] == 0.0
 
 
 class TestPump:
