@@ -104,7 +104,7 @@ class Outcome:
         """
         Return how much more the registers that the catalogue names have counted with the fault than without it.
 
-        Of a class whose machines feed each other, at once or through others, only those count that no other of them feeds.
+        Of machines of one class that feed each other, at once or through others, only the topmost count.
         """
         assert self.fault.waste is not None
         return sum(self._counted_more(meter) for meter in self.fault.waste.meter)
