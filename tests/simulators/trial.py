@@ -104,7 +104,7 @@ class Outcome:
         """
         Return how much more the registers that the catalogue names have counted with the fault than without it.
 
-        Of machines of one class that feed each other, at once or through others, only the topmost count.
+        Of meters of one class that feed each other, at once or through others, only the topmost count.
         """
         assert self.fault.waste is not None
         return sum(self._counted_more(meter) for meter in self.fault.waste.meter)
@@ -112,7 +112,8 @@ class Outcome:
     def _counted_more(self, meter: str) -> float:
         site, keys = small_site(), self.keys(meter)
         counting = {key.split("/")[0] for key in keys}
-        top = [key for key in keys if not counting & set(site.upstream(key.split("/")[0]))]
+        machines = {key: site.equipment[key.split("/")[0]] for key in keys}
+        top = [k for k, m in machines.items() if not (m.is_meter and counting & set(site.upstream(m.id)))]
         return sum(_used(self.sick[key]) - _used(self.healthy[key]) for key in top)
 
 
