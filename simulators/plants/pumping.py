@@ -27,6 +27,8 @@ _BOOST_KPA: Final = 400.0
 # Classes of what a pump's own `fed_by` names tell its work: water that carries heat or cold, or the towers' water.
 _HYDRONIC: Final = frozenset({"chiller", "heat_exchanger", "gas_hot_water_boiler", "hot_water_station"})
 _CONDENSER: Final = frozenset({"cooling_tower"})
+_COLD: Final = frozenset({"chiller", "cooling_tower"})
+_COOLING_FROM_C, _HEATING_BELOW_C = 17.5, 14.5  # of the city's water
 _SUPPLY: Final = frozenset({"water_meter", "booster_set", "water_tank"})
 _SUCTION_KPA: Final = {"circulation": 150.0, "hydronic": 150.0, "condenser": 60.0, "booster": 190.0}
 _COOLING_K, _HEATING_K, _CONDENSER_K = 5.0, 10.0, 5.0  # between flow and return, as designed
@@ -147,10 +149,20 @@ def _asked_flow(scene: Scene, group: Group) -> Array:
             rated = group.curve.flow_m3h
             return np.where(flow > 0.03 * rated, np.maximum(flow, _LEAST_FLOW * rated), 0.0)
     busy = 1.0 + 0.06 * np.sin((scene.span.hour - 9.0) * np.pi / 12.0)
-    share = circulation_share(scene.outdoor_c) * busy
-    if group.kind == "condenser":
-        share = np.where(scene.outdoor_c > 22.0, np.maximum(share, 0.5), 0.0)
+    share = circulation_share(scene.outdoor_c) * busy * _season(scene, first)
     return group.design_m3h * share * (1.0 + 0.015 * scene.wander(f"{first.id}|circulation", 400.0))
+
+
+def _season(scene: Scene, pump: Equipment) -> Array:
+    """Return 1 while the plants from which a pump draws are in season, and 0 while they stand still. [-]"""
+    machines = scene.site.equipment
+    sources = {machines[s].cls.id for s in pump.fed_by if s in machines} & (_HYDRONIC | _CONDENSER)
+    if not sources:
+        return np.ones(1)
+    # The ground's temperature, and so the city water's, follows the season and not the hour.
+    warm, cold = scene.mains_c > _COOLING_FROM_C, scene.mains_c < _HEATING_BELOW_C
+    cools, heats = bool(sources & _COLD), bool(sources - _COLD)
+    return np.where((warm & cools) | (cold & heats), 1.0, 0.0)
 
 
 def _consumers(scene: Scene, pump: Equipment, loads: Mapping[str, Array]) -> Array | None:
