@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.physics import boiler, pump, transformer
+from simulators.physics import pump, transformer
 from simulators.physics.lag import first_order
 
 
@@ -89,63 +89,6 @@ class TestTransformer:
         )
         assert fan[-1] == 1.0
         assert windings[-1, 0] == pytest.approx(120.0, abs=0.01)
-
-
-class TestBoiler:
-    @pytest.mark.parametrize(
-        ("pressure", "celsius", "enthalpy"), [(0.4, 152, 2749), (0.7, 170, 2768), (1.0, 184, 2781)]
-    )
-    def test_saturated_steam_agrees_with_iapws(self, pressure: float, celsius: float, enthalpy: float) -> None:
-        assert boiler.saturation_temperature(array(pressure))[0] == pytest.approx(celsius, abs=0.6)
-        assert boiler.steam_enthalpy(array(pressure))[0] == pytest.approx(enthalpy, abs=1.5)
-
-    def test_water_boils_at_the_temperatures_of_the_formulations_own_check_values(self) -> None:
-        # IAPWS-IF97, table 36: 372.755919 K at 0.1 MPa, 453.035632 K at 1 MPa, absolute.
-        kelvin = boiler.saturation_temperature(array(0.1, 1.0) - 0.101325) + 273.15
-        assert kelvin.tolist() == pytest.approx([372.755919, 453.035632], abs=1e-6)
-
-    @pytest.mark.parametrize(
-        ("flue", "oxygen_percent", "percent"), [(120, 3.5, 4.4), (150, 3.5, 5.8), (180, 6, 8.2), (220, 9, 12.5)]
-    )
-    def test_stack_losses_agree_with_siegerts_table(self, flue: float, oxygen_percent: float, percent: float) -> None:
-        lost = boiler.flue_loss(array(flue), array(25.0), array(oxygen_percent))[0]
-        assert 100.0 * lost == pytest.approx(percent, abs=0.06)
-
-    @pytest.mark.parametrize(("feed", "efficiency", "gas"), [(20, 0.92, 82), (104, 0.92, 71), (104, 0.96, 68)])
-    def test_a_tonne_of_steam_takes_the_gas_of_the_working_figures(
-        self, feed: float, efficiency: float, gas: float
-    ) -> None:
-        burnt = boiler.gas_flow(array(1.0), array(0.7), array(feed), array(efficiency))[0]
-        assert burnt == pytest.approx(gas, abs=0.8)
-
-    @given(st.floats(0.1, 20), st.floats(20, 105), st.floats(0.7, 1.0))
-    def test_the_energy_of_the_gas_is_the_energy_of_the_steam_and_the_losses(
-        self, steam: float, feed: float, efficiency: float
-    ) -> None:
-        gas = boiler.gas_flow(array(steam), array(0.7), array(feed), array(efficiency))
-        into_steam = steam * 1000.0 * (boiler.steam_enthalpy(array(0.7)) - boiler.WATER_HEAT_CAPACITY * feed)
-        fuel = gas * boiler.LOWER_HEATING_VALUE_KJ
-        assert fuel * efficiency == pytest.approx(into_steam, rel=1e-9)
-
-    def test_no_steam_takes_no_gas(self) -> None:
-        assert boiler.gas_flow(array(0.0), array(0.7), array(90.0), array(0.92))[0] == 0.0
-
-    def test_hotter_flue_and_more_air_each_lose_more(self) -> None:
-        usual = boiler.flue_loss(array(120.0), array(25.0), array(3.5))[0]
-        assert boiler.flue_loss(array(160.0), array(25.0), array(3.5))[0] > usual
-        assert boiler.flue_loss(array(120.0), array(25.0), array(8.0))[0] > usual
-        assert boiler.flue_loss(array(25.0), array(25.0), array(3.5))[0] == 0.0
-
-    def test_a_burner_cycles_most_at_half_load_and_not_at_none_or_full(self) -> None:
-        duty = np.linspace(0.0, 1.0, 101)
-        starts = boiler.cycles_per_hour(duty, np.full(101, 50_000.0), np.full(101, 1000.0))
-        assert starts[0] == 0.0
-        assert starts[-1] == 0.0
-        assert duty[np.argmax(starts)] == pytest.approx(0.5)
-
-    def test_an_eighth_of_the_band_means_eight_times_the_starts(self) -> None:
-        wide, narrow = boiler.cycles_per_hour(array(0.4, 0.4), array(80_000.0, 10_000.0), array(900.0, 900.0))
-        assert narrow == pytest.approx(8.0 * wide)
 
 
 class TestPump:
