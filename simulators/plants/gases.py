@@ -24,11 +24,11 @@ _RECEIVER_H: Final = 1.0 / 25.0  # receiver's volume, in hours of one compressor
 _PURGE: Final = 0.12  # of one compressor's air, for the desiccant that is regenerated
 _DRY_C: Final = -46.0
 # ---- Vacuum ----
-_VACUUM_KPA: Final = (60.0, 74.0)  # cut in, cut out, below the atmosphere
-_VACUUM_MEAN_KPA: Final = 67.0
+_VACUUM_KPA: Final = (60.0, 71.0)  # cut in, cut out, below the atmosphere
+_VACUUM_MEAN_KPA: Final = 65.5
 _VACUUM_ENOUGH_KPA: Final = 30.0
 _VACUUM_ZONE_DROP_KPA: Final = 6.0
-_VESSELS_H: Final = 1.0 / 5.0  # receivers and pipes, in hours of one pump's throughput
+_VESSELS_H: Final = 1.0 / 4.0  # receivers and pipes, in hours of one pump's throughput
 _MAIN_DROP_KPA: Final = 2.0
 _FILTER_DROP_KPA: Final = 1.5
 _OLD_SEALS: Final = 0.03  # what every pipeline leaks, of one pump's throughput

@@ -132,7 +132,7 @@ def _generate(scene: Scene, machines: Sequence[Equipment], drawn: Array) -> tupl
             # Duty and standby change over every week.
             turn = (rank - scene.span.week) % len(machines) == place
             flow = np.where(turn, np.minimum(left / np.maximum(needed - place, 1.0), _MOST * rated[rank]), 0.0)
-            health = 1.0 - 0.45 * np.asarray(scene.fault("MG-F09", item))
+            health = 1.0 - 0.6 * np.asarray(scene.fault("MG-F09", item))
             purity = psa.purity(flow / rated[rank], health)
             # The interlock blows off what is too weak and lets the next source take over.
             good = np.where(purity >= _INTERLOCK_PERCENT, flow, 0.0)

@@ -164,7 +164,7 @@ class TestBook:
     @pytest.mark.parametrize(
         ("fault_id", "equipment", "message"),
         [
-            ("MG-F22", "oz-icu", "fault 'MG-F22' is not in the catalogue; did you mean 'MG-F02'?"),
+            ("MG-F22", "oz-icu", "fault 'MG-F22' is not in the catalogue; did you mean 'MG-F20'?"),
             ("MG-F02", "oz-ici", "no equipment is called 'oz-ici'; did you mean 'oz-icu'?"),
             (
                 "MG-F02",

@@ -90,9 +90,12 @@ class TestBalance:
         assert used(week, "g-main/volume_total") > 1.02 * boilers
 
     def test_oxygen_made_is_oxygen_delivered_and_zones_miss_the_unmetered_part(self, site: Site, week: Values) -> None:
-        made = used(week, "psa1/oxygen_total") + used(week, "psa2/oxygen_total")
+        # A little comes from the liquid tank: what boils off in it anyway goes to the line first.
+        boiled = 0.70 * (week["lox1/mass"][0] - week["lox1/mass"][-1])
+        made = used(week, "psa1/oxygen_total") + used(week, "psa2/oxygen_total") + boiled
         zones = [e.id for e in site.equipment.values() if e.cls.id == "oxygen_pipeline_zone"]
-        assert used(week, "ox-main/oxygen_total") == pytest.approx(made, rel=1e-4)
+        assert used(week, "ox-main/oxygen_total") == pytest.approx(made, rel=1e-3)
+        assert boiled < 0.03 * made
         metered = sum(used(week, f"{z}/oxygen_total") for z in zones)
         assert 0.97 < metered / made < 0.995
 
@@ -371,8 +374,9 @@ def test_the_liquid_tank_takes_over_when_the_generators_blow_off_and_is_filled_w
     values = Hospital(site, 1, events).run(minutes(WEDNESDAY_US, 3 * 1440))
     assert (values["ox-main/active_source"][60:600] == 2.0).mean() > 0.9
     assert values["psa1/oxygen_purity"].min() < 90.0
-    # Purity at the outlet stays that of liquid oxygen: patients are safe while the tank lasts.
-    assert values["ox-main/oxygen_purity"][60:].min() > 93.0
+    # Interlock and tank keep what patients get above the pharmacopoeias' floor.
+    assert values["ox-main/oxygen_purity"].min() > 90.0
     mass = values["lox1/mass"]
-    assert np.diff(mass).max() > 1500.0
-    assert mass.min() > 1900.0
+    assert (mass[15:] - mass[:-15]).max() > 2000.0
+    assert np.diff(mass).max() < 1000.0  # a lorry's pump gives no more in a minute
+    assert mass.min() > 1600.0
