@@ -51,8 +51,8 @@ def start_and_stop(
         if not can:
             waited = cooling = 0.0
         elif call:
-            # From cooling down it needs no new start.
-            waited = (sequence.start_s if cooling > 0.0 else waited) + dt
+            # From cooling down, which is when it has not waited yet, it needs no new start.
+            waited = (sequence.start_s if cooling > 0.0 and waited == 0.0 else waited) + dt
             ready = min(max(waited - sequence.start_s, 0.0), dt)
             turning[i], voltage[i] = 1.0, ready / dt if dt > 0.0 else float(waited > sequence.start_s)
             cooling = sequence.cool_s

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.physics import pump, transformer
+from simulators.physics import pump
 from simulators.physics.lag import first_order
 
 
@@ -29,66 +29,6 @@ class TestLag:
 
     def test_standing_still_takes_no_time(self) -> None:
         assert first_order(array(80.0), array(0.0), 600.0, 20.0).tolist() == [20.0]
-
-
-class TestTransformer:
-    # GB 20052-2024, 10 kV dry type class F, 1600 kVA grade 3: P0 1.96 kW, Pk 11.73 kW.
-    P0, PK = 1.96, 11.73
-
-    def test_losses_at_no_load_and_at_rated_load_are_those_of_the_standard(self) -> None:
-        assert transformer.losses(array(0.0, 1.0), self.P0, self.PK).tolist() == pytest.approx([1.96, 13.69])
-
-    def test_efficiency_is_best_where_load_losses_equal_no_load_losses(self) -> None:
-        load = np.linspace(0.05, 1.2, 2301)
-        efficiency = 1.0 - transformer.losses(load, self.P0, self.PK) / (
-            load * 1600.0 + transformer.losses(load, self.P0, self.PK)
-        )
-        # The sheet gives 41 % for this size: sqrt(P0 / Pk).
-        assert load[np.argmax(efficiency)] == pytest.approx(np.sqrt(self.P0 / self.PK), abs=0.001)
-        assert load[np.argmax(efficiency)] == pytest.approx(0.41, abs=0.005)
-
-    def test_a_year_without_load_costs_17_mwh(self) -> None:
-        assert float(transformer.losses(array(0.0), self.P0, self.PK)[0]) * 8760 / 1000 == pytest.approx(17.2, abs=0.05)
-
-    def test_the_voltage_drops_by_the_whole_short_circuit_voltage_only_at_its_own_angle(self) -> None:
-        resistance, reactance = 0.009, 0.059
-        angle = resistance / np.hypot(resistance, reactance)
-        drop = transformer.voltage_drop(array(1.0, 0.0), array(angle, 1.0), resistance, reactance)
-        assert drop[0] == pytest.approx(np.hypot(resistance, reactance))
-        assert drop[1] == 0.0
-
-    def test_a_winding_without_load_settles_above_the_room_by_its_no_load_rise(self) -> None:
-        model = transformer.WindingModel()
-        hours = 24 * 60
-        rise = np.repeat(transformer.winding_rise(np.zeros(hours), model)[:, None], 3, axis=1)
-        windings, fan = transformer.winding_temperatures(
-            rise, np.full(hours, 25.0), np.full(hours, 60.0), np.ones(hours), (25.0, 25.0, 25.0), False, model
-        )
-        assert windings[-1] == pytest.approx([25.0 + model.no_load_rise_k] * 3, abs=0.01)
-        assert not fan.any()
-
-    def test_at_rated_load_and_40_degrees_the_winding_stays_within_class_f(self) -> None:
-        model = transformer.WindingModel()
-        minutes = 24 * 60
-        rise = np.repeat(transformer.winding_rise(np.ones(minutes), model)[:, None], 3, axis=1)
-        windings, fan = transformer.winding_temperatures(
-            rise, np.full(minutes, 40.0), np.full(minutes, 60.0), np.ones(minutes), (40.0, 40.0, 40.0), False, model
-        )
-        # Class F: 100 K over 40 °C in the mean of the winding (IEC 60076-11).
-        assert windings.max() < 140.0
-        assert fan[-1] == 1.0
-        assert windings[-1, 0] == pytest.approx(
-            40.0 + model.fan_share * (model.no_load_rise_k + model.rated_rise_k), abs=0.1
-        )
-
-    def test_fans_that_move_no_air_do_not_cool(self) -> None:
-        model = transformer.WindingModel()
-        rise = np.full((600, 3), 90.0)
-        windings, fan = transformer.winding_temperatures(
-            rise, np.full(600, 30.0), np.full(600, 60.0), np.zeros(600), (30.0, 30.0, 30.0), False, model
-        )
-        assert fan[-1] == 1.0
-        assert windings[-1, 0] == pytest.approx(120.0, abs=0.01)
 
 
 class TestPump:
