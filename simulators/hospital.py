@@ -65,7 +65,7 @@ _WARM_UP_US: Final = 6 * 3600 * _US
 _BATCH: Final = 200_000
 
 # Contents of tanks, by point: the physics remembers them, and after a restart the last reading says where they stood.
-_REMEMBERED: Final = ("mass", "fuel_level", "level")
+_REMEMBERED: Final = ("mass", "fuel_level", "level", "dosing_tank_level", "sludge_level")
 
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
