@@ -82,7 +82,7 @@ def _cool(scene: Scene, item: Equipment, handing: NDArray[np.bool_]) -> None:
     on = cycle < duty
     # It falls while the unit runs and rises while it stands.
     swing = np.where(on, 0.5 - cycle / np.maximum(duty, 1e-6), (cycle - duty) / np.maximum(1.0 - duty, 1e-6) - 0.5)
-    temperature = _SET_C + _BAND_K * swing + 1.5 * scene.lag(f"{item.id}/warm", handing * 1.0, 1200.0)
+    temperature = _SET_C + _BAND_K * swing + 1.5 * scene.lag(f"{item.id}/warm", handing.astype(np.float64), 1200.0)
     running = np.where(scene.span.dt_s < _CYCLE_S / 10.0, on * 1.0, duty)
     scene.draw(item, 0.15 + running * _COOLING_KW / _COP, _POWER_FACTOR)
     scene.put(item, "temperature", temperature, 0.05)
