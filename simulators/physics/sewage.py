@@ -49,10 +49,10 @@ def oxygen_saturation(water_c: Array) -> Array:
     """
     Return how much oxygen fresh water holds under air at 101.3 kPa. [mg/L]
 
-    Source: the polynomial of the American Society of Civil Engineers (1960), within 0.1 mg/L from 0 to 35 °C.
+    Source: B. B. Benson, D. Krause, Limnol. Oceanogr. 29 (1984) 620, as APHA's Standard Methods give it; 0 to 40 °C.
     """
-    t = water_c
-    return 14.652 - 0.41022 * t + 0.007991 * t**2 - 0.000077774 * t**3
+    t = water_c + 273.15
+    return np.exp(-139.34411 + 1.575701e5 / t - 6.642308e7 / t**2 + 1.2438e10 / t**3 - 8.621949e11 / t**4)
 
 
 def transfer(air_nm3h: Array, efficiency: Array | float, water_c: Array, alpha: float = 0.6) -> Array:
