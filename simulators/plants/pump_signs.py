@@ -122,13 +122,14 @@ def _show_vibration(scene: Scene, item: Equipment, r: Running, room_c: Array) ->
     velocity = overall(v for v, _ in tones)
     shaking = 1.0 + 0.04 * scene.wander(f"{item.id}|vibration", 120.0)
     scene.put(item, "vibration_velocity", velocity * shaking, 0.03)
-    # Above 1 kHz: rolling noise, bubbles that collapse, balls that strike a spall.
-    hiss = own * np.where(on > 0.5, 1.2 + 4.0 * speed**2, 0.15)
-    low = overall(acceleration(v, f) for v, f in tones)
-    near = overall((low, hiss * (1.0 + 3.0 * r.vapour + 2.6 * defect)))
-    far = overall((low, hiss * (1.0 + 3.4 * r.vapour + 0.9 * defect)))
-    scene.put(item, "vibration_acceleration_1", near, 0.08)
-    scene.put(item, "vibration_acceleration_2", 0.85 * far, 0.08)
+    if "vibration_acceleration_1" in item.points:
+        # Above 1 kHz: rolling noise, bubbles that collapse, balls that strike a spall.
+        hiss = own * np.where(on > 0.5, 1.2 + 4.0 * speed**2, 0.15)
+        low = overall(acceleration(v, f) for v, f in tones)
+        near = overall((low, hiss * (1.0 + 3.0 * r.vapour + 2.6 * defect)))
+        far = overall((low, hiss * (1.0 + 3.4 * r.vapour + 0.9 * defect)))
+        scene.put(item, "vibration_acceleration_1", near, 0.08)
+        scene.put(item, "vibration_acceleration_2", 0.85 * far, 0.08)
     envelope = np.where(on > 0.5, 0.7 + 0.5 * speed, 0.05) + on * (9.0 * defect + 1.2 * r.vapour + 0.6 * loose)
     scene.put(item, "vibration_envelope", envelope, 0.04)
     warm = room_c + on * (8.0 + 16.0 * speed**2)

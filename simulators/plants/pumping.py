@@ -24,16 +24,16 @@ from simulators.scene import Array, Scene
 _POWER_FACTOR: Final = 0.88
 _BOOST_KPA: Final = 400.0
 
-# Classes of what a pump's own `fed_by` names tell its work: water that carries heat or cold, or the towers' water.
-_HYDRONIC: Final = frozenset({"chiller", "heat_exchanger", "gas_hot_water_boiler", "hot_water_station"})
+# What a pump's own `fed_by` names tells its work: water that carries heat or cold (and where its flow stands), or the
+# towers' water.
+_HYDRONIC: Final = {
+    "chiller": "chilled_water_flow",
+    "heat_exchanger": "secondary_flow",
+    "gas_hot_water_boiler": "water_flow",
+}
 _CONDENSER: Final = frozenset({"cooling_tower"})
-_COLD: Final = frozenset({"chiller", "cooling_tower"})
-_COOLING_FROM_C, _HEATING_BELOW_C = 17.5, 14.5  # of the city's water
 _SUPPLY: Final = frozenset({"water_meter", "booster_set", "water_tank"})
 _SUCTION_KPA: Final = {"circulation": 150.0, "hydronic": 150.0, "condenser": 60.0, "booster": 190.0}
-_COOLING_K, _HEATING_K, _CONDENSER_K = 5.0, 10.0, 5.0  # between flow and return, as designed
-_KWH_PER_M3_K: Final = 1.163  # heat that a cubic metre of water carries a kelvin
-_HEAT_REJECTED: Final = 1.2  # by the condenser, over the cold that is made
 _LEAST_FLOW: Final = 0.3  # of a pump's rated flow, which the bypass valve keeps up
 
 # Faults that waste electricity: what the group draws with them is compared with what it would draw without.
@@ -98,7 +98,7 @@ def _kind(scene: Scene, item: Equipment) -> str:
     sources = {machines[s].cls.id for s in item.fed_by if s in machines}
     if any(machines[below].cls.id in _SUPPLY for below in scene.site.feeds(item.id)):
         return "booster"
-    return "hydronic" if sources & _HYDRONIC else "condenser" if sources & _CONDENSER else "circulation"
+    return "hydronic" if sources & _HYDRONIC.keys() else "condenser" if sources & _CONDENSER else "circulation"
 
 
 def circulation_share(outdoor_c: Array) -> Array:
@@ -137,44 +137,25 @@ def _asked_flow(scene: Scene, group: Group) -> Array:
     if group.kind == "booster":
         flow: Array = np.sum([scene.water.get(m.id, scene.zeros()) for m in group.members], axis=0)
         return flow
-    if group.kind != "circulation":
-        cold, warm = _consumers(scene, first, scene.cooling), _consumers(scene, first, scene.heat)
-        if cold is not None or warm is not None:
-            none = np.zeros(1)
-            cold, warm = cold if cold is not None else none, warm if warm is not None else none
-            if group.kind == "condenser":
-                flow = _HEAT_REJECTED * cold / (_KWH_PER_M3_K * _CONDENSER_K)
-            else:
-                flow = (cold / _COOLING_K + warm / _HEATING_K) / _KWH_PER_M3_K
-            rated = group.curve.flow_m3h
-            return np.where(flow > 0.03 * rated, np.maximum(flow, _LEAST_FLOW * rated), 0.0)
+    through = _through_plant(scene, first, group.kind)
+    if through is not None:
+        rated = group.curve.flow_m3h
+        return np.where(through > 0.03 * rated, np.maximum(through, _LEAST_FLOW * rated), 0.0)
     busy = 1.0 + 0.06 * np.sin((scene.span.hour - 9.0) * np.pi / 12.0)
-    share = circulation_share(scene.outdoor_c) * busy * _season(scene, first)
+    share = circulation_share(scene.outdoor_c) * busy
     return group.design_m3h * share * (1.0 + 0.015 * scene.wander(f"{first.id}|circulation", 400.0))
 
 
-def _season(scene: Scene, pump: Equipment) -> Array:
-    """Return 1 while the plants from which a pump draws are in season, and 0 while they stand still. [-]"""
+def _through_plant(scene: Scene, pump: Equipment, kind: str) -> Array | None:
+    """Return the water that runs through the machines on which a pump hangs, None if none of them tells. [m³/h]"""
     machines = scene.site.equipment
-    sources = {machines[s].cls.id for s in pump.fed_by if s in machines} & (_HYDRONIC | _CONDENSER)
-    if not sources:
-        return np.ones(1)
-    # The ground's temperature, and so the city water's, follows the season and not the hour.
-    warm, cold = scene.mains_c > _COOLING_FROM_C, scene.mains_c < _HEATING_BELOW_C
-    cools, heats = bool(sources & _COLD), bool(sources - _COLD)
-    return np.where((warm & cools) | (cold & heats), 1.0, 0.0)
-
-
-def _consumers(scene: Scene, pump: Equipment, loads: Mapping[str, Array]) -> Array | None:
-    """Return what the machines draw that hang on the same sources as a pump, or None if nothing does. [kW]"""
-    machines = scene.site.equipment
-    sources = [s for s in pump.fed_by if s in machines and machines[s].cls.id in _HYDRONIC]
-    for tower in (s for s in pump.fed_by if s in machines and machines[s].cls.id in _CONDENSER):
-        room = machines[tower].room
-        # A tower cools the condensers of its room's chillers, or of those that it feeds.
-        sources += [c.id for c in scene.each("chiller") if c.room == pump.room or c.room == room or tower in c.fed_by]
-    names = dict.fromkeys(name for s in sources for name in scene.site.feeds(s) if name in loads)
-    return np.sum([loads[name] for name in names], axis=0) if names else None
+    if kind == "condenser":
+        rooms = {machines[s].room for s in pump.fed_by if s in machines and machines[s].cls.id == "cooling_tower"}
+        keys = [f"{c.id}/condenser_water_flow" for c in scene.each("chiller") if c.room in rooms]
+    else:
+        keys = [f"{s}/{_HYDRONIC.get(machines[s].cls.id)}" for s in pump.fed_by if s in machines]
+    told = [scene.values[key] for key in keys if key in scene.values]
+    return np.sum(told, axis=0) if told else None
 
 
 def _suction(scene: Scene, group: Group) -> Array:
@@ -191,6 +172,11 @@ def _water_temperature(scene: Scene, group: Group) -> Array:
         return scene.mains_c
     if group.kind == "condenser":
         return np.maximum(scene.wet_bulb_c + 4.0, 12.0)
+    plants = {scene.site.equipment[s].cls.id for s in group.members[0].fed_by if s in scene.site.equipment}
+    if group.kind == "hydronic" and "chiller" not in plants:
+        return np.interp(scene.outdoor_c, [0.0, 18.0], [52.0, 40.0])
+    if group.kind == "hydronic" and not plants & (_HYDRONIC.keys() - {"chiller"}):
+        return 11.5 + 0.3 * scene.wander(f"{group.members[0].id}|return", 3600.0)
     # Chilled water in summer, warm water in winter, something between in spring and autumn.
     return np.interp(scene.outdoor_c, [0.0, 14.0, 20.0, 24.0], [48.0, 42.0, 20.0, 8.0])
 
