@@ -190,7 +190,7 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     for name, level in levels.items():
         if name != plant.id:
             zone = scene.site.equipment[name]
-            scene.put(zone, "pressure", -np.maximum(level + swing_kpa, 0.0), 0.3)
+            scene.put(zone, "pressure", -level * (1.0 + swing_kpa / np.maximum(main_kpa, 1.0)), 0.3)
             _show_zone_state(scene, zone)
     pump_kw = vacuum.pump_power(speed, mean_kpa)
     if leaks:
@@ -215,7 +215,7 @@ def _vacuum_leak(scene: Scene, zone: Equipment) -> Array | None:
 
 
 def _zone_vacuum(scene: Scene, zone: Equipment, flow_lmin: Array, main_kpa: Array) -> tuple[Array, Array]:
-    opening = pipeline.valve_opening(0.75 * np.asarray(scene.fault("MG-F15", zone)))
+    opening = pipeline.valve_opening(0.85 * np.asarray(scene.fault("MG-F15", zone)))
     share = (flow_lmin / zone.rating.get("flow", 300.0)) ** 2
     drop_kpa = _VACUUM_ZONE_DROP_KPA * share * pipeline.resistance(opening)
     return pipeline.behind(main_kpa, drop_kpa, _VACUUM_ENOUGH_KPA)

@@ -94,7 +94,7 @@ class TestBalance:
         boiled = 0.70 * (week["lox1/mass"][0] - week["lox1/mass"][-1])
         made = used(week, "psa1/oxygen_total") + used(week, "psa2/oxygen_total") + boiled
         zones = [e.id for e in site.equipment.values() if e.cls.id == "oxygen_pipeline_zone"]
-        assert used(week, "ox-main/oxygen_total") == pytest.approx(made, rel=1e-3)
+        assert used(week, "ox-main/oxygen_total") == pytest.approx(made, rel=2e-3)
         assert boiled < 0.03 * made
         metered = sum(used(week, f"{z}/oxygen_total") for z in zones)
         assert 0.97 < metered / made < 0.995
