@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facility.site import Site
 from facility.site_file import load_site
+from facility.units import conversion
 from simulators.fault_catalogue import Fault, find_fault
 from simulators.faults import FaultEvent
 from simulators.hospital import Hospital
@@ -114,7 +115,13 @@ class Outcome:
         counting = {key.split("/")[0] for key in keys}
         machines = {key: site.equipment[key.split("/")[0]] for key in keys}
         top = [k for k, m in machines.items() if not (m.is_meter and counting & set(site.upstream(m.id)))]
-        return sum(_used(self.sick[key]) - _used(self.healthy[key]) for key in top)
+        return sum(self._in_its_unit(key, _used(self.sick[key]) - _used(self.healthy[key])) for key in top)
+
+    def _in_its_unit(self, key: str, counted: float) -> float:
+        point = small_site().point(key)
+        assert point is not None
+        assert self.fault.waste is not None
+        return counted * conversion(point.unit, self.fault.waste.unit)[0]
 
 
 def _used(register: NDArray[np.float64]) -> float:
