@@ -30,12 +30,12 @@ _OXYGEN_SET: Final = 2.8  # [mg/L]
 _DIFFUSERS: Final = 0.20  # standard oxygen transfer efficiency
 _MOST_AIR, _LEAST_AIR = 18.0, 1.5  # of the blowers, for each m³/h of the rated flow [Nm³/h]
 _WATER_KPA: Final = 40.0  # of four metres over the diffusers
-_MEMBRANE_LMH: Final = 20.0  # at the rated flow
-_MEMBRANE_CLEAN: Final = 0.8  # [kPa per L/(m²·h)]
+_MEMBRANE_LMH: Final = 30.0  # at the rated flow
+_MEMBRANE_CLEAN: Final = 0.75  # [kPa per L/(m²·h)]
 _MOST_SUCTION_KPA: Final = 55.0
 _CLEANED_S: Final = 90 * 86400.0  # between two chemical cleanings
 _CHLORINE_SET: Final = 4.8  # [mg/L]
-_CHLORINE_DECAY: Final = 0.2  # [1/h]
+_CHLORINE_DECAY: Final = 0.1  # of combined chlorine at 20 °C [1/h]
 _SOLUTION_G_L: Final = 100.0  # sodium hypochlorite of ten percent
 _DAYS_OF_CHLORINE: Final = 12.0  # that the tank holds at the rated flow
 _POWER_FACTOR: Final = 0.83
@@ -93,7 +93,7 @@ def _hydraulics(scene: Scene, item: Equipment, drained: Array, rated: float) -> 
     water_c = scene.lag(f"{item.id}/water", 0.55 * scene.mains_c + 0.45 * 24.0, 12 * 3600.0)
     age = np.mod(scene.span.time_us / 1e6 + scene.own(f"{item.id}|cleaned", 0.0, _CLEANED_S), _CLEANED_S) / _CLEANED_S
     fouled = np.asarray(scene.fault("SW-F09", item))
-    resistance = _MEMBRANE_CLEAN * (1.0 + 0.35 * age) * (1.0 + 2.0 * fouled)
+    resistance = _MEMBRANE_CLEAN * (1.0 + 0.35 * age) * (1.0 + 3.0 * fouled)
     passes = _MOST_SUCTION_KPA / physics.membrane_pressure(np.ones(1), resistance, water_c) / _MEMBRANE_LMH * rated
     clogged = np.asarray(scene.fault("SW-F07", item))
     most = np.minimum(_PUMP_SHARE * rated * (1.0 - clogged) * (1.0 - 0.5 * clogged), passes)
@@ -232,7 +232,7 @@ def _disinfect(scene: Scene, item: Equipment, line: _Line, cod: Array, rated: fl
         solution_lh * scene.span.dt_s / 3600.0 / tank_l * 100.0,
         40.0,
         95.0,
-        scene.span.workday & (np.abs(scene.span.hour - 10.0) < 1.0),
+        np.abs(scene.span.hour - 10.0) < 1.0,
     )
     scene.memory[name] = float(tank[-1])
     scene.put(item, "total_chlorine", chlorine, 0.04)
