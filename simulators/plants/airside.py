@@ -37,7 +37,8 @@ _BREATHED_KG_KG: Final = 0.0007  # moisture of people in the supply air at rated
 _FAN_HEAT: Final = 0.87  # of the fan's power, which its air takes up
 _LOSS_KW_M2_K: Final = 0.0015  # of the rooms, to the outdoors and to rooms that are not cooled
 _LEAST_FRESH: Final = 0.2  # share of the supply air
-_DEHUMIDIFY_C: Final = 12.5  # coil leaving temperature while it dehumidifies
+_DEHUMIDIFY_C: Final = 11.5  # coil leaving temperature while it dehumidifies
+_MOIST: Final = 0.008  # humidity ratio outdoors above which it does [kg/kg]
 _COLDEST_C: Final = 10.0
 _RISE_K: Final = 25.0  # of the heating coil at rated air
 _COIL_KJ_KG: Final = 32.0  # of the cooling coil at rated air
@@ -49,7 +50,7 @@ _CO2_RISE: Final = 430.0  # with everybody there and the least fresh air at rate
 
 @dataclass(frozen=True, slots=True)
 class _Air:
-    """What a unit does in one stretch."""
+    """What a unit does in one stretch; `left_kw` : dry heat of its rooms that its air does not carry away."""
 
     room_shares: tuple[Array, ...]
     running: Array
@@ -63,6 +64,7 @@ class _Air:
     mixed_c: Array
     damper: Array
     cooling_kw: Array
+    left_kw: Array
     heating_kw: Array
     cooling_valve: Array
     heating_valve: Array
@@ -122,7 +124,8 @@ def _run_unit(
     well = None if sound is None else _work_out(sound, item, load) if len(present) > 1 else blind[present[0]]
     real = _work_out(Twin(scene), item, load)
     # Fan coils take what the unit's air would not carry if nothing were wrong; what a fault asks for comes on top.
-    total = real.cooling_kw + np.maximum(load.cooling_kw - (well or real).cooling_kw, 0.0)
+    usual = well or real
+    total = real.cooling_kw + np.maximum(load.cooling_kw - usual.cooling_kw, 0.0) + real.left_kw - usual.left_kw
     power = real.power_kw
     if any(scene.site.equipment[s].cls.id == "chiller" for s in item.fed_by if s in scene.site.equipment):
         scene.cooling[item.id] = total
@@ -131,7 +134,7 @@ def _run_unit(
     for (fault, machine), other in blind.items():
         if fault != "CH-F08":
             scene.waste(fault, scene.site.equipment[machine], real.power_kw - other.power_kw)
-            scene.needless[fault, machine] = real.cooling_kw - other.cooling_kw
+            scene.needless[fault, machine] = real.cooling_kw + real.left_kw - other.cooling_kw - other.left_kw
     scene.heat[item.id] = real.heating_kw
     scene.draw(item, power, _POWER_FACTOR)
     _show(scene, item, real, power)
@@ -171,10 +174,11 @@ def _work_out(twin: Twin, item: Equipment, load: _Load) -> _Air:
     colder_k = 4.0 * np.asarray(twin.fault("CH-F15", item)) * (day_c > 20.0)
     room_c = _room(twin, item, usual_c - colder_k, running)
     room_shares = tuple(clean_rooms.flow_share(twin, room) for room in load.rooms)
+    breathing = load.people
     if load.rooms:
         # Lamps, devices and people of the rooms themselves; the department around them has fan coils.
         in_use = np.mean([clean_rooms.in_use(scene, room) for room in load.rooms], axis=0)
-        dry_kw = rated_kg_s * air.CP_AIR * (0.7 + 2.0 * in_use)
+        dry_kw, breathing = rated_kg_s * air.CP_AIR * (0.7 + 2.0 * in_use), 0.25 * in_use
     else:
         dry_kw = _DRY * load.cooling_kw
     dry_kw = dry_kw + _LOSS_KW_M2_K * load.area_m2 * colder_k * load.chilled * running
@@ -186,7 +190,7 @@ def _work_out(twin: Twin, item: Equipment, load: _Load) -> _Air:
     setpoint_c = twin.lag(f"{item.id}/setpoint", np.where(running > 0.0, wanted_c, 18.0), 900.0)
 
     commanded, fresh = _dampers(twin, item, load, asked, room_c, setpoint_c - rise_k)
-    dehumidify = load.chilled * (twin.lag(f"{item.id}/moisture", outdoor_ratio, 7200.0) > 0.0095) > 0.0
+    dehumidify = load.chilled * (twin.lag(f"{item.id}/moisture", outdoor_ratio, 7200.0) > _MOIST) > 0.0
     fresh_c, fresh_ratio, dried_kw = scene.outdoor_c, outdoor_ratio, scene.zeros()
     if load.rooms:
         # Clean rooms get outdoor air that a coil of its own has dried.
@@ -209,7 +213,7 @@ def _work_out(twin: Twin, item: Equipment, load: _Load) -> _Air:
     coldest_c = np.where(dehumidify & (after_c < mixed_c), np.minimum(after_c, _DEHUMIDIFY_C), after_c)
 
     humid = "humidifier" in item.points
-    breathed = _BREATHED_KG_KG * (0.3 if load.rooms else 1.0) * load.people * rated_kg_s / flow_kg_s
+    breathed = _BREATHED_KG_KG * breathing * rated_kg_s / flow_kg_s
     settled, short = _moisture(twin, item, fresh, fresh_ratio, breathed, mixed_c, after_c, coldest_c, room_c)
     # Where no air is moved, moisture comes in through gaps.
     settled = np.where(running > 0.0, settled, 0.5 * (outdoor_ratio + 0.0095))
@@ -243,6 +247,7 @@ def _work_out(twin: Twin, item: Equipment, load: _Load) -> _Air:
         mixed_c=mixed_c,
         damper=commanded,
         cooling_kw=cooling_kw,
+        left_kw=np.maximum(dry_kw - running * flow_kg_s * air.CP_AIR * (room_c - supply_c), 0.0) * load.chilled,
         heating_kw=heating_kw,
         cooling_valve=coil.valve_opening(coil.water_share(needed_share)),
         heating_valve=coil.valve_opening(coil.water_share(np.clip(asked_heat, 0.0, 1.0) * running)),

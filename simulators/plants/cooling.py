@@ -46,11 +46,6 @@ class _Plant:
     models: Sequence[physics.Chiller]
     towers: Sequence[Equipment]
 
-    @property
-    def size_kw(self) -> float:
-        """Return the mean size of its chillers. [kW]"""
-        return sum(m.cooling_kw for m in self.models) / len(self.models)
-
 
 @dataclass(frozen=True, slots=True)
 class _Work:
@@ -140,10 +135,10 @@ def _air_handler(scene: Scene, machine: str, consumers: Sequence[str]) -> bool:
 
 def _work_out(twin: Twin, plant: _Plant, taken_kw: Array) -> _Outcome:
     scene = twin.scene
-    stages = _stages(twin, plant, twin.lag(f"{plant.room}/load", taken_kw, _LOAD_TAU_S))
+    able = [m.cooling_kw * (1.0 - 0.3 * np.asarray(twin.fault("CH-F04", c))) for c, m in _each(plant)]
+    stages = _stages(twin, plant, twin.lag(f"{plant.room}/load", taken_kw, _LOAD_TAU_S), sum(able, scene.zeros()))
     outdoor_c = twin.lag(f"{plant.room}/outdoor", scene.outdoor_c, 21600.0)
     chosen = [_chosen(twin, plant, rank, stages) for rank in range(len(plant.chillers))]
-    able = [m.cooling_kw * (1.0 - 0.3 * np.asarray(twin.fault("CH-F04", c))) for c, m in _each(plant)]
     together = sum((on * kw for on, kw in zip(chosen, able, strict=True)), scene.zeros())
     share = taken_kw / np.maximum(together, 1e-6)
     bypassed = np.max([np.asarray(twin.fault("CH-F06", c)) * np.ones(len(scene)) for c in plant.chillers], axis=0)
@@ -175,12 +170,12 @@ def _each(plant: _Plant) -> list[tuple[Equipment, physics.Chiller]]:
     return list(zip(plant.chillers, plant.models, strict=True))
 
 
-def _stages(twin: Twin, plant: _Plant, load_kw: Array) -> Array:
+def _stages(twin: Twin, plant: _Plant, load_kw: Array, able_kw: Array) -> Array:
     """Return how many chillers run, with the hysteresis that keeps them from changing with every breeze."""
     name = twin.name(f"{plant.room}/stages")
-    count, most, size = int(twin.scene.memory.get(name, 0.0)), len(plant.chillers), plant.size_kw
+    count, most = int(twin.scene.memory.get(name, 0.0)), len(plant.chillers)
     found = np.empty_like(load_kw)
-    for i, load in enumerate((load_kw / size).tolist()):
+    for i, load in enumerate((load_kw * most / able_kw).tolist()):
         while count < most and load > (_ADD * count if count > 0 else _START):
             count += 1
         while count > 0 and load < (_DROP * (count - 1) if count > 1 else _STOP):
