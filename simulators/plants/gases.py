@@ -18,6 +18,7 @@ _POWER_FACTOR: Final = 0.86
 # ---- Air ----
 _AIR_SET_KPA: Final = 445.0
 _AIR_ENOUGH_KPA: Final = 300.0
+_REGULATOR_DROP_KPA: Final = 6.0
 _ZONE_DROP_KPA: Final = 8.0
 _RECEIVER_KPA: Final = (700.0, 800.0)  # cut in, cut out
 _RECEIVER_H: Final = 1.0 / 25.0  # receiver's volume, in hours of one compressor's free air
@@ -112,32 +113,40 @@ def _count(plant: Equipment, point: str) -> int:
     return max(sum(f"{point}_{n}" in plant.points for n in (1, 2, 3)), 1)
 
 
-def _show_zone_state(scene: Scene, zone: Equipment) -> None:
-    scene.put(zone, "valve", 1.0)
+def _show_zone_state(scene: Scene, zone: Equipment, opening: Array) -> None:
+    scene.put(zone, "valve", np.where(opening > 0.03, 1.0, 0.0))
     scene.put(zone, "sensor_fault", 0.0)
 
 
 def _run_air(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None:
     count = _count(plant, "compressor_running")
     one = plant.rating.get("flow", 60.0)
-    total = _NM3H_PER_LMIN * sum(asked.values(), scene.zeros())
-    load = total / one + _PURGE
+    steady = _AIR_SET_KPA + 1.5 * scene.wander(f"{plant.id}|regulator", 1200.0)
+    used = _NM3H_PER_LMIN * sum(asked.values(), scene.zeros()) / (one * count)
+    regulated = steady - _REGULATOR_DROP_KPA * used**2
+    passed, zones = scene.zeros(), []
+    for name, flow in asked.items():
+        zone = scene.site.equipment[name]
+        share = np.ones(1)
+        if name != plant.id:
+            opening = pipeline.valve_opening(np.asarray(scene.fault("MG-F02", zone)))
+            drop_kpa = _ZONE_DROP_KPA * (flow / zone.rating.get("flow", 300.0)) ** 2 * pipeline.resistance(opening)
+            pressure, share = pipeline.behind(regulated, drop_kpa, _AIR_ENOUGH_KPA)
+            zones.append((zone, pressure, flow * share, opening))
+        passed = passed + _NM3H_PER_LMIN * flow * share
+    load = passed / one + _PURGE
     lost_volume = 0.9 * np.asarray(scene.fault("MG-F13", plant))
     low, high = _RECEIVER_KPA
     duty = _duty(scene, plant, load, count, one, _RECEIVER_H * one * (1.0 - lost_volume), high - low)
-    # With all of them running and more asked for, the receiver falls to what they can hold.
+    # With all of them running and more asked for, the receiver falls, and with it what passes, to what they can make.
     short = np.minimum(count / np.maximum(load, 1e-9), 1.0)
     receiver_kpa = (low + (high - low) * duty.fullness) * short
-    outlet_kpa = np.minimum(_AIR_SET_KPA + 1.5 * scene.wander(f"{plant.id}|regulator", 1200.0), receiver_kpa - 20.0)
-    outlet_kpa = outlet_kpa - 6.0 * (total / (one * count)) ** 2
-    for name, flow in asked.items():
-        zone = scene.site.equipment[name]
-        if name != plant.id:
-            design = zone.rating.get("flow", 300.0)
-            pressure, share = pipeline.behind(outlet_kpa, _ZONE_DROP_KPA * (flow / design) ** 2, _AIR_ENOUGH_KPA)
-            scene.put(zone, "pressure", pressure, 0.5)
-            scene.put(zone, "flow", flow * share, 0.004 * design)
-            _show_zone_state(scene, zone)
+    outlet_kpa = np.minimum(regulated, receiver_kpa - 20.0)
+    for zone, pressure, flow, opening in zones:
+        scene.put(zone, "pressure", pressure * outlet_kpa / regulated, 0.5)
+        scene.put(zone, "flow", flow * short, 0.004 * zone.rating.get("flow", 300.0))
+        _show_zone_state(scene, zone, opening)
+    total = passed * short
     scene.put(plant, "receiver_pressure", receiver_kpa / 1000.0, 0.001)
     scene.put(plant, "outlet_pressure", outlet_kpa, 0.6)
     scene.put(plant, "flow", total, 0.003 * one)
@@ -170,8 +179,7 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     speed = plant.rating.get("flow", 160.0)
     one = float(vacuum.throughput(speed, np.asarray(_VACUUM_MEAN_KPA)))
     leaks = {name: leak for name in asked if (leak := _vacuum_leak(scene, scene.site.equipment[name])) is not None}
-    wanted = sum(asked.values(), scene.zeros()) * _NM3H_PER_LMIN + _OLD_SEALS * one
-    wanted = sum(leaks.values(), wanted)
+    wanted = sum(leaks.values(), _NM3H_PER_LMIN * sum(asked.values(), scene.zeros()) + _OLD_SEALS * one)
     # With all pumps running and more let in than they move, the vacuum settles where they just do.
     mean_kpa = np.minimum(vacuum.settled_vacuum(speed * count, wanted), _VACUUM_MEAN_KPA)
     used = wanted / (one * count)
@@ -179,8 +187,10 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     main_kpa = mean_kpa - filter_kpa - _MAIN_DROP_KPA * used**2
     drawn, levels = sum(leaks.values(), scene.zeros() + _OLD_SEALS * one), {}
     for name, flow in asked.items():
-        zone = scene.site.equipment[name]
-        levels[name], share = _zone_vacuum(scene, zone, flow + leaks.get(name, 0.0) / _NM3H_PER_LMIN, main_kpa)
+        share = np.ones(1)
+        if name != plant.id:
+            through = flow + leaks.get(name, 0.0) / _NM3H_PER_LMIN
+            levels[name], share = _zone_vacuum(scene, scene.site.equipment[name], through, main_kpa)
         drawn = drawn + flow * share * _NM3H_PER_LMIN
     load = drawn / one
     low, high = _VACUUM_KPA
@@ -188,10 +198,9 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     duty = _duty(scene, plant, load, count, one, _VESSELS_H * one * (1.0 - lost_volume), high - low)
     swing_kpa = np.where(load < count, low + (high - low) * duty.fullness - _VACUUM_MEAN_KPA, 0.0)
     for name, level in levels.items():
-        if name != plant.id:
-            zone = scene.site.equipment[name]
-            scene.put(zone, "pressure", -level * (1.0 + swing_kpa / np.maximum(main_kpa, 1.0)), 0.3)
-            _show_zone_state(scene, zone)
+        zone = scene.site.equipment[name]
+        scene.put(zone, "pressure", -level * (1.0 + swing_kpa / np.maximum(main_kpa, 1.0)), 0.3)
+        _show_zone_state(scene, zone, np.ones(1))
     pump_kw = vacuum.pump_power(speed, mean_kpa)
     if leaks:
         _charge_leaks(scene, leaks, drawn, one, count, pump_kw)

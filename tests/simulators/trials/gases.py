@@ -7,6 +7,7 @@ from tests.simulators.trial import Trial
 TRIALS = (
     Trial("MG-F01", "ox-main"),
     Trial("MG-F02", "oz-icu"),
+    Trial("MG-F02", "az-icu"),
     Trial("MG-F03", "ox-main"),
     Trial("MG-F04", "ox-main", usual_onset=True),
     Trial("MG-F05", "ox-main"),
