@@ -27,6 +27,7 @@ _LEAKS: Final = {
     "WS-F03": (0.9, leak.RIGID),
     "WS-F04": (0.35, leak.RIGID),
 }
+_METER_RATIO: Final = 400.0  # of static meters, as hospitals put at their buildings
 _UNMETERED_M3H: Final = 1.6
 _BACK_M3H: Final = 0.8
 
@@ -141,7 +142,7 @@ def _show(scene: Scene, item: Equipment, flow: Array, head_mpa: Array) -> None:
     rated = item.rating.get("flow", 40.0)
     # A worn or blocked wheel needs more flow to turn: in the end it stands.
     stuck = np.asarray(scene.fault("WS-F15", item))
-    seen = leak.metered(flow, rated) * (1.0 - stuck)
+    seen = leak.metered(flow, rated, _METER_RATIO) * (1.0 - stuck)
     scene.put(item, "flow", seen, np.where(seen == 0.0, 0.0, 0.004 * rated**0.5))
     scene.count(item, "volume_total", np.maximum(seen, 0.0))
     scene.count(item, "reverse_total", np.maximum(-seen, 0.0))
