@@ -6,7 +6,8 @@ The kinds are data (`simulators/departments.yaml`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ _DEFAULT_AREA_M2: Final = 800.0
 _COOLERS: Final = ("air_handling_unit", "split_air_conditioner")
 # Walls, furniture and air take up what comes quickly: the room's own time constant.
 _MASS_S: Final = 2.5 * 3600.0
+_SETBACK_K: Final = 6.0
 _ROOM_RATIO: Final = 0.0117  # 26 °C and 55 %
 
 RestAndBusiest = tuple[float, float]
@@ -131,13 +133,107 @@ def profile_of(department: Department) -> Profile:
     return profile_called(department.id)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Figures:
+    """
+    The figures of all departments side by side, so that all are worked out at once.
+
+    `pair[name]` is (2, departments, 1), at rest and at its busiest; `one[name]` is (departments, 1).
+    """
+
+    profiles: tuple[Profile, ...]
+    pair: Mapping[str, Array]
+    one: Mapping[str, Array]
+
+
+_PAIRS: Final = ("power", "water", "oxygen", "air", "vacuum", "steam")
+_ROOMS: Final = (
+    "heated_to",
+    "cooled_to",
+    "area_per_person",
+    "gains",
+    "loss",
+    "glass",
+    "conditioned",
+    "setback",
+    "windows",
+)
+
+
+@lru_cache(maxsize=16)
+def _figures(department_ids: tuple[str, ...]) -> _Figures:
+    profiles = tuple(profile_called(d) for d in department_ids)
+
+    def column(values: Iterable[float]) -> Array:
+        return np.array(list(values), dtype=np.float64)[:, None]
+
+    pair = {name: np.array([getattr(p, name) for p in profiles]).T[:, :, None] for name in _PAIRS}
+    pair["fresh_air"] = np.array([p.rooms.fresh_air for p in profiles]).T[:, :, None]
+    pair["gas"] = np.array([(0.0, p.gas) for p in profiles]).T[:, :, None]
+    one = {name: column(getattr(p.rooms, name) for p in profiles) for name in _ROOMS}
+    one |= {name: column(getattr(p, name) for p in profiles) for name in ("inpatient", "hot_share", "power_factor")}
+    return _Figures(profiles, pair, one)
+
+
 def run(scene: Scene) -> None:
     """Work out what every department draws."""
-    outdoor_ratio = physics.humidity_ratio(scene.outdoor_c, scene.humidity)
-    bathing, beds = bathing_rhythm(scene.span.hour), bed_occupancy(scene.span)
-    for department in scene.site.departments.values():
-        scene.demand[department.id] = _demand(scene, department, outdoor_ratio, bathing, beds)
+    names = tuple(scene.site.departments)
+    if not names:
+        return
+    figures = _figures(names)
+    area = np.array(
+        [d.floor_area_m2.on(scene.today) or _DEFAULT_AREA_M2 for d in scene.site.departments.values()]
+    )[:, None] / 1000.0  # fmt: skip
+
+    def wander(what: str, period_s: float) -> Array:
+        """Return each department's own noise."""
+        return np.stack([scene.wander(f"{name}|{what}", period_s) for name in names])
+
+    schedules = {p.schedule for p in figures.profiles}
+    activity = {name: SCHEDULES[name].activity(scene.span) for name in schedules}
+    # Busier and calmer days.
+    busy = np.stack([activity[p.schedule] for p in figures.profiles]) * (1.0 + 0.05 * wander("day", 86400.0))
+    inpatient = figures.one["inpatient"] > 0.5
+    full = np.where(inpatient, _fullness(scene, names, wander("beds", 6 * 86400.0)), 1.0)
+    # Comings and goings: of people with what they switch on, of water, and of what patients breathe and need.
+    flutter = {
+        what: wander(what, 1200.0) + 0.4 * wander(f"{what}|fast", 120.0) for what in ("power", "water", "oxygen")
+    }
+
+    def draw(what: str, spread: float, goes_with: str = "power", by_patients: float = 1.0) -> Array:
+        """Return a draw of the whole area, with comings and goings of a share `spread`."""
+        rest, busiest = figures.pair[what]
+        usual: Array = area * (rest + (busiest - rest) * busy) * (1.0 + by_patients * (full - 1.0))
+        return usual * np.maximum(1.0 + spread * flutter[goes_with], 0.0)
+
+    # Lights and fans of a ward burn for an empty bed as well: half of its power goes with its patients.
+    power = draw("power", 0.03, by_patients=0.5)
+    water = draw("water", 0.15, "water")
+    people = np.clip(np.where(inpatient, (0.4 + 0.6 * busy) * full * USUAL, busy), 0.0, 1.0)
+    cooling, heating = _rooms(scene, names, figures, area, power, people)
+    draws = Demand(
+        power_kw=power,
+        reactive_kvar=power * _reactive(figures.one["power_factor"]),
+        water_m3h=water,
+        oxygen_lmin=draw("oxygen", 0.05, "oxygen"),
+        steam_th=draw("steam", 0.06),
+        gas_nm3h=draw("gas", 0.1),
+        hot_water_m3h=water * figures.one["hot_share"] * bathing_rhythm(scene.span.hour),
+        air_lmin=draw("air", 0.06, "oxygen"),
+        vacuum_lmin=draw("vacuum", 0.1, "oxygen"),
+        people=people,
+        cooling_kw=cooling,
+        heating_kw=heating,
+    )
+    for i, name in enumerate(names):
+        scene.demand[name] = Demand(*(getattr(draws, field.name)[i] for field in fields(Demand)))
     _cool_by_own_units(scene)
+
+
+def _reactive(power_factor: Array | float) -> Array | float:
+    """Return the reactive power for each kilowatt of active power. [kvar/kW]"""
+    ratio: Array | float = np.sqrt(1.0 / power_factor**2 - 1.0)
+    return ratio
 
 
 def bathing_rhythm(hour: Array) -> Array:
@@ -147,79 +243,39 @@ def bathing_rhythm(hour: Array) -> Array:
     return rhythm
 
 
-def _demand(scene: Scene, department: Department, outdoor_ratio: Array, bathing: Array, beds: Array) -> Demand:
-    profile = profile_of(department)
-    area = (department.floor_area_m2.on(scene.today) or _DEFAULT_AREA_M2) / 1000.0
-    # Busier and calmer days.
-    day = 1.0 + 0.05 * scene.wander(f"{department.id}|day", 86400.0)
-    busy = SCHEDULES[profile.schedule].activity(scene.span) * day
-    full = _fullness(scene, department.id, beds) if profile.inpatient else np.ones(1)
-
-    def draw(rest_and_busiest: tuple[float, float], name: str, spread: float, by_patients: float = 1.0) -> Array:
-        """Return a draw of the whole area, with comings and goings of a share `spread`."""
-        rest, busiest = rest_and_busiest
-        if busiest == 0.0:
-            return scene.zeros()
-        slow = scene.wander(f"{department.id}|{name}", 1200.0)
-        flutter = 1.0 + spread * (slow + 0.4 * scene.wander(f"{department.id}|{name}|fast", 120.0))
-        with_patients = 1.0 + by_patients * (full - 1.0)
-        return area * (rest + (busiest - rest) * busy) * with_patients * np.maximum(flutter, 0.0)
-
-    # Lights and fans of a ward burn for an empty bed as well: half of its power goes with its patients.
-    power = draw(profile.power, "power", 0.03, by_patients=0.5)
-    water = draw(profile.water, "water", 0.15)
-    present = (0.4 + 0.6 * busy) * full * USUAL if profile.inpatient else busy
-    people = np.minimum(present, 1.0)
-    cooling, heating = _rooms(scene, department.id, profile, area, power, people, outdoor_ratio)
-    return Demand(
-        power_kw=power,
-        reactive_kvar=power * np.sqrt(1.0 / profile.power_factor**2 - 1.0),
-        water_m3h=water,
-        oxygen_lmin=draw(profile.oxygen, "oxygen", 0.05),
-        steam_th=draw(profile.steam, "steam", 0.06),
-        gas_nm3h=draw((0.0, profile.gas), "gas", 0.1),
-        hot_water_m3h=water * profile.hot_share * bathing,
-        air_lmin=draw(profile.air, "air", 0.06),
-        vacuum_lmin=draw(profile.vacuum, "vacuum", 0.1),
-        people=people,
-        cooling_kw=cooling,
-        heating_kw=heating,
-    )
-
-
-def _fullness(scene: Scene, name: str, beds: Array) -> Array:
-    """Return how full a department's beds are against the usual: as the hospital is, and with a will of its own. [-]"""
-    own = scene.own(f"{name}|beds", 0.94, 1.06) + 0.03 * scene.wander(f"{name}|beds", 6 * 86400.0)
-    return np.minimum(beds * own, 1.02) / USUAL
+def _fullness(scene: Scene, names: Sequence[str], wander: Array) -> Array:
+    """Return how full departments' beds are against the usual: like the hospital's, each with a will of its own. [-]"""
+    own = np.array([scene.own(f"{name}|beds", 0.94, 1.06) for name in names])[:, None]
+    return np.minimum(bed_occupancy(scene.span) * (own + 0.03 * wander), 1.02) / USUAL
 
 
 def _rooms(
-    scene: Scene, name: str, profile: Profile, area: float, power: Array, people: Array, outdoor_ratio: Array
+    scene: Scene, names: Sequence[str], figures: _Figures, area: Array, power: Array, people: Array
 ) -> tuple[Array, Array]:
-    """Return what a department's rooms ask of cooling and of heating; `area` in 1000 m². [kW]"""
-    rooms = profile.rooms
-    area = area * rooms.conditioned
-    if area == 0.0:
-        return scene.zeros(), scene.zeros()
-    rest, busiest = rooms.fresh_air
+    """Return what departments' rooms ask of cooling and of heating; `area` in 1000 m². [kW]"""
+    one = figures.one
+    rest, busiest = figures.pair["fresh_air"]
+    area = area * one["conditioned"]
     fresh_m3h = 1000.0 * area * (rest + (busiest - rest) * people)
-    persons = 1000.0 * area / rooms.area_per_person * people
-    loss = area * rooms.loss + fresh_m3h * physics.AIR_KWH_M3_K
+    persons = 1000.0 * area / one["area_per_person"] * people
+    loss = area * one["loss"] + fresh_m3h * physics.AIR_KWH_M3_K
     gains = (
-        power * rooms.gains * rooms.conditioned
+        power * one["gains"] * one["conditioned"]
         + physics.SENSIBLE_KW * persons
-        + area * rooms.glass * scene.sun_w_m2
+        + area * one["glass"] * scene.sun_w_m2
     )  # fmt: skip
-    middle, half = (rooms.cooled_to + rooms.heated_to) / 2.0, (rooms.cooled_to - rooms.heated_to) / 2.0
-    drift = half + (6.0 * np.clip(1.0 - 4.0 * people, 0.0, 1.0) if rooms.setback else 0.0)
-    spare = scene.lag(f"{name}/rooms", physics.surplus(gains, loss, scene.outdoor_c, middle), _MASS_S)
+    middle, half = (one["cooled_to"] + one["heated_to"]) / 2.0, (one["cooled_to"] - one["heated_to"]) / 2.0
+    drift = half + _SETBACK_K * one["setback"] * np.clip(1.0 - 4.0 * people, 0.0, 1.0)
+    balance = physics.surplus(gains, loss, scene.outdoor_c, middle)
+    spare = np.stack([scene.lag(f"{name}/rooms", balance[i], _MASS_S) for i, name in enumerate(names)])
     cooling = np.maximum(spare - loss * drift, 0.0)
     heating = np.maximum(-spare - loss * drift, 0.0)
-    if rooms.windows:
-        cooling = cooling * np.clip((scene.outdoor_c - 12.0) / 8.0, 0.0, 1.0)
+    # Where windows open, cool weather cools.
+    cooling = cooling * np.maximum(1.0 - one["windows"], np.clip((scene.outdoor_c - 12.0) / 8.0, 0.0, 1.0))
     # A coil that has little to cool condenses little.
+    outdoor_ratio = physics.humidity_ratio(scene.outdoor_c, scene.humidity)
     wet = physics.latent_load(fresh_m3h, outdoor_ratio, _ROOM_RATIO, persons)
-    return cooling + wet * np.minimum(cooling / (5.0 * area), 1.0), heating
+    return cooling + wet * np.minimum(cooling / np.maximum(5.0 * area, 1e-9), 1.0), heating
 
 
 def own_units_cop(profile: Profile, outdoor_c: Array) -> Array:
@@ -244,4 +300,4 @@ def _cool_by_own_units(scene: Scene) -> None:
         power = scene.demand[department.id].cooling_kw / own_units_cop(profile, scene.outdoor_c)
         demand = scene.demand[drawing.id]
         demand.power_kw = demand.power_kw + power
-        demand.reactive_kvar = demand.reactive_kvar + power * np.sqrt(1.0 / profile.power_factor**2 - 1.0)
+        demand.reactive_kvar = demand.reactive_kvar + power * _reactive(profile.power_factor)
