@@ -103,14 +103,12 @@ def water_enthalpy(celsius: Array | float) -> Array:
 
     0 to 230 °C; colder water under a boiler's pressure has at most 1.5 kJ/kg more.
     """
-    enthalpy: Array = np.interp(celsius, _GRID_C, _ENTHALPY_WATER)
-    return enthalpy
+    return np.asarray(np.interp(celsius, _GRID_C, _ENTHALPY_WATER))
 
 
 def steam_enthalpy(pressure_mpa: Array | float) -> Array:
     """Return the enthalpy of dry saturated steam at a gauge pressure, to 2.6 MPa. [kJ/kg]"""
-    enthalpy: Array = np.interp(saturation_temperature(pressure_mpa), _GRID_C, _ENTHALPY_STEAM)
-    return enthalpy
+    return np.asarray(np.interp(saturation_temperature(pressure_mpa), _GRID_C, _ENTHALPY_STEAM))
 
 
 def steam_density(pressure_mpa: Array | float) -> Array:
@@ -120,8 +118,7 @@ def steam_density(pressure_mpa: Array | float) -> Array:
 
 def water_density(celsius: Array | float) -> Array:
     """Return the density of boiling water at a temperature, 0 to 230 °C. [kg/m³]"""
-    density: Array = np.interp(celsius, _GRID_C, _DENSITY_WATER)
-    return density
+    return np.asarray(np.interp(celsius, _GRID_C, _DENSITY_WATER))
 
 
 def latent_heat(pressure_mpa: Array | float) -> Array:

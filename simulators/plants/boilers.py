@@ -17,6 +17,7 @@ from simulators.plants.burners import (
     Fire,
     Ills,
     cycle,
+    lit_share,
     locked_out,
     rated_gas,
     run_gas_meters,
@@ -313,7 +314,7 @@ def _show_boiler(scene: Scene, item: Equipment, house: _House, sag: Array, given
     scene.put(item, "feedwater_temperature", feed_c, 0.2)
     # An idle boiler's flue is as warm as its water under pressure, or as the room.
     idle_c = np.where(hot, 95.0, 40.0)
-    power = rated * (1.2 + 2.6 * fire.fire * burning) * hot
+    power = rated * (1.2 + 2.6 * fire.fire * lit_share(scene, fire, burning)) * hot
     show(scene, item, fire, burning, rated_gas(full_kw), idle_c, power)
     return 0.03 * foam * boiler.steam_th * salt
 
@@ -424,5 +425,5 @@ def _run_hot_water_boiler(scene: Scene, item: Equipment, rated: float, heat_kw: 
     scene.put(item, "water_pressure", 0.42 + 0.008 * scene.wander(f"{item.id}|pressure", 1800.0), 0.001)
     scene.put(item, "water_flow", flow * on, 0.003 * flow * on)
     scene.count(item, "heat_total", heat_kw * 0.0036)
-    power = rated / 1000.0 * (0.3 + 2.2 * fire.fire * burning) * on
+    power = rated / 1000.0 * (0.3 + 2.2 * fire.fire * lit_share(scene, fire, burning)) * on
     show(scene, item, fire, burning, rated_gas(rated), np.where(on, 70.0, air_c), power)

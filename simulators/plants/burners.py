@@ -119,6 +119,11 @@ def cycle(scene: Scene, item: Equipment, fire: Fire) -> tuple[Array, Array]:
     return burning, np.where(cycling, np.where(on, rising, falling) - 0.5, 0.0)
 
 
+def lit_share(scene: Scene, fire: Fire, burning: Array) -> Array:
+    """Return the share of each step in which it burns: in the mean where a step is long beside a cycle. [-]"""
+    return np.where(fire.starts * scene.span.dt_s > 0.2 * 3600.0, fire.duty, burning)
+
+
 def shares(
     scene: Scene, boilers: Sequence[Equipment], ratings: Sequence[float], demand: Array, able: dict[str, Array]
 ) -> tuple[dict[str, Array], Array]:

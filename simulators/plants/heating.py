@@ -45,13 +45,20 @@ _LOOP_UA: Final = 0.0325  # of its pipes, for each m³ of storage: 4.2 K of drop
 
 def run(scene: Scene) -> None:
     """Work out stations from the departments up to what heats them."""
-    for item in scene.each("hot_water_station"):
-        _run_hot_water(scene, item)
+    stations = {s.id: s.serves.on(scene.today) for s in scene.each("hot_water_station")}
+    for name, departments in stations.items():
+        # A department that two stations serve draws from both.
+        draw = scene.zeros()
+        for department in departments:
+            share = sum(department in others for others in stations.values())
+            draw = draw + scene.demand[department].hot_water_m3h / share
+        _run_hot_water(scene, scene.site.equipment[name], draw)
     tree = scene.tree(frozenset(HEAT))
     load = {name: scene.zeros() for name in tree.order}
     rooms = {name: scene.zeros() for name in tree.order}
+    named = _named(scene)
     for department, demand in scene.demand.items():
-        holders = _holders(scene, department)
+        holders = named.get(department, ())
         for holder in holders:
             rooms[holder] = rooms[holder] + demand.heating_kw / len(holders)
     air = {name: scene.zeros() for name in tree.order}
@@ -81,12 +88,16 @@ def run(scene: Scene) -> None:
             _show_meter(scene, item, load[item.id], load[tree.parent[item.id]], circuits.get(tree.parent[item.id]))
 
 
-def _holders(scene: Scene, department: str) -> list[str]:
+def _named(scene: Scene) -> dict[str, list[str]]:
+    """Return what heats each department: of all that name it, those that stand nearest."""
+    named: dict[str, list[str]] = {}
     for class_id in HEAT:
-        named = [e.id for e in scene.each(class_id) if department in e.serves.on(scene.today)]
-        if named:
-            return named
-    return []
+        nearer = frozenset(named)
+        for item in scene.each(class_id):
+            for department in item.serves.on(scene.today):
+                if department not in nearer:
+                    named.setdefault(department, []).append(item.id)
+    return named
 
 
 def _source(scene: Scene, item: Equipment) -> str | None:
@@ -284,12 +295,8 @@ def _show_meter(scene: Scene, item: Equipment, load: Array, total: Array, circui
     scene.count(item, "volume_total", flow)
 
 
-def _run_hot_water(scene: Scene, item: Equipment) -> None:
+def _run_hot_water(scene: Scene, item: Equipment, draw: Array) -> None:
     volume = item.rating.get("volume", 8.0)
-    draw = scene.zeros()
-    for department in item.serves.on(scene.today):
-        stations = [s for s in scene.each("hot_water_station") if department in s.serves.on(scene.today)]
-        draw = draw + scene.demand[department].hot_water_m3h / len(stations)
     stopped, bare = np.asarray(scene.fault("HS-F11", item)), scene.fault("HS-F12", item)
     flow = _LOOP_M3H * volume * (1.0 - 0.93 * stopped)
     pipes = _LOOP_UA * volume * (1.0 + 2.4 * np.asarray(bare))

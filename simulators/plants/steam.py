@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,9 +13,9 @@ from simulators.physics import trap
 from simulators.scene import Array, Scene
 
 SET_MPA: Final = 0.70
-NODES: Final = frozenset({"steam_meter", "gas_steam_boiler"})
+NODES: Final = ("steam_meter", "gas_steam_boiler")
 # Whatever brings heat to a department by water; without one of them its heaters take steam.
-WATER: Final = frozenset({"heat_exchanger", "heat_meter", "gas_hot_water_boiler"})
+WATER: Final = ("heat_exchanger", "heat_meter", "gas_hot_water_boiler")
 # What the network draws from the header and gives back, among the machines in `scene.steam` and `scene.heat`.
 HEADER: Final = "steam|header"
 CONDENSATE: Final = "steam|condensate"
@@ -28,6 +29,7 @@ _BRANCH_TH: Final = 4.0  # for which a branch is laid
 _DROP_MPA: Final = 0.03  # along a branch at that flow
 _TRAPS_OPEN: Final = 4.0  # traps of a branch that stay open at full severity
 _TRAP_HOLE_MM: Final = 4.5
+_NONE: Final = np.zeros(1)
 
 
 def run(scene: Scene) -> None:
@@ -40,14 +42,16 @@ def run(scene: Scene) -> None:
     header = scene.zeros() + _HEADER_LOSS * sum(b.rating.get("steam", 4.0) for b in boilers)
     back = header
     warmth = header * physics.water_enthalpy(100.0)  # of the condensate [MJ/h]
+    per_kw = 3.6 / float(physics.steam_enthalpy(SET_MPA) - physics.WATER_KJ_KG_K * _HEATER_C)
+    served = _Served(_served(scene, *NODES), _served(scene, *WATER), _served(scene, "hot_water_station"))
+    serves = {m.id: m.serves.on(scene.today) for m in meters.values()}
     for department, demand in scene.demand.items():
-        heater = _own_heater_kw(scene, department, boilers, meters)
-        own = heater * 3.6 / (physics.steam_enthalpy(SET_MPA) - physics.WATER_KJ_KG_K * _HEATER_C)
+        own = served.own_heater_kw(scene, department) * per_kw
         back = back + _PROCESS_RETURN * demand.steam_th + own
         warmth = warmth + physics.WATER_KJ_KG_K * (_PROCESS_RETURN * demand.steam_th * _PROCESS_C + own * _HEATER_C)
-        holders = [m for m in meters.values() if department in m.serves.on(scene.today)]
+        holders = [name for name, departments in serves.items() if department in departments]
         for holder in holders:
-            flow[holder.id] = flow[holder.id] + (demand.steam_th + own) / len(holders)
+            flow[holder] = flow[holder] + (demand.steam_th + own) / len(holders)
         if not holders:
             header = header + demand.steam_th + own
     for name, drawn in list(scene.steam.items()):
@@ -77,17 +81,26 @@ def run(scene: Scene) -> None:
         show_meters(scene, np.full(len(scene), SET_MPA))
 
 
-def _own_heater_kw(scene: Scene, department: str, boilers: list[Equipment], meters: dict[str, Equipment]) -> Array:
-    """Return the heat that a department makes from steam itself, since no other plant brings it. [kW]"""
-    today = scene.today
-    if not any(department in s.serves.on(today) for s in (*boilers, *meters.values())):
-        return scene.zeros()
-    demand, heat = scene.demand[department], scene.zeros()
-    if not any(department in item.serves.on(today) for item in scene.each(*WATER)):
-        heat = heat + demand.heating_kw
-    if not any(department in item.serves.on(today) for item in scene.each("hot_water_station")):
-        heat = heat + physics.WATER_KWH_M3_K * demand.hot_water_m3h * (55.0 - scene.mains_c)
-    return heat
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """Which departments steam, hot water for heating, and hot water for washing reach."""
+
+    steam: frozenset[str]
+    heat: frozenset[str]
+    hot_water: frozenset[str]
+
+    def own_heater_kw(self, scene: Scene, department: str) -> Array:
+        """Return the heat that a department makes from steam itself, since no other plant brings it. [kW]"""
+        demand, heat = scene.demand[department], _NONE
+        if department in self.steam and department not in self.heat:
+            heat = heat + demand.heating_kw
+        if department in self.steam and department not in self.hot_water:
+            heat = heat + physics.WATER_KWH_M3_K * demand.hot_water_m3h * (55.0 - scene.mains_c)
+        return heat
+
+
+def _served(scene: Scene, *classes: str) -> frozenset[str]:
+    return frozenset(d for item in scene.each(*classes) for d in item.serves.on(scene.today))
 
 
 def _leak(scene: Scene, meter: Equipment) -> Array:
