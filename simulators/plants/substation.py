@@ -19,7 +19,7 @@ _NO_LOAD_CURRENT: Final = 0.006
 _SQRT3: Final = float(np.sqrt(3.0))
 _PHASES: Final = ("a", "b", "c")
 _PAIRS: Final = ("ab", "bc", "ca")
-_DETUNING: Final = 0.07  # reactors of the banks
+_DETUNING, _SHORTED = 0.07, 0.03  # of the banks' reactors, sound and with most turns shorted
 _DAMPING: Final = 0.15
 _AIM: Final = 0.14  # tan phi that the controller leaves: a power factor of 0.99
 _BLOWN: Final = 0.6  # share of the steps that lose a fuse, at full severity
@@ -152,7 +152,7 @@ def _show_windings(scene: Scene, item: Equipment, amperes: Array, losses: Array)
 def _switch(
     scene: Scene, item: Equipment, above: Equipment, flow: Array, volts: Array, off: Array, stuck: Array, tuned: Array
 ) -> _Bank:
-    """Return what a bank does whose controller is `off` or whose steps are `stuck`, and which has no reactors."""
+    """Return what a bank does whose controller is `off` or whose steps are `stuck`, and whose reactors are `tuned`."""
     steps = max(1.0, item.rating.get("steps", 10.0))
     health = scene.own(f"{item.id}|health", 0.93, 1.0)
     blown = np.asarray(scene.fault("EL-F11", item))
@@ -165,7 +165,7 @@ def _switch(
     kvar = on * step_kvar * (volts / 400.0) ** 2
     rated = above.rating.get("power", 1000.0)
     onward, inward = capacitor.resonance(
-        _BANK_ORDERS, kvar, rated, _SHORT_CIRCUIT[1], _DETUNING * (1.0 - tuned), _DAMPING
+        _BANK_ORDERS, kvar, rated, _SHORT_CIRCUIT[1], _DETUNING + (_SHORTED - _DETUNING) * tuned, _DAMPING
     )
     return _Bank(on, kvar, onward, inward)
 

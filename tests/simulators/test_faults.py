@@ -73,24 +73,6 @@ class TestEffect:
         assert values["oz-icu/pressure"].max() < 320.0
         assert values["oz-surgical/pressure"].min() > 400.0
 
-    def test_without_its_bank_the_incomer_falls_below_the_billing_class(self, site: Site, healthy: Values) -> None:
-        events = [FaultEvent("EL-F13", bank, 1.0, START_US, 0.0) for bank in ("cap1", "cap2")]
-        values = Hospital(site, 1, events).run(minutes(START_US, COUNT))
-
-        def factor(shown: Values) -> float:
-            p, q = used(shown, "hv1/energy_import"), used(shown, "hv1/reactive_energy_import")
-            return float(p / np.hypot(p, q))
-
-        assert factor(healthy) > 0.95
-        assert 0.80 < factor(values) < 0.88
-
-    def test_a_failed_fan_heats_the_windings_over_hours_not_at_once(self, site: Site, healthy: Values) -> None:
-        values, _ = sick(site, "EL-F04")
-        warmer = values["tx1/winding_temperature_a"] - healthy["tx1/winding_temperature_a"]
-        assert warmer[5] < 0.4 * warmer[-1]
-        assert warmer[-1] > 15.0
-        assert (values["tx1/fan_running"] == 0.0).all()
-
     def test_seven_points_of_oxygen_cost_about_four_percent_of_gas(self, site: Site, healthy: Values) -> None:
         values, _ = sick(site, "BO-F07")
         assert 1.02 < used(values, "b1/gas_total") / used(healthy, "b1/gas_total") < 1.08
