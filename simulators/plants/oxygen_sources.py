@@ -120,9 +120,11 @@ def _generate(scene: Scene, machines: Sequence[Equipment], drawn: Array) -> tupl
     if not machines:
         return scene.zeros(), scene.zeros(), scene.zeros()
     rated = [item.rating.get("flow", 30.0) for item in machines]
-    # The number at work follows the flow of the last half hour, so that no machine starts for a minute.
+    # The number at work follows the flow of the last half hour, so that no machine starts for a minute; but one more
+    # starts at once before those at work pass their rating.
     mean = scene.lag(f"{machines[0].id}/duty", drawn, 1800.0)
-    needed = np.clip(np.ceil(mean / (_LEAD_SHARE * float(np.mean(rated)))), 1, len(machines))
+    one = float(np.mean(rated))
+    needed = np.clip(np.ceil(np.maximum(mean / _LEAD_SHARE, drawn) / one), 1, len(machines))
     made = [scene.zeros() for _ in machines]
     delivered = [scene.zeros() for _ in machines]
     content = [scene.zeros() for _ in machines]
