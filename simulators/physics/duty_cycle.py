@@ -25,9 +25,9 @@ def duty_cycle(
     period_s, offset_s : of its cycle, and where that begins [s]
     """
     share = np.clip(duty, 0.0, 1.0)
-    end = (time_s + offset_s) / period_s
     length = np.maximum(dt_s, 1e-3) / period_s
-    begin = end - length
+    # From the times themselves, so that a step begins to the bit where the last one ended.
+    begin, end = (time_s - np.maximum(dt_s, 1e-3) + offset_s) / period_s, (time_s + offset_s) / period_s
     on = np.clip((_on_until(end, share) - _on_until(begin, share)) * share / length, 0.0, 1.0)
     cycling = (share > 0.0) & (share < 1.0)
     starts = np.where(cycling, np.floor(end) - np.floor(begin), 0.0)

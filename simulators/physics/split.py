@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, expm1
+from math import exp, log
 from typing import Final
 
 import numpy as np
@@ -91,13 +91,18 @@ def hold(
     )  # fmt: skip
     for i, (gain, outside, opened, least, most, wanted, dt) in enumerate(columns):
         loss = room.loss_kw_k + opened
-        decay = -dt / 3600.0 * loss / room.mass_kwh_k
-        kept = exp(decay)
-        # Where the room must be heading for, to be at the set-point when the step ends.
-        heading = (wanted - temperature * kept) / -expm1(decay) if dt > 0.0 else wanted
-        heat = min(max(loss * (heading - outside) - gain, least), most)
-        goal = outside + (gain + heat) / loss
-        temperature = goal + (temperature - goal) * kept
+        pace = loss / room.mass_kwh_k / 3600.0
+        # All that it can until the set-point is reached, and then what holds it.
+        holding = min(max(loss * (wanted - outside) - gain, least), most)
+        full = least if temperature > wanted else most
+        goal = outside + (gain + full) / loss
+        way, left = goal - temperature, goal - wanted
+        reached = log(way / left) / pace if way * left > 0.0 and abs(way) >= abs(left) else dt
+        share = min(reached / dt, 1.0) if dt > 0.0 else 1.0
+        temperature = goal - way * exp(-pace * share * dt)
+        goal = outside + (gain + holding) / loss
+        temperature = goal + (temperature - goal) * exp(-pace * (1.0 - share) * dt)
+        heat = share * full + (1.0 - share) * holding
         shown[i], brought[i] = temperature, heat
     return shown, brought
 
