@@ -21,6 +21,7 @@ BOILER_SPREAD_K: Final = 20.0
 _STEAM_MPA: Final = 0.40  # behind the reducing valve of a station
 _DESIGN_SPREAD_K: Final = 20.0
 _ROOM_C: Final = 20.8
+_COOLED_C: Final = 26.0
 _BUILDING_S: Final = 20 * 3600.0
 _BUILDING_K: Final = 30.0  # difference between rooms and outdoors for which a station is laid
 _MILD_C: Final = 16.0  # the station rests while the day's mean is above
@@ -64,10 +65,11 @@ def run(scene: Scene) -> None:
     air = {name: scene.zeros() for name in tree.order}
     for name, kw in scene.heat.items():
         item, above = scene.site.equipment[name], tree.parent.get(name)
+        if item.cls.id == "air_handling_unit":
+            _add_coil(scene, item, kw, above, named, air)
         # What stands on steam has a source before this one.
-        if above is not None and _source(scene, item) == above:
-            into = air if item.cls.id == "air_handling_unit" else load
-            into[above] = into[above] + kw
+        elif above is not None and _source(scene, item) == above:
+            load[above] = load[above] + kw
     circuits: dict[str, _Circuit] = {}
     for name in tree.order:
         item, above = scene.site.equipment[name], tree.parent.get(name)
@@ -98,6 +100,20 @@ def _named(scene: Scene) -> dict[str, list[str]]:
                 if department not in nearer:
                     named.setdefault(department, []).append(item.id)
     return named
+
+
+def _add_coil(
+    scene: Scene, unit: Equipment, kw: Array, above: str | None, named: dict[str, list[str]], air: dict[str, Array]
+) -> None:
+    """Hang a heating coil on what feeds it; where the site file does not say it, on what heats its departments."""
+    if above is not None:
+        air[above] = air[above] + kw
+        return
+    departments = unit.serves.on(scene.today)
+    for department in departments:
+        holders = named.get(department, [])
+        for holder in holders:
+            air[holder] = air[holder] + kw / (len(departments) * len(holders))
 
 
 def _source(scene: Scene, item: Equipment) -> str | None:
@@ -209,7 +225,9 @@ def _run_exchanger(scene: Scene, item: Equipment, load: Array, rooms: Array) -> 
     # A kelvin more in the rooms takes as much heat as a kelvin less outdoors.
     surplus_k = (given - topped_kw - call.usual_kw) / (rated / _BUILDING_K)
     warmer = scene.lag(f"{item.id}/rooms", surplus_k, _BUILDING_S)
-    room_c = np.maximum(_ROOM_C, 0.9 * scene.outdoor_c) + warmer + 0.3 * scene.wander(f"{item.id}|room", 4 * 3600.0)
+    room_c = (
+        np.clip(0.9 * scene.outdoor_c, _ROOM_C, _COOLED_C) + warmer + 0.3 * scene.wander(f"{item.id}|room", 4 * 3600.0)
+    )
     scene.put(item, "room_temperature", room_c, 0.05)
     _show_hydraulics(scene, item, rated, design_m3h, pumped, leak_m3h)
     return _Circuit(secondary, returned, pumped * design_m3h, given)
