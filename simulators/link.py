@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from typing import Protocol
+from typing import Final, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
+
+KEEPALIVE_S: Final = 30
 
 
 class Broker(Protocol):
@@ -41,5 +43,5 @@ def make_client(broker: Broker, client_id: str, queue: int, on_the_wire: int = 2
     if broker.tls:
         ca_file = getattr(broker, "ca_file", None)
         client.tls_set_context(ssl.create_default_context(cafile=ca_file))
-    client.connect_async(broker.host, broker.port, keepalive=30)
+    client.connect_async(broker.host, broker.port, keepalive=KEEPALIVE_S)
     return client

@@ -58,6 +58,20 @@ def encode(layout: Layout, where: Where | None, values: Mapping[str, Value], tim
     values : what is sent, by key; a key with dots stands for objects in objects
     time_us : when it was measured [µs]
     """
+    return encode_samples(layout, where, [(time_us, values)])
+
+
+def encode_samples(layout: Layout, where: Where | None, samples: Sequence[tuple[int, Mapping[str, Value]]]) -> bytes:
+    """Write one JSON payload with samples (time, values); several only where the layout has a list of them."""
+    bodies = [_body(layout, where, values, time_us) for time_us, values in samples]
+    whole: Any = bodies[0]
+    if layout.samples is not None and not isinstance(whole, list):
+        whole = {}
+        _put(whole, layout.samples, bodies)
+    return json.dumps(whole, ensure_ascii=False).encode()
+
+
+def _body(layout: Layout, where: Where | None, values: Mapping[str, Value], time_us: int) -> Any:
     now = stamp(time_us, layout.time_unit)
     time_key = layout.time_keys[0] if layout.time_keys else _TIME_KEY
     rows = layout.rows
@@ -68,7 +82,7 @@ def encode(layout: Layout, where: Where | None, values: Mapping[str, Value], tim
             if where is not None:
                 for row in made:
                     _put(row, where.key, where.equals)
-            return json.dumps(made, ensure_ascii=False).encode()
+            return made
         _put(body, rows.inside, made)
     else:
         for key, value in values.items():
@@ -76,11 +90,7 @@ def encode(layout: Layout, where: Where | None, values: Mapping[str, Value], tim
     _put(body, time_key, now)
     if where is not None:
         _put(body, where.key, where.equals)
-    if layout.samples is not None:
-        outer: dict[str, Any] = {}
-        _put(outer, layout.samples, [body])
-        body = outer
-    return json.dumps(body, ensure_ascii=False).encode()
+    return body
 
 
 def _row(columns: Mapping[str, Value], time_column: str | None, now: Value) -> dict[str, Any]:

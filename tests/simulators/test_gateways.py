@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from facility.site import Site
 from facility.site_file import load_site
-from simulators.gateways import Publisher, command, command_topic, reporters
+from simulators.faults import FaultBook, FaultEvent
+from simulators.gateways import Publisher, command, command_topic, repair_command, reporters
+from simulators.gateways.clock import GatewayClock
+from simulators.gateways.gateway import MessageGateway
+from simulators.gateways.trouble import WELL, Trouble, troubles
 from simulators.hospital import Hospital
 from simulators.payloads import stamp
 from tests.simulators.conftest import Address, Mosquitto, Subscriber, eventually
@@ -44,6 +50,12 @@ rooms: [{id: r1, kind: pump_room, building: b, name: {zh: 房, en: Room}}]
 telemetry: [{topic: "{site}/{building}/{room}/{equipment}", format: json, time: {key: at, unit: s}}]
 equipment:
   - {id: w1, class: water_meter, room: r1}
+  - id: b1
+    class: water_meter
+    telemetry: {gateway: gw-9, topic: field/b1, samples: samples, time: {key: t, unit: ms}}
+  - id: c1
+    class: water_meter
+    telemetry: {gateway: gw-10, topic: field/c1, reports: on_change, alive: 5 min}
   - id: w2
     class: water_meter
     room: r1
@@ -73,7 +85,7 @@ def test_a_machine_without_telemetry_of_its_own_follows_the_sites_pattern(mixed:
     [(topic, payload)] = reporter.messages({"w1/flow": 1.25, "w1/pressure": 0.3}, US)
     assert topic == "mixed/b/r1/w1"
     assert json.loads(payload) == {"at": US // 1_000_000, "flow": 1.25, "pressure": 0.3}
-    assert reporter.gateway == "gw-r1"
+    assert reporter.gateway == "room:r1"
 
 
 def test_a_plain_machine_sends_one_topic_a_value(mixed: Site) -> None:
@@ -117,7 +129,8 @@ def test_a_running_hospital_publishes_and_takes_commands(
         before = first["flow"]
         subscriber.publish(command_topic(site), command("MG-F07", "oz-icu", on=True, severity=1.0))
         eventually(lambda: latest("flow") > before + 40.0)
-        subscriber.publish(command_topic(site), command("MG-F07", "oz-icu", on=False))
+        subscriber.publish(command_topic(site), repair_command("oz-icu", "rebooted"))
+        subscriber.publish(command_topic(site), repair_command("oz-icu", "leaking hose replaced"))
         eventually(lambda: latest("flow") < before + 30.0)
     finally:
         publisher.stop()
@@ -130,7 +143,7 @@ def test_a_running_hospital_publishes_and_takes_commands(
     "payload",
     [b"", b"{", b"[]", b"42", b'{"fault": "MG-F02"}', b'{"fault": "XX-F01", "equipment": "oz-icu"}',
      b'{"fault": "MG-F02", "equipment": "oz-icu", "severity": "much"}', b"\xff\xfe",
-     b'{"fault": "MG-F02", "equipment": "oz-icu", "severity": 7}'],
+     b'{"fault": "MG-F02", "equipment": "oz-icu", "severity": 7}', b'{"repair": "oz-icu"}'],
 )  # fmt: skip
 def test_a_wrong_command_is_refused_and_changes_nothing(site: Site, payload: bytes) -> None:
     hospital = Hospital(site, seed=1)
@@ -140,23 +153,173 @@ def test_a_wrong_command_is_refused_and_changes_nothing(site: Site, payload: byt
     assert hospital.book.events() == []
 
 
-def test_a_broker_that_is_away_at_the_start_is_waited_for_and_nothing_is_lost(site: Site, tmp_path: Path) -> None:
+class Clockwork:
+    """One gateway of the mixed site that lives second by second, as fast as the test wants."""
+
+    def __init__(self, site: Site, gateway: str, address: Address) -> None:
+        machines = [r for r in reporters(site) if r.gateway == gateway]
+        self.gateway = MessageGateway(gateway, machines, address, f"test-{gateway}", seed=1)
+        self.status = self.gateway.status
+        self.second = US // 1_000_000
+        self.values = {"w1/flow": 1.25, "w2/flow": 2.5, "b1/flow": 3.5, "p1/outlet_pressure": 0.4}
+
+    def live(self, seconds: int, trouble: Trouble = WELL) -> None:
+        for _ in range(seconds):
+            self.second += 1
+            self.values |= {key: float(self.second % 1000) for key in self.values}
+            self.gateway.tick(self.second, self.values, trouble)
+
+    def live_until(self, condition: Callable[[], bool]) -> None:
+        def lived() -> bool:
+            self.live(1)
+            return condition()
+
+        eventually(lived)
+
+    def __enter__(self) -> Clockwork:
+        self.gateway.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gateway.stop()
+
+
+def told(subscriber: Subscriber, topic: str) -> list[tuple[int, float]]:
+    """Return the times and flows that came on a topic, in the order of their arrival."""
+    return [(sent["at"], sent["flow"]) for sent in map(json.loads, subscriber.on(topic))]
+
+
+def test_what_is_kept_while_the_broker_is_away_comes_afterwards_with_its_own_times(
+    mixed: Site, mosquitto: Mosquitto, subscriber: Subscriber
+) -> None:
+    topic = "mixed/b/r1/w1"
+    with Clockwork(mixed, "room:r1", mosquitto.address) as clockwork:
+        clockwork.live(200)  # before it has a connection
+        clockwork.live_until(lambda: clockwork.status.connected and clockwork.status.kept == 0)
+        eventually(lambda: clockwork.status.acknowledged == clockwork.status.sent)
+        clockwork.live(100, Trouble(cut=True))
+        assert not clockwork.status.connected
+        assert clockwork.status.kept >= 10
+        clockwork.live_until(lambda: clockwork.status.connected and clockwork.status.kept == 0)
+        eventually(lambda: clockwork.status.acknowledged == clockwork.status.sent)
+        eventually(lambda: len(told(subscriber, topic)) >= clockwork.status.sent)
+        assert clockwork.status.dropped == 0
+    every = next(r.every_s for r in reporters(mixed) if r.equipment == "w1")
+    times = [at for at, _ in told(subscriber, topic)]
+    assert [round(b - a) for a, b in pairwise(times)] == [every] * (len(times) - 1)
+    assert times[-1] - times[0] >= 290
+
+
+def test_a_broker_that_dies_and_comes_back_gets_everything(mixed: Site, tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path)
-    publisher = Publisher(Hospital(site, seed=1), broker.address)
-    publisher.start()
-    try:
-        eventually(lambda: sum(g.sent for g in publisher.status().values()) > 20)
-        assert not any(g.connected for g in publisher.status().values())
-        broker.start()
-        eventually(lambda: all(g.connected and g.acknowledged > 0 for g in publisher.status().values()), 60)
+    broker.start()
+    listener = Subscriber(broker.address)
+    with Clockwork(mixed, "room:r1", broker.address) as clockwork:
+        clockwork.live_until(lambda: clockwork.status.connected)
+        clockwork.live(50)
         broker.stop()
-        eventually(lambda: not any(g.connected for g in publisher.status().values()))
+        eventually(lambda: not clockwork.status.connected)
+        clockwork.live(100)
         broker.start()
-        eventually(lambda: all(g.acknowledged >= g.sent - 5 for g in publisher.status().values()), 60)
-    finally:
-        publisher.stop()
-        broker.stop()
-    assert all(g.dropped == 0 for g in publisher.status().values())
+        eventually(lambda: clockwork.status.connected)
+        clockwork.live(1)
+        eventually(lambda: clockwork.status.acknowledged == clockwork.status.sent)
+        eventually(lambda: len({at for at, _ in told(listener, "mixed/b/r1/w1")}) >= clockwork.status.sent)
+    listener.close()
+    broker.stop()
+
+
+def test_a_full_memory_loses_its_oldest_samples_and_counts_them(mixed: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulators.gateways.gateway.MEMORY", 5)
+    clockwork = Clockwork(mixed, "room:r1", Address("127.0.0.1", 1))
+    clockwork.live(120)
+    assert clockwork.status.kept == 5
+    assert clockwork.status.dropped == 7
+    newest = [samples[0][1]["w1/flow"] for _, samples in clockwork.gateway._kept]
+    assert newest == sorted(newest)
+    assert newest[-1] > clockwork.second % 1000 - 10
+
+
+def test_a_gateway_that_hangs_keeps_nothing(mixed: Site) -> None:
+    clockwork = Clockwork(mixed, "room:r1", Address("127.0.0.1", 1))
+    clockwork.live(60, Trouble(cut=True, hangs=True))
+    assert clockwork.status.kept == 0
+    clockwork.live(60)
+    assert clockwork.status.kept > 0
+
+
+def test_samples_travel_together_where_the_form_has_a_list_of_them(
+    mixed: Site, mosquitto: Mosquitto, subscriber: Subscriber
+) -> None:
+    with Clockwork(mixed, "gw-9", mosquitto.address) as clockwork:
+        clockwork.live_until(lambda: clockwork.status.connected)
+        clockwork.live(60)
+        eventually(lambda: len(subscriber.on("field/b1")) >= 2)
+    sizes = {len(json.loads(payload)["samples"]) for payload in subscriber.on("field/b1")}
+    assert sizes == {2}
+    first, second = json.loads(subscriber.on("field/b1")[0])["samples"]
+    assert second["t"] - first["t"] in (9_999, 10_000, 10_001)
+    assert second["flow"] != first["flow"]
+
+
+def test_a_machine_that_sends_only_changes_is_heard_from_time_to_time(mixed: Site) -> None:
+    clockwork = Clockwork(mixed, "gw-10", Address("127.0.0.1", 1))
+    clockwork.values = {"c1/flow": 1.0, "c1/pressure": 0.3}
+    for second in range(1, 301):
+        clockwork.values["c1/flow"] = float(second >= 150)
+        clockwork.gateway.tick(clockwork.second + second, clockwork.values)
+    said = [values for _, samples in clockwork.gateway._kept for _, values in samples]
+    assert said.count({"c1/flow": 1.0}) == 1  # the change alone
+    assert 3 <= len([values for values in said if len(values) == 2]) <= 4  # everything, every 100 s
+
+
+def test_each_gateway_has_a_clock_of_its_own_that_stays_within_what_is_healthy(site: Site) -> None:
+    clocks = {r.gateway: GatewayClock.of(r.gateway, seed=1) for r in reporters(site)}
+    errors = {
+        name: [US + hour * 3_600_000_000 - clock.reads(US + hour * 3_600_000_000) for hour in range(72)]
+        for name, clock in clocks.items()
+    }
+    assert len({tuple(e) for e in errors.values()}) == len(clocks)
+    assert all(-4e6 < error < 4e6 for found in errors.values() for error in found)
+    assert clocks == {name: GatewayClock.of(name, seed=1) for name in clocks}
+    assert clocks != {name: GatewayClock.of(name, seed=2) for name in clocks}
+
+
+class TestTroubles:
+    """Faults that belong to a gateway."""
+
+    def at(self, site: Site, fault: str, severity: float = 1.0) -> Trouble:
+        return troubles(FaultBook(site, [FaultEvent(fault, "gw-pump-2", severity, US, 0.0)]), US + 1)["gw-pump-2"]
+
+    def test_a_clock_may_lose_up_to_half_an_hour(self, site: Site) -> None:
+        assert self.at(site, "DA-F07", 0.5) == Trouble(lost_us=900_000_000)
+
+    def test_a_silent_gateway_keeps_nothing_and_one_without_uplink_does(self, site: Site) -> None:
+        assert self.at(site, "DA-F08") == Trouble(cut=True, hangs=True)
+        assert self.at(site, "DA-F10") == Trouble(cut=True)
+
+    def test_a_well_gateway_is_not_named(self, site: Site) -> None:
+        assert troubles(FaultBook(site, [FaultEvent("DA-F08", "gw-pump-2", 1.0, US, 0.0)]), US - 1) == {}
+
+    def test_a_wrong_clock_stamps_wrongly(self, mixed: Site) -> None:
+        clockwork = Clockwork(mixed, "room:r1", Address("127.0.0.1", 1))
+        clockwork.live(10, Trouble(lost_us=600_000_000))
+        ((_, ((stamp_us, _),)),) = clockwork.gateway._kept
+        assert 595 < clockwork.second - stamp_us / 1e6 < 615
+
+    def test_a_bad_link_doubles_and_disorders_messages_and_loses_none(
+        self, mixed: Site, mosquitto: Mosquitto, subscriber: Subscriber
+    ) -> None:
+        with Clockwork(mixed, "room:r1", mosquitto.address) as clockwork:
+            clockwork.live_until(lambda: clockwork.status.connected)
+            clockwork.live(600, Trouble(disordered=0.5))
+            clockwork.live(20)
+            eventually(lambda: clockwork.status.acknowledged == clockwork.status.sent)
+            eventually(lambda: len(told(subscriber, "mixed/b/r1/w1")) >= clockwork.status.sent)
+        times = [at for at, _ in told(subscriber, "mixed/b/r1/w1")]
+        assert len(times) > len(set(times)) + 5
+        assert sum(b < a for a, b in pairwise(times)) > 5
+        assert {round(b - a) for a, b in pairwise(sorted(set(times)))} == {10}
 
 
 def test_stopping_twice_and_stopping_what_never_started_do_nothing(site: Site) -> None:
