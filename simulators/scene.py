@@ -198,6 +198,7 @@ class Scene:
             shown = np.full(len(self.span), shown)
         if isinstance(sigma, np.ndarray) or sigma > 0.0:
             shown = shown + sigma * noise.white(self.seed, key, self.span.time_us)
+        shown = self.grid.let_through(item.id, point, shown)
         if spec.kind == "state":
             self.values[key] = np.rint(shown)
         else:
@@ -215,7 +216,8 @@ class Scene:
         if spec is None:
             return
         key = f"{item.id}/{point}"
-        added = np.cumsum(np.broadcast_to(per_hour, (len(self.span),)) * self.span.dt_s / 3600.0)
+        rate = self.grid.let_through(item.id, point, np.broadcast_to(per_hour, (len(self.span),)))
+        added = np.cumsum(rate * self.span.dt_s / 3600.0)
         register = item.register if item.register is not None and item.register.point == point else None
         if register is not None:
             added = added / register.ratio.latest / (register.per_pulse or 1.0)

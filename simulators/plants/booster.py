@@ -79,7 +79,7 @@ def _run_set(scene: Scene, item: Equipment) -> None:
     unset, day_mpa = scene.fault("WS-F12", item), day_pressure(item)
     lost_charge = np.asarray(scene.fault("PU-F18", item))
     curve = PumpCurve(each_m3h, (day_mpa * 1000.0 + 40.0) / KPA_PER_M, efficiency=0.72)
-    working = ~dry & (flow > 0.0)
+    working = ~dry & (flow > 0.0) & (np.asarray(scene.alive(item)) > 0.5)
     work = _work(curve, set_pressure(scene, item, unset), flow, called, inlet_kpa, lost_charge)
     power = work.mean_power(working)
     if not isinstance(unset, float):

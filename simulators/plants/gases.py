@@ -83,6 +83,7 @@ class _Duty:
 def _duty(
     scene: Scene, plant: Equipment, load: Array, count: int, one_nm3h: float, store_m3: Array, band: float
 ) -> _Duty:
+    load = load * scene.alive(plant)
     on = np.minimum(np.floor(load), count)
     part = np.where(on < count, load - on, 0.0)
     starts = compressor.cycles_per_hour(part, one_nm3h, store_m3, band)
@@ -92,6 +93,12 @@ def _duty(
     cycling, fullness = compressor.in_cycle(phase, part)
     running = np.where(on < count, on + cycling, on)
     return _Duty(running, np.where(on < count, fullness, 0.0), starts, np.minimum(load, count))
+
+
+def _left(scene: Scene, plant: Equipment, vessels_h: float) -> Array | float:
+    """Return what is left of a plant's pressure: without electricity its vessels run down."""
+    alive = scene.alive(plant)
+    return alive if isinstance(alive, float) else scene.lag(f"{plant.id}/left", alive, vessels_h * 3600.0)
 
 
 def _show_machines(scene: Scene, plant: Equipment, point: str, count: int, running: Array) -> None:
@@ -139,7 +146,7 @@ def _run_air(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None:
     low, high = _RECEIVER_KPA
     duty = _duty(scene, plant, load, count, one, _RECEIVER_H * one * (1.0 - lost_volume), high - low)
     # With all of them running and more asked for, the receiver falls, and with it what passes, to what they can make.
-    short = np.minimum(count / np.maximum(load, 1e-9), 1.0)
+    short = np.minimum(count / np.maximum(load, 1e-9), 1.0) * _left(scene, plant, _RECEIVER_H)
     receiver_kpa = (low + (high - low) * duty.fullness) * short
     outlet_kpa = np.minimum(regulated, receiver_kpa - 20.0)
     for zone, pressure, flow, opening in zones:
@@ -181,7 +188,8 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     leaks = {name: leak for name in asked if (leak := _vacuum_leak(scene, scene.site.equipment[name])) is not None}
     wanted = sum(leaks.values(), _NM3H_PER_LMIN * sum(asked.values(), scene.zeros()) + _OLD_SEALS * one)
     # With all pumps running and more let in than they move, the vacuum settles where they just do.
-    mean_kpa = np.minimum(vacuum.settled_vacuum(speed * count, wanted), _VACUUM_MEAN_KPA)
+    left = _left(scene, plant, _VESSELS_H)
+    mean_kpa = np.minimum(vacuum.settled_vacuum(speed * count, wanted), _VACUUM_MEAN_KPA) * left
     used = wanted / (one * count)
     filter_kpa = 0.3 + _FILTER_DROP_KPA * used**2
     main_kpa = mean_kpa - filter_kpa - _MAIN_DROP_KPA * used**2
@@ -196,7 +204,7 @@ def _run_vacuum(scene: Scene, plant: Equipment, asked: dict[str, Array]) -> None
     low, high = _VACUUM_KPA
     lost_volume = 0.9 * np.asarray(scene.fault("MG-F13", plant))
     duty = _duty(scene, plant, load, count, one, _VESSELS_H * one * (1.0 - lost_volume), high - low)
-    swing_kpa = np.where(load < count, low + (high - low) * duty.fullness - _VACUUM_MEAN_KPA, 0.0)
+    swing_kpa = np.where(load < count, low + (high - low) * duty.fullness - _VACUUM_MEAN_KPA, 0.0) * left
     for name, level in levels.items():
         zone = scene.site.equipment[name]
         scene.put(zone, "pressure", -level * (1.0 + swing_kpa / np.maximum(main_kpa, 1.0)), 0.3)

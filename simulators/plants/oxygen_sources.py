@@ -133,6 +133,7 @@ def _generate(scene: Scene, machines: Sequence[Equipment], drawn: Array) -> tupl
         for rank, item in enumerate(machines):
             # Duty and standby change over every week.
             turn = (rank - scene.span.week) % len(machines) == place
+            turn = turn & (np.asarray(scene.alive(item)) > 0.5)
             flow = np.where(turn, np.minimum(left / np.maximum(needed - place, 1.0), _MOST * rated[rank]), 0.0)
             health = 1.0 - 0.6 * np.asarray(scene.fault("MG-F09", item))
             purity = psa.purity(flow / rated[rank], health)

@@ -110,6 +110,7 @@ def circulation_share(outdoor_c: Array) -> Array:
 def _run_group(scene: Scene, group: Group) -> None:
     flow = _asked_flow(scene, group)
     needed = staged(scene, group.members[0].id, flow, group.curve.flow_m3h, len(group.members))
+    needed = np.where(np.asarray(scene.alive(group.members[0])) > 0.5, needed, 0.0)
     asked = Asked(flow, needed, _suction(scene, group), _water_temperature(scene, group))
     # Duty and standby change over every week, so that all of them wear alike.
     turn = np.stack([(rank - scene.span.week) % len(group.members) for rank in range(len(group.members))])

@@ -38,9 +38,12 @@ def run(scene: Scene) -> None:
     for item in scene.each("diesel_generator"):
         _run_generator(scene, item, live)
     live = _sweep(scene, tree, switched=True)
-    for child, above in tree.parent.items():
-        live.setdefault(child, live[above])
-    scene.grid.live |= {name: np.asarray(share) for name, share in live.items() if not all_the_time(share)}
+    boards = {name: np.asarray(share) for name, share in live.items() if not all_the_time(share)}
+    scene.grid.live |= boards
+    scene.grid.dark = {
+        child: boards[above] for child, above in tree.parent.items() if above in boards and child not in live
+    }
+    scene.grid.live |= scene.grid.dark
 
 
 def minutes_at_full(scene: Scene, item: Equipment) -> float:
