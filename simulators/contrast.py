@@ -6,7 +6,7 @@ Which machine has it, and in which season, is found by trying: a fault of a chil
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -24,8 +24,8 @@ Times = NDArray[np.int64]
 
 _US: Final = 1_000_000
 _HOUR_S: Final = 3600
-# A Wednesday of each season, without a holiday near it.
-SEASONS: Final = ("2026-01-14", "2026-04-15", "2026-07-15", "2026-10-14")
+# A Wednesday of each season, without a holiday near it, and a Sunday.
+DAYS: Final = ("2026-01-14", "2026-04-15", "2026-07-15", "2026-10-14", "2026-01-18")
 _MACHINES: Final = 3  # of each class so many are tried
 _SCOUT_STEP_S: Final = 900
 _MOST_STEPS: Final = 2500
@@ -87,8 +87,10 @@ class Contrasts:
         from_us = start_us + lead_s * _US
         to_us = from_us + sick_s * _US
         times = np.arange(start_us, to_us + lead_s * _US, step_s * _US, dtype=np.int64)
-        healthy = self._run(times)
-        sick = self._run(times, FaultEvent.like(fault.onset, fault.id, item.id, 1.0, from_us, to_us))
+        # What the fault needs to show is there in both runs, all the time.
+        beside = self._beside(fault, start_us)
+        healthy = self._run(times, *beside)
+        sick = self._run(times, *beside, FaultEvent.like(fault.onset, fault.id, item.id, 1.0, from_us, to_us))
         there = (times >= from_us) & (times < to_us)
         moved = {key: _moved(healthy[key], sick[key], there) for key in _shown_by(self._site, fault, item, sick)}
         keys = sorted((key for key, share in moved.items() if share > 0.0), key=lambda key: -moved[key])
@@ -97,9 +99,19 @@ class Contrasts:
     def _run(self, times: Times, *events: FaultEvent) -> Mapping[str, Array]:
         return Hospital(self._site, self._seed, events).run(times)
 
-    def _healthy_day(self, day: str) -> Mapping[str, Array]:
+    def _beside(self, fault: Fault, start_us: int) -> list[FaultEvent]:
+        return [
+            FaultEvent(other, item.id, 1.0, start_us + 1, 0.0)
+            for other in fault.beside
+            for item in self._site.equipment.values()
+            if find_fault(other).fits(item.cls.id)
+        ]
+
+    def _healthy_day(self, day: str, beside: Sequence[FaultEvent]) -> Mapping[str, Array]:
+        if beside:
+            return self._run(_day(self._site, day), *beside)
         if day not in self._healthy_days:
-            self._healthy_days[day] = self._run(_hours_of(self._site, day))
+            self._healthy_days[day] = self._run(_day(self._site, day))
         return self._healthy_days[day]
 
     def _where_it_shows_most(self, fault: Fault) -> tuple[Equipment, str]:
@@ -107,16 +119,18 @@ class Contrasts:
         if not machines:
             raise ValueError(f"{self._site.id} has no machine for {fault.id}; give a site with {fault.classes[0]}")
         shares = {}
-        for day in SEASONS:
-            healthy, times = self._healthy_day(day), _hours_of(self._site, day)
+        for day in DAYS:
+            times = _day(self._site, day)
+            beside = self._beside(fault, int(times[0]))
+            healthy = self._healthy_day(day, beside)
             for item in machines:
-                sick = self._run(times, FaultEvent(fault.id, item.id, 1.0, int(times[0]) + 1, 0.0))
+                sick = self._run(times, *beside, FaultEvent(fault.id, item.id, 1.0, int(times[0]) + 1, 0.0))
                 all_day = np.ones(len(times), dtype=np.bool_)
                 keys = _shown_by(self._site, fault, item, sick)
                 shares[item.id, day] = sum(_moved(healthy[key], sick[key], all_day) for key in keys)
         best = max(shares, key=lambda which: shares[which])
         if shares[best] == 0.0:
-            raise ValueError(f"{fault.id} shows nothing on {self._site.id} on any of {', '.join(SEASONS)}")
+            raise ValueError(f"{fault.id} shows nothing on {self._site.id} on any of {', '.join(DAYS)}")
         return self._site.equipment[best[0]], best[1]
 
 
@@ -124,7 +138,7 @@ def _first_of(site: Site, class_id: str) -> list[Equipment]:
     return [item for item in site.equipment.values() if class_id in (item.cls.id, ANY)][:_MACHINES]
 
 
-def _hours_of(site: Site, day: str) -> Times:
+def _day(site: Site, day: str) -> Times:
     return _at(site, day) + np.arange(0, 24 * _HOUR_S, _SCOUT_STEP_S, dtype=np.int64) * _US
 
 

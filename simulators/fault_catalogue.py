@@ -110,6 +110,7 @@ class Fault(_Strict):
     same : what it leaves alone though it is near: points of the faulty machine, or of those upstream as `class/point`;
         of a data fault `*` stands for everything else
     waste : what it truly wastes; None: nothing that is counted
+    beside : other faults without which it does not show
     repair : what ends it
     life_safety : whether patients depend on it
     """
@@ -124,6 +125,7 @@ class Fault(_Strict):
     shows: Mapping[str, Move] = Field(min_length=1)
     same: tuple[str, ...] = ()
     waste: Waste | None = None
+    beside: tuple[str, ...] = ()
     repair: Repair
     life_safety: bool = False
 
