@@ -60,8 +60,8 @@ class Rooms(_Strict):
     cooled_to: float = 26.0
     fresh_air: RestAndBusiest = (0.5, 2.0)
     area_per_person: float = 12.0
-    gains: float = 0.8
-    loss: float = 0.75
+    gains: float = 0.7
+    loss: float = 1.05
     glass: float = 0.012
     conditioned: float = 0.75
     setback: bool = False

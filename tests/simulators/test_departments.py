@@ -120,6 +120,19 @@ class TestEveryDepartment:
 
 
 class TestWeather:
+    def test_beijing_is_heated_as_its_quota_allows_and_harbin_as_its_winter_asks(self) -> None:
+        site, case = site_called("hospital"), CASES["heating"]
+        area = site.sizes.latest.floor_area_m2
+        assert area is not None
+        gj = {
+            c: total(scene_of(site, "2026-01-01", 365 * 24.0, 3600, c), lambda d: d.heating_kw).sum() * 0.0036 / area
+            for c in (case["city"], "harbin")
+        }
+        low, high = case["gj_m2"]
+        assert low < gj[case["city"]] < high
+        low, high = case["harbin_over_beijing"]
+        assert low < gj["harbin"] / gj[case["city"]] < high
+
     @pytest.mark.parametrize(("colder", "warmer"), [("harbin", "beijing"), ("beijing", "hangzhou")])
     def test_colder_places_heat_more(self, colder: str, warmer: str) -> None:
         site = site_called("small")
