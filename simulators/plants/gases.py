@@ -96,9 +96,11 @@ def _duty(
 
 
 def _left(scene: Scene, plant: Equipment, vessels_h: float) -> Array | float:
-    """Return what is left of a plant's pressure: without electricity its vessels run down."""
-    alive = scene.alive(plant)
-    return alive if isinstance(alive, float) else scene.lag(f"{plant.id}/left", alive, vessels_h * 3600.0)
+    """Return what is left of a plant's pressure: without electricity its vessels run down, and fill again with it."""
+    alive, name = scene.alive(plant), f"{plant.id}/left"
+    if scene.memory.setdefault(name, 1.0) > 0.999 and isinstance(alive, float):
+        return 1.0
+    return scene.lag(name, alive + scene.zeros(), vessels_h * 3600.0)
 
 
 def _show_machines(scene: Scene, plant: Equipment, point: str, count: int, running: Array) -> None:
