@@ -19,7 +19,7 @@ from simulators.physics.duty_cycle import duty_cycle
 from simulators.plants import towers
 from simulators.plants.towers import Heat, Rejected
 from simulators.scene import Array, Scene
-from simulators.twin import Twin, cases, without
+from simulators.twin import Twin, cases, there, without
 
 _POWER_FACTOR: Final = 0.89
 _WASTEFUL: Final = ("CH-F01", "CH-F02", "CH-F03", "CH-F16", "CH-F17", "CH-F22")
@@ -117,8 +117,9 @@ def _run_plant(scene: Scene, plant: _Plant) -> None:
     twins, _ = without(scene, plant.room, present)
     blind = {c: _work_out(t, plant, np.maximum(taken - asked.get(c, 0.0), 0.0)) for c, t in twins.items()}
     real = _work_out(Twin(scene), plant, taken)
-    for (fault, machine), other in blind.items():
-        scene.waste(fault, scene.site.equipment[machine], real.power_kw - other.power_kw)
+    for case, other in blind.items():
+        on = there(scene, case)
+        scene.waste(case[0], scene.site.equipment[case[1]], on * (real.power_kw - other.power_kw))
     for item, model, work in zip(plant.chillers, plant.models, real.works, strict=True):
         _show(scene, item, model, work, real.rejected.supply_c)
     towers.show(scene, plant.towers, real.rejected)
@@ -188,7 +189,8 @@ def _stages(twin: Twin, plant: _Plant, load_kw: Array, able_kw: Array) -> Array:
 def _chosen(twin: Twin, plant: _Plant, rank: int, stages: Array) -> Array:
     place = (rank - twin.scene.span.week) % len(plant.chillers)
     left_on = np.asarray(twin.fault("CH-F16", plant.chillers[rank])) > 0.0
-    return ((place < stages) | (left_on & (stages > 0.0))).astype(np.float64)
+    alive = np.asarray(twin.scene.alive(plant.chillers[rank])) > 0.5
+    return (((place < stages) | (left_on & (stages > 0.0))) & alive).astype(np.float64)
 
 
 def _asked(twin: Twin, item: Equipment, outdoor_c: Array) -> Array:

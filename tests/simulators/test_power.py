@@ -74,13 +74,13 @@ def used(values: Values, key: str) -> float:
     return float(values[key][-1] - values[key][0])
 
 
-class TestLossOfTheMains:
+@pytest.fixture(scope="module")
+def seconds() -> Values:
     """The incomer dies 10 s after ten o'clock and is back 200 s later, seen every second."""
+    return shown(TEN, 900, 1.0, (("EL-F01", "hv1", 10.0, 210.0),))
 
-    @pytest.fixture(scope="class")
-    def seconds(self) -> Values:
-        return shown(TEN, 900, 1.0, (("EL-F01", "hv1", 10.0, 210.0),))
 
+class TestLossOfTheMains:
     def test_the_generator_starts_and_essential_load_is_back_within_15_seconds(self, seconds: Values) -> None:
         dark = np.flatnonzero(seconds["ats1/load_present"] == 0.0)
         assert dark[0] == 10
@@ -119,6 +119,12 @@ class TestLossOfTheMains:
         last = np.flatnonzero(seconds["gen1/running"])[-1]
         assert last == pytest.approx(210 + 600, abs=2)
         assert seconds["gen1/active_power"][back + 2 :].max() == 0.0
+
+    def test_what_turns_by_electricity_stands_still_and_liquid_oxygen_takes_over(self, seconds: Values) -> None:
+        for key in ("psa1/outlet_flow", "bp1/flow", "cp1/running", "lift1/active_power"):
+            assert not seconds[key][12:200].any(), key
+        assert seconds["vz-icu/pressure"][200] > seconds["vz-icu/pressure"][5] + 5.0
+        assert (seconds["oz-icu/pressure"] > 400.0).all()
 
     def test_both_moves_and_the_start_are_counted(self, seconds: Values) -> None:
         assert used(seconds, "ats1/operations") == 2.0
