@@ -20,10 +20,11 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from facility.readings import SIMULATED, Latest, ReadingBatch
+from facility.readings import Latest, ReadingBatch
 from facility.site import Site
 from facility.store.contract import TelemetryStore
 from simulators.faults import FaultBook, FaultEvent
+from simulators.history import Sampler
 from simulators.plants import (
     airside,
     boilers,
@@ -65,7 +66,7 @@ _WARM_UP_US: Final = 6 * 3600 * _US
 _BATCH: Final = 200_000
 
 # Contents of tanks, by point: the physics remembers them, and after a restart the last reading says where they stood.
-_REMEMBERED: Final = ("mass", "fuel_level", "level", "dosing_tank_level", "sludge_level")
+_REMEMBERED: Final = ("mass", "fuel_level", "level", "dosing_tank_level", "sludge_level", "equalisation_level")
 
 # Demand before supply: a module reads what those before it left in the scene.
 _MODULES: Final = (
@@ -313,11 +314,12 @@ class Hospital:
         with self._lock, ThreadPoolExecutor(1, "history") as writer:
             if self._now_us is None:
                 self._begin(first)
+            sampler = Sampler(self.site, self.book, step_us)
             waiting: list[ReadingBatch] = []
             writing: Future[None] | None = None
             for i in range(0, len(times), _STEPS_AT_ONCE):
                 part = times[i : i + _STEPS_AT_ONCE]
-                waiting.append(self._batch(part, self._compute(part), step_us))
+                waiting.append(sampler.batch(part, self._compute(part)))
                 if sum(map(len, waiting)) >= _BATCH or i + _STEPS_AT_ONCE >= len(times):
                     batch = ReadingBatch.concat(waiting)
                     if writing is not None:
@@ -330,26 +332,6 @@ class Hospital:
             if writing is not None:
                 writing.result()
         return written
-
-    def _batch(self, times: NDArray[np.int64], values: Mapping[str, Array], step_us: int) -> ReadingBatch:
-        table = self.site.points
-        points: list[NDArray[np.int32]] = []
-        stamps: list[NDArray[np.int64]] = []
-        numbers: list[Array] = []
-        due: dict[int, NDArray[np.int64]] = {}
-        for key, value in values.items():
-            spec = self.site.point(key)
-            assert spec is not None
-            every_us = max(step_us, round(spec.every * _US) // step_us * step_us)
-            if every_us not in due:
-                due[every_us] = np.flatnonzero(times % every_us == 0)
-            chosen = due[every_us]
-            points.append(np.full(len(chosen), table.index[key], dtype=np.int32))
-            stamps.append(times[chosen])
-            numbers.append(value[chosen])
-        return ReadingBatch.of(
-            table, np.concatenate(points), np.concatenate(stamps), np.concatenate(numbers), SIMULATED
-        )
 
     def switch(
         self,

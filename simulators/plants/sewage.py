@@ -20,6 +20,7 @@ _DEAD_SHARE, _SPAN_SHARE = (
     0.2,
     0.6,
 )  # of the tank: what stays in it, and what the pumps' control uses up to the rated flow
+_USUAL_SHARE: Final = 0.4  # of the rated flow, on the mean of a day
 _PUMP_SHARE: Final = 1.3  # of the rated flow
 _INFILTRATION_SHARE: Final = 0.25
 _RAIN_M2: Final = 0.15  # roof that drains into a leaky sewer, in 1000 m² for each m³/h of the rated flow
@@ -98,17 +99,18 @@ def _hydraulics(scene: Scene, item: Equipment, drained: Array, rated: float) -> 
     clogged = np.asarray(scene.fault("SW-F07", item))
     most = np.minimum(_PUMP_SHARE * rated * (1.0 - clogged) * (1.0 - 0.5 * clogged), passes)
     volume = _TANK_H * rated
-    usual = volume * _DEAD_SHARE + _SPAN_SHARE * _TANK_H * float(inflow[0])
+    name = f"{item.id}/equalisation_level"
+    start_percent = scene.memory.get(name, 100.0 * (_DEAD_SHARE + _SPAN_SHARE * _USUAL_SHARE))
     outflow, content, _ = physics.equalise(
         np.broadcast_to(inflow, (len(scene),)),
         np.broadcast_to(most, (len(scene),)),
         scene.span.dt_s,
-        scene.memory.get(f"{item.id}/content", min(usual, volume)),
+        start_percent / 100.0 * volume,
         volume,
         volume * _DEAD_SHARE,
         _SPAN_SHARE * _TANK_H,
     )
-    scene.memory[f"{item.id}/content"] = float(content[-1])
+    scene.memory[name] = float(content[-1]) / volume * 100.0
     scene.put(item, "inlet_flow", inflow, 0.01 * rated)
     scene.put(item, "outlet_flow", outflow, 0.004 * rated)
     scene.count(item, "volume_total", outflow)
