@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facility.site import Equipment
 from simulators.scene import Array, Scene
@@ -52,6 +53,11 @@ class Twin:
 def cases(scene: Scene, faults: Iterable[str], items: Iterable[Equipment]) -> list[Case]:
     """Return which of some faults some machines have in this stretch."""
     return [(f, item.id) for item in items for f in faults if not isinstance(scene.fault(f, item), float)]
+
+
+def there(scene: Scene, case: Case) -> NDArray[np.bool_]:
+    """Return at which times a fault is there; what it has left behind after its end is nobody's waste."""
+    return np.asarray(scene.fault(case[0], scene.site.equipment[case[1]])) > 0.0
 
 
 def without(scene: Scene, family: str, present: Sequence[Case]) -> tuple[Mapping[Case, Twin], Twin | None]:

@@ -19,7 +19,7 @@ from simulators.physics import air, coil, fan
 from simulators.physics.room import humidity_ratio, relative_humidity_of
 from simulators.plants import clean_rooms
 from simulators.scene import Array, Scene
-from simulators.twin import Twin, cases, without
+from simulators.twin import Twin, cases, there, without
 
 _POWER_FACTOR: Final = 0.86
 _OWN_COP: Final = 3.2  # of the condensing unit that a unit without chilled water has
@@ -124,17 +124,22 @@ def _run_unit(
     well = None if sound is None else _work_out(sound, item, load) if len(present) > 1 else blind[present[0]]
     real = _work_out(Twin(scene), item, load)
     # Fan coils take what the unit's air would not carry if nothing were wrong; what a fault asks for comes on top.
-    usual = well or real
-    total = real.cooling_kw + np.maximum(load.cooling_kw - usual.cooling_kw, 0.0) + real.left_kw - usual.left_kw
+    usual_kw, usual_left_kw = real.cooling_kw, real.left_kw
+    if well is not None:
+        ill = np.any([there(scene, case) for case in present], axis=0)
+        usual_kw = np.where(ill, well.cooling_kw, usual_kw)
+        usual_left_kw = np.where(ill, well.left_kw, usual_left_kw)
+    total = real.cooling_kw + np.maximum(load.cooling_kw - usual_kw, 0.0) + real.left_kw - usual_left_kw
     power = real.power_kw
     if any(scene.site.equipment[s].cls.id == "chiller" for s in item.fed_by if s in scene.site.equipment):
         scene.cooling[item.id] = total
     else:
         power = power + total / _OWN_COP
-    for (fault, machine), other in blind.items():
-        if fault != "CH-F08":
-            scene.waste(fault, scene.site.equipment[machine], real.power_kw - other.power_kw)
-            scene.needless[fault, machine] = real.cooling_kw + real.left_kw - other.cooling_kw - other.left_kw
+    for case, other in blind.items():
+        if case[0] != "CH-F08":
+            on = there(scene, case)
+            scene.waste(case[0], scene.site.equipment[case[1]], on * (real.power_kw - other.power_kw))
+            scene.needless[case] = on * (real.cooling_kw + real.left_kw - other.cooling_kw - other.left_kw)
     scene.heat[item.id] = real.heating_kw
     scene.draw(item, power, _POWER_FACTOR)
     _show(scene, item, real, power)

@@ -19,7 +19,7 @@ from simulators.physics.duty_cycle import duty_cycle
 from simulators.physics.room import SENSIBLE_KW, humidity_ratio, relative_humidity_of
 from simulators.plants.departments import own_units_cop, profile_of
 from simulators.scene import Array, Scene
-from simulators.twin import Case, Twin, cases, without
+from simulators.twin import Case, Twin, cases, there, without
 
 _WASTEFUL: Final = ("AC-F01", "AC-F02", "AC-F03", "AC-F05", "AC-F06")
 _POWER_FACTOR: Final = 0.95
@@ -91,12 +91,15 @@ def _run_unit(scene: Scene, item: Equipment) -> Array:
     blind = {case: _work_out(twin, item) for case, twin in twins.items()}
     well = None if sound is None else _work_out(sound, item) if len(present) > 1 else blind[present[0]]
     real = _work_out(Twin(scene), item)
-    for (fault, _), other in blind.items():
-        scene.waste(fault, item, (real.power_w - other.power_w) / 1000.0)
+    for case, other in blind.items():
+        scene.waste(case[0], item, there(scene, case) * (real.power_w - other.power_w) / 1000.0)
     scene.draw(item, real.power_w / 1000.0, _POWER_FACTOR)
     _show(scene, item, real)
-    usual = well or real
-    return np.where(usual.heating, 0.0, usual.heat_kw)
+    heat_kw = real.heat_kw
+    if well is not None:
+        ill = np.any([there(scene, case) for case in present], axis=0)
+        heat_kw = np.where(ill, well.heat_kw, heat_kw)
+    return np.where(real.heating, 0.0, heat_kw)
 
 
 def _people(scene: Scene, item: Equipment) -> Array:
