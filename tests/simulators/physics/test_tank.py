@@ -46,6 +46,12 @@ class TestSaturation:
         assert CASES["liquid_to_gas"]["nm3_per_kg"] == pytest.approx(tank.NM3_PER_KG, rel=0.002)
 
 
+def test_the_heat_that_leaks_in_evaporates_what_surveys_of_tanks_give() -> None:
+    share = CASES["boil_off"]["share_a_day"]
+    boiled_kg = tank.heat_leak(10_000.0, share) * 86_400.0 / tank.heat_of_vaporisation(90.19)
+    assert boiled_kg == pytest.approx(share * 10_000.0, rel=1e-3)
+
+
 class TestPressure:
     def test_a_tank_without_heat_and_without_draw_stays_as_it_is(self) -> None:
         pressure, passed, vented = walk(0.0, 0.0)
