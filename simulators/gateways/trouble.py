@@ -8,12 +8,10 @@ from typing import Final
 import numpy as np
 
 from simulators.faults import FaultBook
+from simulators.history import CLOCK, CLOCK_LOSES_US, SILENT
 
-CLOCK: Final = "DA-F07"
-SILENT: Final = "DA-F08"
 DISORDER: Final = "DA-F09"
 UPLINK: Final = "DA-F10"
-LOST_US: Final = 30 * 60 * 1_000_000  # by a clock, at full severity
 DISORDERED: Final = 0.5  # of the messages, at full severity
 
 
@@ -48,7 +46,7 @@ def troubles(book: FaultBook, time_us: int) -> dict[str, Trouble]:
             bad.setdefault(gateway, {})[fault_id] = severity
     return {
         gateway: Trouble(
-            lost_us=round(LOST_US * severities.get(CLOCK, 0.0)),
+            lost_us=round(CLOCK_LOSES_US * severities.get(CLOCK, 0.0)),
             cut=SILENT in severities or UPLINK in severities,
             hangs=SILENT in severities,
             disordered=DISORDERED * severities.get(DISORDER, 0.0),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facility.readings import ReadingBatch
 from facility.site import Site
 from simulators.fault_catalogue import UnknownFault
 from simulators.faults import FaultBook, FaultEvent
@@ -107,3 +108,41 @@ def test_a_place_that_cannot_have_it_is_told(site: Site, fault: str, place: str,
     with pytest.raises(UnknownFault) as told:
         FaultBook(site).check(fault, place)
     assert message in str(told.value)
+
+
+class Kept:
+    """Takes a history as a store does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[tuple[int, float]]] = {}
+
+    def write(self, batch: ReadingBatch) -> None:
+        for point, at, value in zip(batch.point, batch.time_us, batch.value, strict=True):
+            self.rows.setdefault(batch.table.key(point), []).append((int(at), float(value)))
+
+
+def history(site: Site, *events: FaultEvent) -> dict[str, list[tuple[int, float]]]:
+    kept = Kept()
+    Hospital(site, 1, events).write_history(kept, START_US, START_US + 2 * HOUR_US)
+    return kept.rows
+
+
+class TestHistory:
+    """What lies in the past suffers as what is published does."""
+
+    def test_a_silent_device_and_a_silent_gateway_leave_gaps(self, site: Site) -> None:
+        device = history(site, FaultEvent("DA-F01", "w-main", 1.0, FROM_US, 0.0, TO_US))["w-main/flow"]
+        gateway = history(site, FaultEvent("DA-F08", "gw-pump-2", 1.0, FROM_US, 0.0, TO_US))
+        whole = history(site)
+        assert [at for at, _ in device] == [at for at, _ in whole["w-main/flow"] if not FROM_US <= at < TO_US]
+        assert [at for at, _ in gateway["cp1/flow"]] == [at for at, _ in whole["cp1/flow"] if not FROM_US <= at < TO_US]
+        assert gateway["cp2/flow"] == whole["cp2/flow"]
+
+    def test_a_wrong_clock_writes_wrong_times(self, site: Site) -> None:
+        slow = history(site, FaultEvent("DA-F07", "gw-pump-2", 0.5, START_US, 0.0))
+        whole = history(site)
+        assert slow["cp1/flow"] == [(at - 15 * MINUTE_US, value) for at, value in whole["cp1/flow"]]
+        assert slow["cp2/flow"] == whole["cp2/flow"]
+
+    def test_a_line_that_is_cut_loses_nothing(self, site: Site) -> None:
+        assert history(site, FaultEvent("DA-F10", "gw-pump-2", 1.0, FROM_US, 0.0, TO_US)) == history(site)
