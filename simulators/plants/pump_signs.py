@@ -100,22 +100,24 @@ def _show_motor(scene: Scene, item: Equipment, r: Running, room_c: Array) -> Non
 
 
 def _show_vibration(scene: Scene, item: Equipment, r: Running, room_c: Array) -> None:
-    defect, bent = np.asarray(scene.fault("PU-F06", item)), np.asarray(scene.fault("PU-F07", item))
-    loose, lost_phase = np.asarray(scene.fault("PU-F08", item)), np.asarray(scene.fault("PU-F09", item))
+    defect, bent, loose, lost_phase = (scene.fault(f, item) for f in ("PU-F06", "PU-F07", "PU-F08", "PU-F09"))
     own = scene.own(f"{item.id}|roughness", 0.85, 1.2)
     on, speed = r.running, r.speed
     turning_hz = item.rating.get("speed", 1480.0) / 60.0 * speed
     # Forces of what turns go with the square of the speed; flow away from the best point makes more noise.
+    square = speed**2
     off_best = np.minimum((r.load - 1.0) ** 2, 1.0)
     tones = [
-        (own * (0.15 + 1.25 * speed**2) * (1.0 + 0.9 * bent) * on, turning_hz),
-        (own * (0.1 + 0.45 * speed**2) * on + 5.0 * bent * speed * on, 2.0 * turning_hz),
-        (own * 0.35 * speed**2 * (1.0 + off_best) * on, _BLADES * turning_hz),
-        (5.5 * defect**2 * on, _BEARING.outer * turning_hz),
-        (2.2 * lost_phase * on, _MAINS_TWICE_HZ),
-        (own * np.where(on > 0.5, 0.25 + 0.35 * off_best, 0.06) + 5.2 * r.vapour, _ROUGH_HZ),
+        (own * (0.15 + 1.25 * square) * (1.0 + 0.9 * bent) * on, turning_hz),
+        (own * (0.1 + 0.45 * square) * on + 5.0 * bent * speed * on, 2.0 * turning_hz),
+        (own * 0.35 * square * (1.0 + off_best) * on, _BLADES * turning_hz),
+        (own * (0.06 + on * (0.19 + 0.35 * off_best)) + 5.2 * r.vapour, _ROUGH_HZ),
     ]
-    if np.any(loose):
+    if not isinstance(defect, float):
+        tones.append((5.5 * defect**2 * on, _BEARING.outer * turning_hz))
+    if not isinstance(lost_phase, float):
+        tones.append((2.2 * lost_phase * on, _MAINS_TWICE_HZ))
+    if not isinstance(loose, float):
         # A loose foot strikes: a comb of harmonics that comes and goes.
         strike = 2.6 * loose * on * (1.0 + 0.3 * scene.wander(f"{item.id}|strikes", 7.0))
         tones += [(strike, n * turning_hz) for n in (0.5, 3.0, 4.0, 5.0)]
@@ -124,15 +126,15 @@ def _show_vibration(scene: Scene, item: Equipment, r: Running, room_c: Array) ->
     scene.put(item, "vibration_velocity", velocity * shaking, 0.03)
     if "vibration_acceleration_1" in item.points:
         # Above 1 kHz: rolling noise, bubbles that collapse, balls that strike a spall.
-        hiss = own * np.where(on > 0.5, 1.2 + 4.0 * speed**2, 0.15)
+        hiss = own * (0.15 + on * (1.05 + 4.0 * square))
         low = overall(acceleration(v, f) for v, f in tones)
         near = overall((low, hiss * (1.0 + 3.0 * r.vapour + 2.6 * defect)))
         far = overall((low, hiss * (1.0 + 3.4 * r.vapour + 0.9 * defect)))
         scene.put(item, "vibration_acceleration_1", near, 0.08)
         scene.put(item, "vibration_acceleration_2", 0.85 * far, 0.08)
-    envelope = np.where(on > 0.5, 0.7 + 0.5 * speed, 0.05) + on * (9.0 * defect + 1.2 * r.vapour + 0.6 * loose)
+    envelope = 0.05 + on * (0.65 + 0.5 * speed + 9.0 * defect + 1.2 * r.vapour + 0.6 * loose)
     scene.put(item, "vibration_envelope", envelope, 0.04)
-    warm = room_c + on * (8.0 + 16.0 * speed**2)
+    warm = room_c + on * (8.0 + 16.0 * square)
     drive_end_c = warm + on * (42.0 * defect**3 + 14.0 * bent)
     scene.put(item, "bearing_temperature_de", scene.lag(f"{item.id}/bearing_de", drive_end_c, _BEARING_TAU_S), 0.1)
     other_end_c = scene.lag(f"{item.id}/bearing_nde", warm - 1.5 * on, _BEARING_TAU_S)
