@@ -35,7 +35,8 @@ _DAY_S: Final = 86400
 _YEAR: Final = 2026
 _YEAR_STEP_S: Final = 900
 _INCHES: Final = (8.0, 4.5)  # at 100 dpi
-_COLOURS: Final = 32  # of the stored picture: small, and lines stay smooth
+_COLOURS: Final = (32, 16)  # of the stored picture: as many as its size allows
+_MOST_BYTES: Final = 40_000
 _MOST_PANELS: Final = 4
 _MOST_LINES: Final = 4
 _MOST_POINTS: Final = 700  # more than these no picture of this size can show
@@ -63,10 +64,22 @@ class Family:
     panels: tuple[str, ...]
 
 
+_WINTER: Final = "2026-01-14"
+_SUMMER: Final = "2026-07-15"
+
 # By the name of the family's page in docs/simulators/.
 FAMILIES: Final[Mapping[str, Family]] = {
+    "outdoors": Family(
+        _SUMMER,
+        (
+            "weather_station/outdoor_temperature",
+            "weather_station/wet_bulb_temperature",
+            "weather_station/outdoor_humidity",
+            "weather_station/solar_radiation",
+        ),
+    ),
     "power": Family(
-        "2026-07-15",
+        _SUMMER,
         (
             "hv_incomer/active_power",
             "dry_type_transformer/winding_temperature_a",
@@ -74,6 +87,74 @@ FAMILIES: Final[Mapping[str, Family]] = {
             "capacitor_bank/steps_on",
         ),
     ),
+    "boilers": Family(
+        _WINTER,
+        (
+            "gas_steam_boiler/steam_flow",
+            "gas_steam_boiler/flue_temperature",
+            "gas_meter/flow",
+            "feedwater_station/condensate_temperature",
+        ),
+    ),
+    "heating": Family(
+        _WINTER,
+        (
+            "heat_exchanger/secondary_supply_temperature",
+            "heat_exchanger/secondary_flow",
+            "hot_water_station/flow",
+            "gas_hot_water_boiler/gas_flow",
+        ),
+    ),
+    "gases": Family(
+        _WINTER,
+        (
+            "oxygen_outlet_station/flow",
+            "psa_oxygen_generator/oxygen_purity",
+            "medical_air_plant/flow",
+            "medical_vacuum_plant/pipeline_pressure",
+        ),
+    ),
+    "pumps": Family(_SUMMER, ("pump/flow", "pump/outlet_pressure", "pump/active_power", "pump/vibration_velocity")),
+    "water": Family(
+        _SUMMER,
+        (
+            "water_meter/flow",
+            "booster_set/outlet_pressure",
+            "water_tank/level",
+            "water_quality_station/free_chlorine",
+        ),
+    ),
+    "cooling": Family(
+        _SUMMER,
+        (
+            "chiller/active_power",
+            "chiller/chilled_water_supply_temperature",
+            "chiller/condensing_temperature",
+            "cooling_tower/outlet_temperature",
+        ),
+    ),
+    "airside": Family(
+        _SUMMER,
+        (
+            "air_handling_unit/supply_air_temperature",
+            "air_handling_unit/cooling_valve",
+            "operating_room/room_pressure",
+            "isolation_room/room_pressure",
+        ),
+    ),
+    "split-units": Family(_SUMMER, ("split_air_conditioner/active_power", "split_air_conditioner/room_temperature")),
+    "sewage": Family(
+        _WINTER,
+        (
+            "sewage_plant/inlet_flow",
+            "sewage_plant/total_chlorine",
+            "sewage_plant/dissolved_oxygen",
+            "sewage_plant/equalisation_level",
+        ),
+    ),
+    "lifts": Family(_WINTER, ("lift/active_power", "lift/machine_temperature", "lift/vibration")),
+    "waste-store": Family(_SUMMER, ("medical_waste_store/weight", "medical_waste_store/temperature")),
+    "rooms": Family(_SUMMER, ("room_environment/temperature", "room_environment/humidity")),
 }
 
 
@@ -114,11 +195,15 @@ def _of_families(site: Site, seed: int, families: Sequence[str]) -> Iterator[tup
         start_us = _at(site, FAMILIES[name].day)
         times = start_us + np.arange(0, _DAY_S, 60, dtype=np.int64) * _US
         values = Hospital(site, seed).run(times)
-        yield f"{name}-normal-day", _normal(site, times, values, FAMILIES[name], f"{name}: a normal day")
+        yield f"{name}-normal-day", _normal(site, times, values, FAMILIES[name], f"{_words(name)}: a normal day")
     wanted = {key for name in families for panel in FAMILIES[name].panels for key in _keys(site, panel)}
     times, year = _year(site, seed, wanted)
     for name in families:
-        yield f"{name}-normal-year", _normal(site, times, year, FAMILIES[name], f"{name}: a normal year")
+        yield f"{name}-normal-year", _normal(site, times, year, FAMILIES[name], f"{_words(name)}: a normal year")
+
+
+def _words(family: str) -> str:
+    return family.replace("-", " ").capitalize()
 
 
 def _year(site: Site, seed: int, wanted: set[str]) -> tuple[Times, Mapping[str, Array]]:
@@ -175,7 +260,7 @@ def _telling(shown: Contrast) -> list[str]:
     for key in shown.healthy:
         equipment, point = key.split("/")
         # Phases, ends and sensors of one quantity move alike.
-        quantity = re.sub(r"_([abc]|[0-9]|de|nde)$", "", point)
+        quantity = re.sub(r"_([abc]|ab|bc|ca|[0-9]|de|nde)$", "", point)
         (own if equipment == shown.item.id else others).setdefault(quantity, key)
     room = _MOST_PANELS - 1 if others else _MOST_PANELS
     return [*list(own.values())[:room], *others.values()][:_MOST_PANELS]
@@ -203,7 +288,9 @@ def _line(
         axes.plot(_days(site, times), value, color=colour, linewidth=width, label=label, drawstyle="steps-post")
         return
     # A point of the line for each stretch: its mean, in a band from its smallest to its largest.
-    size = size if times[-1] - times[0] < 300 * _DAY_S * _US else _DAY_S // _YEAR_STEP_S
+    if times[-1] - times[0] > 300 * _DAY_S * _US:
+        # Machines that take turns by the week are compared over a fortnight.
+        size = (1 if band else 14) * _DAY_S // _YEAR_STEP_S
     count = len(times) // size
     stretches = value[: count * size].reshape(count, size)
     at = _days(site, times[: count * size].reshape(count, size)[:, size // 2])
@@ -233,7 +320,7 @@ def _label(axes: Axes, site: Site, key: str, machine: str, as_told: bool = False
 
 def _figure(title: str) -> Figure:
     figure = Figure(figsize=_INCHES, dpi=100, layout="constrained")
-    figure.suptitle(title[0].upper() + title[1:], fontsize=10)
+    figure.suptitle(title, fontsize=10)
     figure.supxlabel("site time", fontsize=_STYLE["labelsize"])
     return figure
 
@@ -248,7 +335,10 @@ def _save(figure: Figure, path: Path) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+        for colours in _COLOURS:
+            picture.convert("RGB").quantize(colours).save(path, optimize=True)
+            if path.stat().st_size < _MOST_BYTES:
+                return
 
 
 def _keys(site: Site, panel: str) -> list[str]:
