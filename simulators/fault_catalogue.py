@@ -32,6 +32,8 @@ OnsetKind = Literal["sudden", "creeping", "intermittent"]
 
 
 _DATA: Final = "DA-"
+_MEDICAL_GASES: Final = "MG-"
+_CARRIERS: Final = {"kWh": "electricity", "m³": "water", "t": "steam"}
 
 
 class UnknownFault(ValueError):
@@ -133,6 +135,14 @@ class Fault(_Strict):
     def points(self) -> tuple[str, ...]:
         """Return the points on which it shows."""
         return tuple(self.shows)
+
+    @property
+    def carrier(self) -> str:
+        """Return what it wastes, as tariffs call it; empty if it wastes nothing that a tariff prices."""
+        unit = self.waste.unit if self.waste is not None else ""
+        if unit == "Nm³":
+            return "oxygen" if self.id.startswith(_MEDICAL_GASES) else "gas"
+        return _CARRIERS.get(unit, "")
 
     @property
     def of_data(self) -> bool:

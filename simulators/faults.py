@@ -38,7 +38,7 @@ class FaultEvent:
     `equipment` is the machine; of a data fault perhaps one of its points (`b1/steam_pressure`), or a gateway.
     `severity`, above 0 and up to 1, is reached `onset_s` after `start_us`; at `end_us` (None: not yet) it is mended.
     An intermittent fault is there for `on_s` out of every `every_s`. `waste` is what it has truly wasted so far, in the
-    unit that the catalogue gives.
+    unit that the catalogue gives, and `cost` what that costs by the site's tariffs; None: no tariff says.
     """
 
     fault: str
@@ -48,6 +48,7 @@ class FaultEvent:
     onset_s: float
     end_us: int | None = None
     waste: float = field(default=0.0, compare=False)
+    cost: float | None = field(default=None, compare=False)
     on_s: float = field(default=0.0, kw_only=True)
     every_s: float = field(default=0.0, kw_only=True)
 
@@ -167,11 +168,15 @@ class FaultBook:
                 worst = np.maximum(worst, event.at(time_us))
         return worst
 
-    def charge(self, fault_id: str, equipment_id: str, amount: float, first_us: int, last_us: int) -> None:
-        """Count true waste to the event that was on at some time of a stretch."""
+    def charge(
+        self, fault_id: str, equipment_id: str, amount: float, first_us: int, last_us: int, cost: float | None = None
+    ) -> None:
+        """Count true waste, and what it costs, to the event that was on at some time of a stretch."""
         for event in self._events.get((fault_id, equipment_id), ()):
             if event.start_us <= last_us and (event.end_us is None or event.end_us > first_us):
                 event.waste += amount
+                if cost is not None:
+                    event.cost = (event.cost or 0.0) + cost
                 return
 
     def events(self) -> Sequence[FaultEvent]:

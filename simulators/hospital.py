@@ -124,7 +124,7 @@ class Hospital:
         self.climate = climate
         self.site = site
         self.seed = seed
-        self._truth = TruthLog(Path(truth) if truth is not None else None)
+        self._truth = TruthLog(Path(truth) if truth is not None else None, site.currency)
         self.book = FaultBook(site, [*self._truth.events(), *events])
         self._told = {(e.fault, e.equipment, e.start_us): e.end_us is not None for e in self._truth.events()}
         self._memory: dict[str, float] = {}
@@ -197,11 +197,11 @@ class Hospital:
         self._memory.clear()
         self._now_us = time_us - _WARM_UP_US
         times = np.arange(time_us - _WARM_UP_US, time_us + 1, _LONGEST_STEP_US, dtype=np.int64)[1:]
-        waste = [(e, e.waste) for e in self.book.events()]
+        before = [(e, e.waste, e.cost) for e in self.book.events()]
         self._compute(times)
         self._registers = registers
-        for event, amount in waste:
-            event.waste = amount
+        for event, amount, cost in before:
+            event.waste, event.cost = amount, cost
 
     def _walk(self, time_us: int) -> None:
         """Go through the time up to the last minute before `time_us` without keeping what the sensors show."""

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from facility.equipment_classes import PointSpec
 from facility.site import Equipment, Site
+from facility.tariff import unit_prices
 from simulators import noise
+from simulators.fault_catalogue import Fault, find_fault
 from simulators.faults import FaultBook
 from simulators.grid import Grid
 from simulators.physics.lag import first_order
@@ -177,8 +179,20 @@ class Scene:
 
     def waste(self, fault_id: str, item: Equipment, per_hour: Array) -> None:
         """Count what a fault truly wastes, at a rate an hour in the fault's own unit."""
-        amount = float(np.sum(per_hour * self.span.dt_s)) / 3600.0
-        self.faults.charge(fault_id, item.id, amount, int(self.span.time_us[0]), int(self.span.time_us[-1]))
+        amounts = np.broadcast_to(per_hour * self.span.dt_s / 3600.0, (len(self.span),))
+        first_us, last_us = int(self.span.time_us[0]), int(self.span.time_us[-1])
+        cost = self._cost(find_fault(fault_id), amounts)
+        self.faults.charge(fault_id, item.id, float(np.sum(amounts)), first_us, last_us, cost)
+
+    def _cost(self, fault: Fault, amounts: Array) -> float | None:
+        """Return what wasted amounts cost by the site's tariffs; None if no tariff says."""
+        if fault.waste is None or fault.waste.unit == "CNY":
+            return float(np.sum(amounts)) if fault.waste is not None else None
+        tariffs = self.site.tariffs.get(fault.carrier)
+        if tariffs is None:
+            return None
+        prices = unit_prices(tariffs.on(self.today), self.span.time_us, self.site.time_zone)
+        return float(np.sum(amounts * prices))
 
     def lag(self, name: str, target: Array, tau_s: float) -> Array:
         """Follow a target with a time constant, from where the last stretch left off (at first: at the target)."""

@@ -37,8 +37,8 @@ def microseconds(text: str) -> int:
 class TruthLog:
     """Appends switchings to a file, and reads back what earlier runs wrote."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None, currency: str = "CNY") -> None:
+        self._path, self._currency = path, currency
         self._lock = threading.Lock()
 
     def switched(self, event: FaultEvent, on: bool) -> None:
@@ -60,6 +60,8 @@ class TruthLog:
         }
         if not on and fault.waste is not None:
             line["waste"] = {"amount": round(event.waste, 6), "unit": fault.waste.unit}
+            if event.cost is not None:
+                line["cost"] = {"amount": round(event.cost, 4), "currency": self._currency}
         with self._lock, self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             file.flush()
@@ -81,6 +83,7 @@ class TruthLog:
                     float(line["onset_s"]),
                     None if line["to"] is None else microseconds(line["to"]),
                     float((line.get("waste") or {}).get("amount", 0.0)),
+                    float(line["cost"]["amount"]) if "cost" in line else None,
                     on_s=float(line.get("on_s", 0.0)),
                     every_s=float(line.get("every_s", 0.0)),
                 )

@@ -37,8 +37,31 @@ def test_a_fault_switched_on_and_off_leaves_two_lines_with_its_true_waste(site: 
     }  # fmt: skip
     assert off["switched"] == "off"
     assert off["to"] == iso(WEDNESDAY_US + 2 * HOUR_US)
-    # Two hours at half of 0.9 m³/h.
+    # Two hours at half of 0.9 m³/h, and 6.5 CNY/m³ by the site's tariff.
     assert off["waste"] == {"amount": pytest.approx(0.9, rel=0.02), "unit": "m³"}
+    assert off["cost"] == {"amount": pytest.approx(0.9 * 6.5, rel=0.02), "currency": "CNY"}
+
+
+def test_what_electricity_is_wasted_costs_what_it_costs_at_that_hour(site: Site, tmp_path: Path) -> None:
+    costs = {}
+    for hour in (3, 10):  # 0.28 CNY/kWh in the valley, 1.34 in a January morning's peak
+        path = tmp_path / f"{hour}.jsonl"
+        event = FaultEvent(
+            "PU-F13", "cp1", 1.0, WEDNESDAY_US + hour * HOUR_US, 0.0, WEDNESDAY_US + (hour + 1) * HOUR_US
+        )
+        Hospital(site, 1, [event], path).run(minutes(WEDNESDAY_US + hour * HOUR_US - MINUTE_US, 70))
+        off = lines(path)[-1]
+        costs[hour] = off["cost"]["amount"] / off["waste"]["amount"]  # type: ignore[index]
+    assert costs == {3: pytest.approx(0.28, rel=1e-3), 10: pytest.approx(1.34, rel=1e-3)}
+
+
+def test_a_fault_of_a_point_is_told_with_its_point_and_read_back(site: Site, tmp_path: Path) -> None:
+    log = TruthLog(tmp_path / "truth.jsonl")
+    event = FaultEvent("DA-F02", "b1/steam_pressure", 1.0, WEDNESDAY_US, 0.0)
+    log.switched(event, on=True)
+    (line,) = lines(tmp_path / "truth.jsonl")
+    assert (line["equipment"], line["point"]) == ("b1", "steam_pressure")
+    assert log.events() == [event]
 
 
 def test_a_storylines_faults_are_told_as_they_come_and_go(site: Site, tmp_path: Path) -> None:
