@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from facility.site import Site
 from facility.site_file import load_site
 from simulators.faults import FaultBook, FaultEvent
+from simulators.hospital import Hospital
 from simulators.plants import departments, lifts, outdoors, rooms, sewage, waste_store
 from simulators.rhythm import make_span
 from simulators.scene import Scene
@@ -90,6 +91,18 @@ def test_pieces_give_the_same_as_the_whole() -> None:
     whole, pieces = run("2026-01-14", 12.0), run("2026-01-14", 12.0, pieces=7)
     # Sums of a different order differ in their last bits; what sensors show is rounded far above that.
     assert all(np.allclose(whole[key], pieces[key], rtol=0.0, atol=0.011) for key in whole)
+
+
+def test_a_hospital_stands_in_the_climate_that_it_is_given() -> None:
+    whole = load_site(ROOT / "examples" / "small")
+    station = replace(whole, equipment={"ws1": whole.equipment["ws1"]})
+    start = int(datetime(2026, 1, 14, 12, tzinfo=whole.time_zone).timestamp()) * 1_000_000
+    harbin, guangzhou = (
+        Hospital(station, seed=1, climate=c).step(start)["ws1/outdoor_temperature"] for c in ("harbin", "guangzhou")
+    )
+    assert harbin < guangzhou - 20.0
+    with pytest.raises(ValueError, match=r"climate 'shanghai' is not known here.*hangzhou"):
+        Hospital(station, climate="shanghai")
 
 
 class TestSewage:
