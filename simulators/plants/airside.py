@@ -40,6 +40,7 @@ _LEAST_FRESH: Final = 0.2  # share of the supply air
 _DEHUMIDIFY_C: Final = 11.5  # coil leaving temperature while it dehumidifies
 _MOIST: Final = 0.008  # humidity ratio outdoors above which it does [kg/kg]
 _COLDEST_C: Final = 10.0
+_FROST_C: Final = 10.0  # mixed air is kept above
 _RISE_K: Final = 25.0  # of the heating coil at rated air
 _COIL_KJ_KG: Final = 32.0  # of the cooling coil at rated air
 _HUMIDIFIER_KG_KG: Final = 0.004  # of the humidifier at rated air
@@ -322,6 +323,8 @@ def _dampers(
     least = np.clip(_LEAST_FRESH * np.maximum(load.people / asked, 1.0), _LEAST_FRESH, 0.6)
     if load.rooms:
         least = np.full(len(twin.scene), _LEAST_FRESH)
+    # In hard frost the damper closes rather than let the coils freeze.
+    least = np.where(outdoor_c < 0.0, np.minimum(least, (room_c - _FROST_C) / (room_c - outdoor_c)), least)
     cooler = outdoor_c < room_c - 3.0
     free = np.clip((room_c - wanted_c) / np.maximum(room_c - outdoor_c, 1.0), 0.0, 1.0)
     commanded = np.where(cooler, np.maximum(least, free), least)
