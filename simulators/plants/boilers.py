@@ -305,7 +305,7 @@ def _show_boiler(scene: Scene, item: Equipment, house: _House, sag: Array, given
     scene.count(item, "steam_total", boiler.steam_th)
     scene.put(item, "conductivity", salt * (1.0 + 0.04 * scene.wander(f"{item.id}|salt", 6 * 3600.0)), 10.0)
     scene.put(item, "boiler_water_ph", 11.0 + 0.15 * scene.wander(f"{item.id}|ph", 12 * 3600.0), 0.02)
-    _show_level(scene, item, foam, given)
+    _show_level(scene, item, np.where(working, 1.0 + 1.5 * foam, 0.1), given)
     feeding = 1.0 + 0.12 * scene.wander(f"{item.id}|feeding", 90.0)
     taken = boiler.steam_th + boiler.blow_th + boiler.lifted_th
     dry = np.asarray(scene.fault("BO-F01", item))
@@ -337,10 +337,11 @@ def _salt(scene: Scene, item: Equipment, boiler: _Boiler) -> Array:
     return salt
 
 
-def _show_level(scene: Scene, item: Equipment, foam: Array, given: _Given) -> None:
+def _show_level(scene: Scene, item: Equipment, boiling: Array, given: _Given) -> None:
+    """Show the level; `boiling` is how it moves: 1 in a boiler at work, little in an idle one, more in foam."""
     drained = given.drained[item.id]
-    ripple = 5.0 * scene.wander(f"{item.id}|level", 45.0) + 4.0 * scene.wander(f"{item.id}|level|slow", 400.0)
-    level = ripple * (1.0 + 1.5 * foam) - drained
+    ripple = 4.0 * scene.wander(f"{item.id}|level", 45.0) + 3.0 * scene.wander(f"{item.id}|level|slow", 400.0)
+    level = ripple * boiling - drained
     blocked = scene.fault("BO-F02", item)
     key = f"{item.id}/column"
     if isinstance(blocked, float):

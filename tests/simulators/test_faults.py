@@ -73,15 +73,6 @@ class TestEffect:
         assert values["oz-icu/pressure"].max() < 320.0
         assert values["oz-surgical/pressure"].min() > 400.0
 
-    def test_seven_points_of_oxygen_cost_about_four_percent_of_gas(self, site: Site, healthy: Values) -> None:
-        values, _ = sick(site, "BO-F07")
-        assert 1.02 < used(values, "b1/gas_total") / used(healthy, "b1/gas_total") < 1.08
-
-    def test_a_short_cycling_boiler_starts_more_than_six_times_an_hour(self, site: Site, healthy: Values) -> None:
-        values, _ = sick(site, "BO-F15")
-        assert used(values, "b1/burner_starts") / (COUNT / 60) > 6.0
-        assert used(healthy, "b1/burner_starts") / (COUNT / 60) < 4.0
-
     def test_a_tired_sieve_falls_below_the_pharmacopoeias_floor(self, site: Site) -> None:
         values, _ = sick(site, "MG-F09")
         assert values["psa1/oxygen_purity"].min() < 90.0
