@@ -61,7 +61,7 @@ def show(scene: Scene, item: Equipment, r: Running) -> None:
     scene.put(item, "fault", 0.0)
     scene.put(item, "frequency", 50.0 * r.speed, 0.02 * on)
     scene.put(item, "speed", item.rating.get("speed", 1480.0) * r.speed, 1.0 * on)
-    scene.put(item, "active_power", r.power, 0.004 * r.rated_kw)
+    scene.put(item, "active_power", r.power, 0.004 * r.rated_kw * r.running)
     scene.count(item, "energy_import", r.power)
     scene.put(item, "inlet_pressure", r.inlet_kpa / 1000.0, 0.0006)
     rattle = 1.0 + 0.04 * r.vapour * scene.wander(f"{item.id}|rattle", 2.0)
@@ -71,7 +71,7 @@ def show(scene: Scene, item: Equipment, r: Running) -> None:
     surge = 1.0 + 0.05 * r.vapour * scene.wander(f"{item.id}|surge", 3.0)
     scene.put(item, "flow", r.flow * surge, 0.003 * item.rating.get("flow", 100.0) * on)
     scene.count(item, "flow_total", np.maximum(r.flow, 0.0))
-    scene.put(item, "strainer_differential", r.drop_kpa, 0.15)
+    scene.put(item, "strainer_differential", r.drop_kpa, 0.15 * r.running)
     scene.put(item, "fluid_temperature", r.water_c, 0.05)
     scene.put(item, "seal_leak", np.asarray(scene.fault("PU-F10", item)) > 0.3)
     scene.count(item, "run_hours", r.running)
@@ -91,9 +91,9 @@ def _show_motor(scene: Scene, item: Equipment, r: Running, room_c: Array) -> Non
     unbalance = scene.own(f"{item.id}|unbalance", 0.6, 2.4) + 60.0 * lost_phase
     amperes = motor.current(r.shaft_kw, r.speed, r.rated_kw, rated_a) * r.running
     # What one phase no longer carries the other two take over.
-    scene.put(item, "current", amperes * (1.0 + 0.35 * lost_phase), 0.004 * rated_a)
+    scene.put(item, "current", amperes * (1.0 + 0.35 * lost_phase), 0.004 * rated_a * r.running)
     scene.put(item, "voltage", 388.0 + 3.0 * scene.wander(f"{item.id}|voltage", 900.0), 0.4)
-    scene.put(item, "current_unbalance", unbalance * r.running, 0.1)
+    scene.put(item, "current_unbalance", unbalance * r.running, 0.1 * r.running)
     rise = motor.winding_rise(r.heat_kw, r.speed, r.rated_kw) * motor.unbalance_heat(unbalance) + 4.0
     winding_c = scene.lag(f"{item.id}/motor", room_c + rise * r.running, _MOTOR_TAU_S)
     scene.put(item, "motor_temperature", winding_c, 0.15)
@@ -152,11 +152,11 @@ def _show_drive(scene: Scene, drive: Equipment, r: Running, room_c: Array, auto:
     scene.put(drive, "bypass", 0.0)
     scene.put(drive, "frequency", 50.0 * r.speed, 0.01 * r.running)
     scene.put(drive, "frequency_setpoint", 50.0 * r.speed)
-    scene.put(drive, "current", amperes, 0.003 * rated_a)
+    scene.put(drive, "current", amperes, 0.003 * rated_a * r.running)
     # Volts go with the frequency, so that the flux stays the same.
     scene.put(drive, "output_voltage", 380.0 * r.speed, 0.5 * r.running)
     scene.put(drive, "dc_voltage", 538.0 + 4.0 * scene.wander(f"{drive.id}|dc", 900.0), 0.8)
-    scene.put(drive, "active_power", output_kw, 0.003 * r.rated_kw)
+    scene.put(drive, "active_power", output_kw, 0.003 * r.rated_kw * r.running)
     scene.count(drive, "energy_import", r.power)
     rated_loss = motor.drive_losses(np.array([r.rated_kw]), r.rated_kw)
     sink_c = room_c + 6.0 + 30.0 * (r.power - output_kw) / rated_loss
