@@ -15,7 +15,7 @@ EMITTER_EXPONENT: Final = 1.3  # radiators, EN 442; fan coils are nearer to 1
 
 
 def heating_curve(
-    outdoor_c: Array, design_c: float = -4.0, hottest_c: float = 62.0, room_c: float = 20.0, coldest_c: float = 37.0
+    outdoor_c: Array, design_c: float = -4.0, hottest_c: float = 62.0, room_c: float = 20.0, coldest_c: float = 42.0
 ) -> Array:
     """
     Return the supply temperature that the weather asks for. [°C]

@@ -65,18 +65,17 @@ def run(scene: Scene) -> None:
     air = {name: scene.zeros() for name in tree.order}
     for name, kw in scene.heat.items():
         item, above = scene.site.equipment[name], tree.parent.get(name)
-        if item.cls.id == "air_handling_unit":
-            _add_coil(scene, item, kw, above, named, air)
         # What stands on steam has a source before this one.
-        elif above is not None and _source(scene, item) == above:
-            load[above] = load[above] + kw
+        if above is not None and _source(scene, item) == above:
+            into = air if item.cls.id == "air_handling_unit" else load
+            into[above] = into[above] + kw
     circuits: dict[str, _Circuit] = {}
     for name in tree.order:
         item, above = scene.site.equipment[name], tree.parent.get(name)
         if item.cls.id == "heat_meter" and above is not None:
             for what in (load, rooms, air):
                 what[above] = what[above] + what[name]
-        # Air handling units bring their departments a part of what these ask for, and of what comes with fresh air.
+        # What air handling units take here is a part of what their departments ask for, or more in a bad setting.
         load[name] = load[name] + np.maximum(rooms[name], air[name])
         if item.cls.id == "heat_exchanger":
             circuits[name] = _run_exchanger(scene, item, load[name], np.maximum(rooms[name] - air[name], 0.0))
@@ -100,20 +99,6 @@ def _named(scene: Scene) -> dict[str, list[str]]:
                 if department not in nearer:
                     named.setdefault(department, []).append(item.id)
     return named
-
-
-def _add_coil(
-    scene: Scene, unit: Equipment, kw: Array, above: str | None, named: dict[str, list[str]], air: dict[str, Array]
-) -> None:
-    """Hang a heating coil on what feeds it; where the site file does not say it, on what heats its departments."""
-    if above is not None:
-        air[above] = air[above] + kw
-        return
-    departments = unit.serves.on(scene.today)
-    for department in departments:
-        holders = named.get(department, [])
-        for holder in holders:
-            air[holder] = air[holder] + kw / (len(departments) * len(holders))
 
 
 def _source(scene: Scene, item: Equipment) -> str | None:
