@@ -67,10 +67,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a group is asked for over a stretch: flow [m³/h], pumps that this takes [-], and the water's condition."""
+    """
+    What a group is asked for over a stretch, and what it finds.
+
+    Attributes
+    ----------
+    flow : [m³/h]
+    needed : pumps that this takes [-]
+    dark : of each member, whether its board is without voltage
+    suction_kpa : pressure before the strainers [kPa]
+    water_c : temperature of the water [°C]
+    """
 
     flow: Array
     needed: Array
+    dark: Sequence[NDArray[np.bool_]]
     suction_kpa: Array
     water_c: Array
 
@@ -110,8 +121,8 @@ def circulation_share(outdoor_c: Array) -> Array:
 def _run_group(scene: Scene, group: Group) -> None:
     flow = _asked_flow(scene, group)
     needed = staged(scene, group.members[0].id, flow, group.curve.flow_m3h, len(group.members))
-    needed = np.where(np.asarray(scene.alive(group.members[0])) > 0.5, needed, 0.0)
-    asked = Asked(flow, needed, _suction(scene, group), _water_temperature(scene, group))
+    dark = [np.asarray(scene.alive(m)) < 0.5 for m in group.members]
+    asked = Asked(flow, needed, dark, _suction(scene, group), _water_temperature(scene, group))
     # Duty and standby change over every week, so that all of them wear alike.
     turn = np.stack([(rank - scene.span.week) % len(group.members) for rank in range(len(group.members))])
     ills = {
@@ -200,7 +211,9 @@ def _work(group: Group, asked: Asked, turn: NDArray[np.int64], ills: Ills) -> li
         # What runs in manual, or by an order that never changes, is counted first.
         first = [k | (a > 0.0) for k, a in zip(kept_on, ill("PU-F20"), strict=True)]
         turn = np.where(np.stack(first), -1, turn)
-    on = [_its_turn(i, turn, dry, needed) | kept_on[i] for i in range(len(group.members))]
+    # What gives nothing, for want of water or of voltage, is not counted: the next in turn is called.
+    lost = [np.maximum(d, dark) for d, dark in zip(dry, asked.dark, strict=True)]
+    on = [(_its_turn(i, turn, lost, needed) | kept_on[i]) & ~asked.dark[i] for i in range(len(group.members))]
     able = [np.where(o, 1.0 - d, 0.0) for o, d in zip(on, dry, strict=True)]
     together = np.sum(able, axis=0)
 
@@ -222,9 +235,9 @@ def _work(group: Group, asked: Asked, turn: NDArray[np.int64], ills: Ills) -> li
     ]  # fmt: skip
 
 
-def _its_turn(rank: int, turn: NDArray[np.int64], dry: Sequence[Array], needed: Array) -> NDArray[np.bool_]:
+def _its_turn(rank: int, turn: NDArray[np.int64], lost: Sequence[Array], needed: Array) -> NDArray[np.bool_]:
     """Return whether a pump is called: whether those before it in the order give too little."""
-    ahead = np.sum([(turn[j] < turn[rank]) * (1.0 - d) for j, d in enumerate(dry)], axis=0)
+    ahead = np.sum([(turn[j] < turn[rank]) * (1.0 - share) for j, share in enumerate(lost)], axis=0)
     called: NDArray[np.bool_] = ahead < needed - 1e-9
     return called
 
