@@ -85,7 +85,7 @@ class Simulation:
         return written
 
     def _write(self, start_us: int, end_us: int, progress: Progress) -> int:
-        store = _Deriving(self._store, self._site)
+        store = Deriving(self._store, self._site)
         fine_us = max(start_us, end_us - round(_FINE_S * _US))
         # A fine day takes about as long as a fortnight of coarse ones.
         coarse = float(fine_us - start_us)
@@ -138,6 +138,7 @@ class Simulation:
             self._stop_listening()
         if self._publisher is not None:
             self._publisher.stop()
+            self.hospital.take_stock()
 
 
 def what_was_done(ticket: Ticket) -> str:
@@ -146,7 +147,7 @@ def what_was_done(ticket: Ticket) -> str:
     return "\n".join([ticket.resolution or "", *steps])
 
 
-class _Deriving:
+class Deriving:
     """Takes the simulated past and writes it with its derived points, as live readings are."""
 
     def __init__(self, store: TelemetryStore, site: Site) -> None:

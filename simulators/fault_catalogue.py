@@ -33,6 +33,18 @@ OnsetKind = Literal["sudden", "creeping", "intermittent"]
 
 _DATA: Final = "DA-"
 _MEDICAL_GASES: Final = "MG-"
+PLANTS: Final[Mapping[str, Names]] = {
+    "EL": Names(zh="供配电", en="Power"),
+    "BO": Names(zh="锅炉与蒸汽", en="Boilers and steam"),
+    "MG": Names(zh="医用气体", en="Medical gases"),
+    "PU": Names(zh="水泵", en="Pumps"),
+    "WS": Names(zh="给水", en="Water supply"),
+    "HS": Names(zh="换热站与热水", en="Heat and hot water"),
+    "CH": Names(zh="中央空调", en="Central air conditioning"),
+    "AC": Names(zh="分体空调", en="Split air conditioners"),
+    "SW": Names(zh="污水处理", en="Sewage"),
+    "DA": Names(zh="数据", en="Data"),
+}
 _CARRIERS: Final = {"kWh": "electricity", "m³": "water", "t": "steam"}
 
 
@@ -135,6 +147,11 @@ class Fault(_Strict):
     def points(self) -> tuple[str, ...]:
         """Return the points on which it shows."""
         return tuple(self.shows)
+
+    @property
+    def plant(self) -> Names:
+        """Return the plant family to which its ID belongs."""
+        return PLANTS.get(self.id[:2], Names(zh=self.id[:2], en=self.id[:2]))
 
     @property
     def carrier(self) -> str:

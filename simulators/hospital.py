@@ -268,10 +268,10 @@ class Hospital:
             key = (event.fault, event.equipment, event.start_us)
             if event.start_us <= time_us and key not in self._told:
                 self._told[key] = False
-                self._truth.switched(event, on=True)
+                self._truth.switched(event, "on")
             if ended and event.end_us is not None and event.end_us <= time_us and self._told.get(key) is False:
                 self._told[key] = True
-                self._truth.switched(event, on=False)
+                self._truth.switched(event, "off")
 
     def write_history(
         self,
@@ -386,6 +386,12 @@ class Hospital:
                 log.info("fault mended", extra={"fault": event.fault, "equipment": event.equipment})
             self._tell_truth(max(moment, self._now_us or moment))
             return ended
+
+    def take_stock(self) -> None:
+        """Write to the truth log which faults go on, and what each has wasted so far."""
+        with self._lock:
+            for event in self.book.on(self._now_us) if self._now_us is not None else ():
+                self._truth.switched(event, "still")
 
     def _is_on(self, fault_id: str, equipment_id: str, time_us: int) -> bool:
         return any(e.fault == fault_id and e.equipment == equipment_id for e in self.book.on(time_us))

@@ -1,8 +1,8 @@
 """
 The truth log: what was really wrong, from when to when, how bad, and what it truly cost.
 
-One JSON object a line. `switched` says `on` or `off`; times are ISO 8601 in UTC. Detectors never see this file: it is
-what their findings are judged by.
+One JSON object a line. `switched` says `on`, `off`, or `still` where somebody took stock; times are ISO 8601 in UTC.
+Detectors never see this file: it is what their findings are judged by.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from simulators.fault_catalogue import find_fault
 from simulators.faults import FaultEvent
 
 log = logging.getLogger(__name__)
+
+Switched = Literal["on", "still", "off"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,13 +43,13 @@ class TruthLog:
         self._path, self._currency = path, currency
         self._lock = threading.Lock()
 
-    def switched(self, event: FaultEvent, on: bool) -> None:
-        """Write that an event began or ended; the line is on the disk when this returns."""
+    def switched(self, event: FaultEvent, what: Switched) -> None:
+        """Write that an event began, goes on, or ended; the line is on the disk when this returns."""
         if self._path is None:
             return
         fault = find_fault(event.fault)
         line: dict[str, Any] = {
-            "switched": "on" if on else "off",
+            "switched": what,
             "fault": event.fault,
             "name": fault.name.en,
             "equipment": event.equipment.partition("/")[0],
@@ -58,7 +60,7 @@ class TruthLog:
             "from": iso(event.start_us),
             "to": None if event.end_us is None else iso(event.end_us),
         }
-        if not on and fault.waste is not None:
+        if what != "on" and fault.waste is not None:
             line["waste"] = {"amount": round(event.waste, 6), "unit": fault.waste.unit}
             if event.cost is not None:
                 line["cost"] = {"amount": round(event.cost, 4), "currency": self._currency}

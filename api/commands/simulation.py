@@ -6,14 +6,14 @@ import contextlib
 import signal
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import paho.mqtt.client as mqtt
 import typer
 from paho.mqtt.enums import CallbackAPIVersion
-from rich.table import Table
 
 from api.commands.options import (
     DEFAULT_DATA,
@@ -23,6 +23,7 @@ from api.commands.options import (
     DataOption,
     JsonOption,
     SiteArgument,
+    StoreOption,
     broker_url,
     fail,
     options_of,
@@ -32,9 +33,18 @@ from api.commands.options import (
     told,
 )
 from api.logs import set_up_logs
-from api.options import broker_address
+from api.options import Options, broker_address
 from collector.broker import BrokerAddress
 from facility.site import Site
+from facility.units import parse_duration
+from facility.wording import nearest
+
+if TYPE_CHECKING:
+    # The simulators bring SciPy along: 60 MB and half a second that other commands do without.
+    from simulators.scenario import Scenario
+
+_MOVES: Final = {"up": "↑", "down": "↓", "changes": "↕", "gone": "∅"}
+_DAY_S: Final = 86_400.0
 
 
 def simulate(
@@ -48,6 +58,24 @@ def simulate(
         typer.Option("--on", help="Switch a fault on in the simulator that runs: EL-F04@tx1, or EL-F04@tx1=0.5."),
     ] = None,
     off: Annotated[list[str] | None, typer.Option("--off", help="Switch a fault off: EL-F04@tx1.")] = None,
+    repair: Annotated[
+        list[str] | None,
+        typer.Option("--repair", help='Say what was done to a machine in the simulator that runs: tx1="fan replaced".'),
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="The faults that come, a YAML file: docs/simulators/scenarios.md.")
+    ] = None,
+    random_faults: Annotated[
+        int | None, typer.Option("--random-faults", help="Draw so many faults; the same --seed draws the same.", min=1)
+    ] = None,
+    write_scenario: Annotated[
+        Path | None, typer.Option("--write-scenario", help="With --random-faults: keep what was drawn, and leave.")
+    ] = None,
+    history: Annotated[
+        str | None, typer.Option("--history", help="Write so long a past into the store, such as 30d, and leave.")
+    ] = None,
+    step: Annotated[str, typer.Option("--step", help="With --history: one reading a point each 1 s to 1 h.")] = "15min",
+    store: StoreOption = None,
     plots: Annotated[
         Path | None,
         typer.Option("--plots", help="Draw normal days, normal years and all faults into a folder, and leave."),
@@ -55,24 +83,32 @@ def simulate(
     only: Annotated[
         list[str] | None, typer.Option("--only", help="With --plots: only this plant family or fault; may repeat.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="The same seed gives the same hospital; else the scenario's, else 1.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish a simulated hospital to a broker, or switch faults in one that runs already."""
+    """Publish a simulated hospital to a broker, write its past, or switch faults in one that runs already."""
     if list_faults:
         _list(as_json)
         return
-    if plots is not None:
-        with told():
-            _draw(options_of(site, data, classes=classes).load_site(), plots, only or [], seed)
-        return
     with told():
-        loaded = options_of(site, data, classes=classes).load_site()
-        address = broker_address(broker_url(broker, data))
-        if on or off:
-            _switch(loaded, address, on or [], off or [])
+        options = options_of(site, data, store=store, classes=classes)
+        loaded = options.load_site()
+        if plots is not None:
+            _draw(loaded, plots, only or [], seed or 1)
+            return
+        if on or off or repair:
+            _command(loaded, broker_address(broker_url(broker, data)), on or [], off or [], repair or [])
+            return
+        past_s = None if history is None else parse_duration(history)
+        planned = _planned(loaded, scenario, random_faults, seed, past_s)
+        if write_scenario is not None:
+            _keep(planned, random_faults, write_scenario)
+        elif past_s is not None:
+            _write_past(options, planned, seed, past_s, parse_duration(step), as_json)
         else:
-            _publish(loaded, address, data, seed)
+            _publish(planned, broker_address(broker_url(broker, data)), data, seed)
 
 
 def replay(
@@ -141,12 +177,20 @@ def _list(as_json: bool) -> None:
     from simulators.fault_catalogue import catalogue
 
     if as_json:
-        print_json([{"id": f.id, "name": f.name.model_dump(), "onset_s": f.onset.over} for f in catalogue().values()])
+        print_json([{"plant": f.plant.model_dump(), **f.model_dump()} for f in catalogue().values()])
         return
-    table = Table("fault", "", "")
-    for fault in catalogue().values():
-        table.add_row(fault.id, fault.name.zh, fault.name.en)
-    stdout.print(table)
+    # Lines, not a table: what a fault does is a sentence, and goes into no column.
+    for plant, faults in groupby(catalogue().values(), key=lambda f: f.plant):
+        stdout.print(f"\n{plant.zh} · {plant.en}", markup=False, style="bold")
+        for fault in faults:
+            waste = f", wastes {fault.waste.unit}" if fault.waste is not None else ""
+            safety = ", life safety" if fault.life_safety else ""
+            shows = ", ".join(f"{point} {_MOVES[move]}" for point, move in fault.shows.items())
+            lines = f"{fault.id}  {fault.name.zh} · {fault.name.en}{safety}{waste}", fault.effect, f"shows on {shows}"
+            stdout.print("\n        ".join(lines), markup=False)
+    stdout.print(
+        f"\n{len(catalogue())} faults. Switch one on: wardwatt simulate --on ID@MACHINE=SEVERITY", markup=False
+    )
 
 
 def _draw(site: Site, folder: Path, only: list[str], seed: int) -> None:
@@ -169,16 +213,96 @@ def _parse(text: str) -> tuple[str, str, float]:
         raise ValueError(f"{text!r}: {severity!r} is no severity; write a number above 0 and up to 1") from None
 
 
-def _switch(site: Site, address: BrokerAddress, on: list[str], off: list[str]) -> None:
-    from simulators.faults import FaultBook
-    from simulators.gateways import command, command_topic
+def _planned(
+    site: Site, scenario: Path | None, random_faults: int | None, seed: int | None, past_s: float | None
+) -> Scenario:
+    """Return what is to happen: the scenario named, or drawn, or nothing."""
+    from simulators.random_faults import draw
+    from simulators.scenario import USUAL_SEED, Scenario, load_scenario, written
 
-    orders = [(*_parse(text), True) for text in on] + [(*_parse(text), False) for text in off]
+    if scenario is not None and random_faults is not None:
+        raise ValueError("--scenario and --random-faults are both there; keep one of them")
+    if scenario is not None:
+        return load_scenario(scenario, site)
+    if random_faults is None:
+        return Scenario(site, (), seed=seed)
+    drawn = draw(site, random_faults, seed if seed is not None else USUAL_SEED, past_s or _DAY_S)
+    stdout.print(written(drawn), markup=False)
+    # In a past they come from its beginning on.
+    return drawn if past_s is None else replace(drawn, start_us=time.time_ns() // 1000 - round(past_s * 1e6))
+
+
+def _keep(planned: Scenario, random_faults: int | None, file: Path) -> None:
+    from simulators.scenario import written
+
+    if random_faults is None:
+        raise ValueError(
+            "--write-scenario keeps what --random-faults draws; give it as well, such as --random-faults 12"
+        )
+    file.write_text(written(planned), encoding="utf-8")
+    stdout.print(f"Kept in {file}; run it with --scenario {file}", markup=False)
+
+
+def _write_past(
+    options: Options, planned: Scenario, seed: int | None, past_s: float, step_s: float, as_json: bool
+) -> None:
+    from api.simulation import Deriving
+    from facility.store.opening import open_store
+
+    # A scenario without a start of its own counts from now, where its past ends.
+    now_us = time.time_ns() // 1000
+    begin_us = now_us - round(past_s * 1e6) if planned.start_us is None else planned.start_us
+    end_us = begin_us + round(past_s * 1e6)
+    options.data.mkdir(parents=True, exist_ok=True)
+    truth = options.data / "truth.jsonl"
+    hospital = planned.hospital(seed, truth)
+    hospital.add(planned.events(end_us))
+    with open_store(options.store_url, zone=planned.site.time_zone.key) as store, progress_bar() as bar:
+        task = bar.add_task("Writing the past", total=1.0)
+        began = time.monotonic()
+        written = hospital.write_history(
+            Deriving(store, planned.site),
+            begin_us,
+            end_us,
+            step_s,
+            lambda done, _: bar.update(task, completed=done),
+            step_s,
+        )
+    hospital.take_stock()
+    result = {
+        "readings": written,
+        "from_us": begin_us,
+        "to_us": end_us,
+        "seconds": round(time.monotonic() - began, 2),
+        "store": str(options.store_url),
+        "truth": str(truth),
+    }
+    if as_json:
+        print_json(result)
+    else:
+        stdout.print(f"{written:,} readings in {result['store']}; what was truly wrong: {truth}", markup=False)
+
+
+def _command(site: Site, address: BrokerAddress, on: list[str], off: list[str], repairs: list[str]) -> None:
+    from simulators.faults import FaultBook, gateways_of
+    from simulators.gateways import command, command_topic, repair_command
+
     book = FaultBook(site)
-    for fault, equipment, severity, _ in orders:
+    orders: list[tuple[bytes, str]] = []
+    for text, wanted in [*((t, True) for t in on), *((t, False) for t in off)]:
+        fault, equipment, severity = _parse(text)
         book.check(fault, equipment)
         if not 0.0 < severity <= 1.0:
             raise ValueError(f"severity {severity:g} is not above 0 and up to 1")
+        told_as = f"{fault} {'on' if wanted else 'off'} at {equipment}"
+        orders.append((command(fault, equipment, wanted, severity), told_as))
+    for text in repairs:
+        equipment, separator, note = text.partition("=")
+        if not separator or not note.strip():
+            raise ValueError(f'{text!r} is no repair; write the machine and what was done: tx1="fan replaced"')
+        if equipment not in site.equipment and equipment not in gateways_of(site):
+            raise ValueError(f"no equipment is called {equipment!r}{nearest(equipment, site.equipment)}")
+        orders.append((repair_command(equipment, note), f"{equipment}: {note}"))
     client = mqtt.Client(CallbackAPIVersion.VERSION2)
     if address.tls:
         client.tls_set(ca_certs=address.ca_file)
@@ -192,35 +316,36 @@ def _switch(site: Site, address: BrokerAddress, on: list[str], off: list[str]) -
         fail(f"no connection to {address} ({error.strerror or error}); start the service, or name its --broker", 3)
     client.loop_start()
     try:
-        for fault, equipment, severity, wanted in orders:
-            sent = client.publish(command_topic(site), command(fault, equipment, wanted, severity), qos=1)
+        for payload, told_as in orders:
+            sent = client.publish(command_topic(site), payload, qos=1)
             with contextlib.suppress(RuntimeError, ValueError):
                 sent.wait_for_publish(10)
             if not sent.is_published():
                 why = f" ({refused[0]})" if refused else ""
                 fail(f"{address} did not take the command{why}; check host, user and password", 3)
-            stdout.print(f"{fault} {'on' if wanted else 'off'} at {equipment}", markup=False)
+            stdout.print(told_as, markup=False)
     finally:
         client.disconnect()
         client.loop_stop()
 
 
-def _publish(site: Site, address: BrokerAddress, data: Path, seed: int) -> None:
+def _publish(planned: Scenario, address: BrokerAddress, data: Path, seed: int | None) -> None:
     from simulators.gateways import Publisher
-    from simulators.hospital import Hospital
 
     set_up_logs()
     data.mkdir(parents=True, exist_ok=True)
-    hospital = Hospital(site, seed, truth=data / "truth.jsonl")
+    hospital = planned.hospital(seed, data / "truth.jsonl")
+    hospital.add(planned.events(time.time_ns() // 1000))
     publisher = Publisher(hospital, address)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     publisher.start()
-    stdout.print(f"Publishing {site.name.en} to {address}. Ctrl-C stops.", markup=False)
+    stdout.print(f"Publishing {planned.site.name.en} to {address}. Ctrl-C stops.", markup=False)
     began = time.monotonic()
     while not ended.wait(5.0):
         if time.monotonic() - began > 10 and not any(g.connected for g in publisher.status().values()):
             stdout.print(f"Not connected to {address}; trying on ...", markup=False)
             began = time.monotonic()
     publisher.stop()
+    hospital.take_stock()

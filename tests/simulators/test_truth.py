@@ -42,6 +42,18 @@ def test_a_fault_switched_on_and_off_leaves_two_lines_with_its_true_waste(site: 
     assert off["cost"] == {"amount": pytest.approx(0.9 * 6.5, rel=0.02), "currency": "CNY"}
 
 
+def test_what_goes_on_is_told_with_its_waste_so_far_and_counts_on_after_a_restart(site: Site, tmp_path: Path) -> None:
+    path = tmp_path / "truth.jsonl"
+    hospital = Hospital(site, 1, [FaultEvent("WS-F03", "w-outpatient", 0.5, WEDNESDAY_US, 0.0)], path)
+    hospital.run(minutes(WEDNESDAY_US + MINUTE_US, 120))
+    hospital.take_stock()
+    assert [line["switched"] for line in lines(path)] == ["on", "still"]
+    assert lines(path)[-1]["waste"] == {"amount": pytest.approx(0.9, rel=0.02), "unit": "m³"}
+    again = Hospital(site, 1, truth=path)
+    again.run(minutes(WEDNESDAY_US + 121 * MINUTE_US, 60))
+    assert again.book.events()[0].waste == pytest.approx(1.35, rel=0.02)
+
+
 def test_what_electricity_is_wasted_costs_what_it_costs_at_that_hour(site: Site, tmp_path: Path) -> None:
     costs = {}
     for hour in (3, 10):  # 0.28 CNY/kWh in the valley, 1.34 in a January morning's peak
@@ -58,7 +70,7 @@ def test_what_electricity_is_wasted_costs_what_it_costs_at_that_hour(site: Site,
 def test_a_fault_of_a_point_is_told_with_its_point_and_read_back(site: Site, tmp_path: Path) -> None:
     log = TruthLog(tmp_path / "truth.jsonl")
     event = FaultEvent("DA-F02", "b1/steam_pressure", 1.0, WEDNESDAY_US, 0.0)
-    log.switched(event, on=True)
+    log.switched(event, "on")
     (line,) = lines(tmp_path / "truth.jsonl")
     assert (line["equipment"], line["point"]) == ("b1", "steam_pressure")
     assert log.events() == [event]
@@ -107,7 +119,7 @@ def test_switching_on_what_is_on_begins_it_anew(site: Site, tmp_path: Path) -> N
 def test_a_line_torn_by_a_crash_is_passed_over(site: Site, tmp_path: Path) -> None:
     path = tmp_path / "truth.jsonl"
     log = TruthLog(path)
-    log.switched(FaultEvent("WS-F03", "w-main", 0.5, WEDNESDAY_US, 0.0), on=True)
+    log.switched(FaultEvent("WS-F03", "w-main", 0.5, WEDNESDAY_US, 0.0), "on")
     with path.open("a", encoding="utf-8") as file:
         file.write('{"switched": "on", "fault": "WS-F')
     assert [e.fault for e in log.events()] == ["WS-F03"]

@@ -1,0 +1,107 @@
+"""The loop closes: a ticket that is closed with the right work mends the simulated machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analytics.desk import Desk
+from api.simulation import Simulation
+from facility.database import Database
+from facility.site import Site
+from facility.site_file import load_site
+from facility.store.opening import open_store
+from simulators.hospital import Hospital
+from simulators.scenario import Scenario, load_scenario
+
+ROOT = Path(__file__).parents[2]
+NOW_US = 1_768_370_400_000_000  # 2026-01-14 14:00 in Shanghai
+_MINUTE_US = 60_000_000
+_SCENARIO = """
+faults:
+  - {fault: WS-F03, equipment: w-outpatient, from: -5 h, severity: 0.5}
+  - {fault: MG-F02, equipment: oz-icu, from: 30 s, severity: 0.9}
+"""
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return load_site(ROOT / "examples/small/site.yaml")
+
+
+@pytest.fixture
+def scenario(site: Site, tmp_path: Path) -> Scenario:
+    path = tmp_path / "scenario.yaml"
+    path.write_text(_SCENARIO, encoding="utf-8")
+    return load_scenario(path, site)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path / 'wardwatt.db'}")
+    database.upgrade()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def simulation(site: Site, scenario: Scenario, database: Database, tmp_path: Path) -> Iterator[Simulation]:
+    with open_store(tmp_path / "telemetry.duckdb") as store:
+        made = Simulation(site, store, database, tmp_path / "truth.jsonl", scenario)
+        made.write_past(0.25, lambda _share, _what: None, lambda: NOW_US)
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def desk(simulation: Simulation, site: Site, database: Database) -> Desk:
+    desk = Desk(database, site, lambda: simulation.hospital.now_us or NOW_US)
+    simulation.hospital.switch("MG-F02", "oz-icu", on=True, severity=0.9)
+    simulation.hospital.step(NOW_US + _MINUTE_US)
+    simulation.listen(desk, NOW_US)
+    return desk
+
+
+def pressure(hospital: Hospital) -> float:
+    return hospital.step((hospital.now_us or NOW_US) + _MINUTE_US)["oz-icu/pressure"]
+
+
+def test_the_past_has_what_the_scenario_has_before_its_start(simulation: Simulation) -> None:
+    assert [e.fault for e in simulation.hospital.book.on(NOW_US)] == ["WS-F03"]
+    assert simulation.begun
+
+
+def test_a_ticket_closed_with_the_right_work_ends_the_fault(simulation: Simulation, desk: Desk) -> None:
+    assert pressure(simulation.hospital) < 320.0
+    ticket = desk.new_ticket("oz-icu", "Pressure low", "li")
+    desk.close(ticket.id, "区域阀门打开，压力恢复", "li")
+    assert pressure(simulation.hospital) > 320.0
+
+
+def test_a_ticket_closed_with_other_work_or_of_another_machine_does_not(simulation: Simulation, desk: Desk) -> None:
+    desk.close(desk.new_ticket("oz-icu", "Pressure low", "li").id, "looked at it, seems fine", "li")
+    desk.close(desk.new_ticket("oz-surgical", "Pressure low", "li").id, "valve opened", "li")
+    assert pressure(simulation.hospital) < 320.0
+
+
+def test_an_open_ticket_with_a_comment_mends_nothing(simulation: Simulation, desk: Desk) -> None:
+    ticket = desk.new_ticket("oz-icu", "Pressure low", "li")
+    desk.comment(ticket.id, "valve opened", "li")
+    assert pressure(simulation.hospital) < 320.0
+
+
+def test_a_comment_on_what_was_closed_before_is_no_second_repair(simulation: Simulation, desk: Desk) -> None:
+    ticket = desk.new_ticket("oz-icu", "Pressure low", "li")
+    desk.close(ticket.id, "valve opened", "li")
+    assert pressure(simulation.hospital) > 320.0
+    simulation.hospital.switch("MG-F02", "oz-icu", on=True, severity=0.9)
+    desk.comment(ticket.id, "it stays open", "li")
+    assert pressure(simulation.hospital) < 320.0
+
+
+def test_after_a_stop_nothing_is_heard_any_more(simulation: Simulation, desk: Desk) -> None:
+    simulation.stop()
+    desk.close(desk.new_ticket("oz-icu", "Pressure low", "li").id, "valve opened", "li")
+    assert pressure(simulation.hospital) < 320.0
