@@ -196,7 +196,8 @@ class Scene:
 
     def lag(self, name: str, target: Array, tau_s: float) -> Array:
         """Follow a target with a time constant, from where the last stretch left off (at first: at the target)."""
-        target = np.broadcast_to(target, (len(self.span),))
+        if target.shape != (len(self.span),):
+            target = np.broadcast_to(target, (len(self.span),))
         followed = first_order(target, self.span.dt_s, tau_s, self.memory.get(name, float(target[0])))
         self.memory[name] = float(followed[-1])
         return followed
