@@ -86,21 +86,23 @@ def run(scene: Scene) -> None:
     units = list(scene.each("air_handling_unit"))
     chilled = chilled_water_is_there(scene, "airside") if units else scene.zeros()
     shares = _shares(scene, units)
-    left = {e.id: e for e in scene.each("operating_room", "isolation_room")}
+    left = list(scene.each(*clean_rooms.CLASSES))
     for item in units:
-        rooms = [left.pop(e.id) for e in scene.each(*clean_rooms.CLASSES) if item.id in e.fed_by and e.id in left]
+        rooms = [room for room in left if item.id in room.fed_by]
+        left = [room for room in left if item.id not in room.fed_by]
         _run_unit(scene, item, rooms, shares[item.id], chilled)
-    for room in left.values():
+    for room in left:
         clean_rooms.run(scene, room, None)
 
 
 def _shares(scene: Scene, units: Sequence[Equipment]) -> dict[str, list[tuple[str, float]]]:
     """Return which departments each unit serves, and which part of each: units share it by their air."""
     total: dict[str, float] = {}
+    served = {item.id: item.serves.on(scene.today) for item in units}
     for item in units:
-        for department in item.serves.on(scene.today):
+        for department in served[item.id]:
             total[department] = total.get(department, 0.0) + _rated(item)
-    return {e.id: [(d, _rated(e) / total[d]) for d in e.serves.on(scene.today)] for e in units}
+    return {e.id: [(d, _rated(e) / total[d]) for d in served[e.id]] for e in units}
 
 
 def _rated(item: Equipment) -> float:
@@ -213,7 +215,7 @@ def _work_out(twin: Twin, item: Equipment, load: _Load) -> _Air:
         coil.load_share(0.3 * np.asarray(twin.fault("CH-F08", item)))
         * rated_kg_s * _COIL_KJ_KG * np.clip((mixed_c - 8.0) / 18.0, 0.0, 1.0) * load.chilled
     )  # fmt: skip
-    leak_c = mixed_c - _DRY * leak_kw / (flow_kg_s * air.CP_AIR)
+    leak_c = np.maximum(mixed_c - _DRY * leak_kw / (flow_kg_s * air.CP_AIR), np.minimum(mixed_c, _COLDEST_C))
     needed_c = np.where(load.chilled > 0.0, np.maximum(before_heat_c, _COLDEST_C), mixed_c)
     after_c = np.minimum(np.minimum(needed_c, leak_c), mixed_c)
     coldest_c = np.where(dehumidify & (after_c < mixed_c), np.minimum(after_c, _DEHUMIDIFY_C), after_c)

@@ -246,7 +246,7 @@ def _show(scene: Scene, item: Equipment, model: physics.Chiller, work: _Work, co
         return scene.lag(f"{item.id}/{name}", np.where(turn > 0.0, at_work, at_rest), _WATER_TAU_S)
 
     power = work.power_kw + _STANDBY_KW
-    surging = np.asarray(scene.fault("CH-F05", item))
+    surging = np.asarray(scene.fault("CH-F05", item)) * work.on
     shake = 1.0 + 0.16 * surging * scene.wander(f"{item.id}|surge", 6.0)
     scene.draw(item, power, _POWER_FACTOR)
     scene.put(item, "running", on)
