@@ -46,6 +46,7 @@ def run(scene: Scene, item: Equipment, wanted_m3h: Array, inflow: Sample) -> Tan
     filling = fill(drawn, scene.span.dt_s, start, volume, valve, 0.75 * np.asarray(stuck), shut)
     _charge_spill(scene, item, filling, drawn, start, volume, valve, stuck)
     scene.memory[f"{item.id}/level"] = 100.0 * float(filling.level[-1])
+    scene.sewage[item.id] = filling.spill_m3h
     sample = _water(scene, item, filling, volume, inflow)
     _show(scene, item, filling, sample, valve)
     supplied = np.where(wanted_m3h > 0.0, (filling.outlet_m3h + around) / np.maximum(wanted_m3h, 1e-9), 1.0)

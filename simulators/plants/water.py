@@ -27,6 +27,7 @@ _LEAKS: Final = {
     "WS-F03": (0.9, leak.RIGID),
     "WS-F04": (0.35, leak.RIGID),
 }
+_TO_THE_DRAIN: Final = ("WS-F03", "WS-F04")  # what bursts or weeps goes into the ground
 _METER_RATIO: Final = 400.0  # of static meters, as hospitals put at their buildings
 _UNMETERED_M3H: Final = 1.6
 _BACK_M3H: Final = 0.8
@@ -59,6 +60,8 @@ def run(scene: Scene) -> None:
     _run_short(scene, tree, flow, escapes, supplied)
     for (fault, name), escaped in escapes.items():
         scene.waste(fault, scene.site.equipment[name], escaped)
+        if fault in _TO_THE_DRAIN:
+            scene.sewage[name] = scene.sewage.get(name, scene.zeros()) + escaped
     for name in tree.order:
         scene.water[name] = flow[name]
     for item in scene.each(*METERS):

@@ -73,6 +73,12 @@ class TestLeaks:
         assert leak[noon].mean() == pytest.approx(1.2, abs=0.05)
         assert (high["w-high/flow"] - healthy["w-high/flow"])[night].mean() > 1.2 * leak[night].mean()
 
+    def test_what_runs_from_taps_runs_to_the_sewage_plant_and_what_weeps_does_not(self, healthy: Values) -> None:
+        tap, joint = run(("WS-F03", "w-inpatient"), **DAY), run(("WS-F02", "w-inpatient"), **DAY)
+        drained = tap["stp1/inlet_flow"] - healthy["stp1/inlet_flow"]
+        assert drained[1:].mean() == pytest.approx(0.9, rel=0.05)
+        assert (joint["stp1/inlet_flow"] == healthy["stp1/inlet_flow"]).all()
+
     def test_toilet_valves_show_in_the_minimum_night_flow(self, healthy: Values) -> None:
         values = run(("WS-F04", "w-inpatient"), **DAY)
         night = slice(120, 240)
