@@ -21,8 +21,10 @@ TRIALS = (
     # At night, when little is to be compensated.
     Trial("EL-F14", "cap1", start="2026-01-14 22:00"),
     Trial("EL-F16", "em-outpatient", start="2026-01-14 22:00"),
+    Trial("EL-F16", "fd-clinics", start="2026-01-14 22:00"),
     # A Sunday.
     Trial("EL-F17", "em-outpatient", start="2026-01-18 06:00"),
+    Trial("EL-F17", "fd-clinics", start="2026-01-18 06:00"),
     Trial("EL-F19", "em-outpatient"),
     Trial("EL-F20", "fd-plant"),
     Trial("EL-F21", "ipp1"),
