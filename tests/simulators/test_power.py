@@ -16,7 +16,7 @@ from facility.site_file import load_site
 from simulators.faults import FaultEvent
 from simulators.hospital import Hospital
 from simulators.physics.battery import ups_losses
-from tests.simulators.trial import small_site
+from tests.simulators.trial import ROOT, small_site
 
 Values = Mapping[str, NDArray[np.float64]]
 # A fault, the machine that has it, and from which second to which (None: to the end).
@@ -135,6 +135,36 @@ class TestLossOfTheMains:
         by_the_second, by_the_minute = (used(v, "gen1/energy_export") for v in (seconds, minutes))
         # A minute in which the mains go counts as dark from its beginning.
         assert by_the_minute == pytest.approx(by_the_second, rel=0.15)
+
+
+def test_whatever_the_pieces_in_which_an_outage_is_run_it_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    times = quarters("2026-01-12", 1)
+    outage = int(times[30]) + 1, int(times[50]) + 1
+
+    def hospital() -> Hospital:
+        return Hospital(one_board(tmp_path), 1, [FaultEvent("EL-F01", "hv1", 1.0, outage[0], 0.0, outage[1])])
+
+    whole, pieces = hospital().run(times), hospital()
+    parts = [pieces.run(piece) for piece in np.split(times, [7, 31, 32, 50, 80])]
+    assert all(np.array_equal(whole[k], np.concatenate([p[k] for p in parts])) for k in whole)
+
+
+@pytest.mark.parametrize(
+    ("line", "switches", "generator"), [("hv1", ("ats1",), "gen1"), ("hv2", ("ats2", "ats3"), "gen2")]
+)
+def test_the_large_hospital_keeps_its_essential_boards_when_either_line_is_lost(
+    line: str, switches: Sequence[str], generator: str
+) -> None:
+    site = load_site(ROOT / "examples" / "hospital")
+    times = quarters("2026-01-14", 1)[40:44]
+    values = Hospital(site, 1, [FaultEvent("EL-F01", line, 1.0, int(times[1]), 0.0)]).run(times)
+    assert values[f"{generator}/running"].tolist() == [0.0, 1.0, 1.0, 1.0]
+    assert values[f"{generator}/active_power"][-1] > 50.0
+    for switch in ("ats1", "ats2", "ats3"):
+        assert values[f"{switch}/load_present"].all()
+        assert values[f"{switch}/position"][-1] == (2.0 if switch in switches else 1.0)
+    for ups in ("ups1", "ups2"):
+        assert values[f"{ups}/output_voltage"].min() > 375.0
 
 
 class TestWithoutHelp:
