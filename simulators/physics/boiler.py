@@ -47,6 +47,17 @@ def flue_after_surface(flame_c: Array, water_c: Array, units: Array) -> Array:
     return water_c + (flame_c - water_c) * np.exp(-units)
 
 
+def economiser_units(rated: Array | float, flue_share: Array, deposit: Array) -> Array:
+    """
+    Return the number of transfer units of an economiser, from that at full fire: the same gas film, without flame. [-]
+
+    `flue_share` and `deposit` as for `transfer_units`.
+    """
+    share = np.maximum(flue_share, 0.1)
+    film = _FILM * share**-0.8
+    return rated * share**-0.2 * film / (film + deposit)
+
+
 def economiser(flue_c: Array, feed_c: Array, units: Array, capacity_ratio: Array | float = 0.29) -> tuple[Array, Array]:
     """
     Return flue gas behind an economiser and feed water behind it. [°C]

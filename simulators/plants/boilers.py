@@ -147,13 +147,12 @@ def _work(scene: Scene, boilers: Sequence[Equipment], station: Equipment | None,
 def _lost(item: Equipment, steam_th: Array, held: Array, ills: Ills) -> tuple[Array, Array]:
     """Return blow-down, and steam that lifts the safety valve because the burner does not go down. [t/h]"""
     rated = _rated_th(item)
-    blow = np.where(
-        ills("BO-F10", item) > 0.0,
-        np.maximum(held * steam_th, 0.10 * rated * ills("BO-F10", item) * (steam_th > 0.0)),
-        held * steam_th * (1.0 - ills("BO-F11", item)),
-    )
-    stuck = ills("BO-F03", item)
-    return blow, np.where(stuck > 0.0, np.maximum(stuck * rated - steam_th, 0.0) * (steam_th > 0.0), 0.0)
+    working = steam_th > 0.0
+    leak = 0.10 * rated * ills("BO-F10", item) * working
+    # The surface valve shuts as far as another one leaks.
+    blow = np.maximum(held * steam_th * (1.0 - ills("BO-F11", item)), leak)
+    least_th = 0.7 * rated * ills("BO-F03", item) * working
+    return blow, np.where(least_th > 0.0, np.maximum(least_th - steam_th, 0.0), 0.0)
 
 
 def _fire(
@@ -179,7 +178,7 @@ def _fire(
         + blow_th * (steam.water_enthalpy(water_c) - feed_kj) / 3.6
         + hot * physics.shell_loss(full_kw, water_c, given.air_c)
     )
-    band_mpa = _BAND_MPA * (1.0 - 0.875 * ills("BO-F15", item))
+    band_mpa = _BAND_MPA * (1.0 - 0.35 * ills("BO-F15", item))
     burner = Burner(
         full_kw,
         water_c,
@@ -289,7 +288,7 @@ def _show_boiler(scene: Scene, item: Equipment, house: _House, sag: Array, given
     fire, working = boiler.fire, boiler.steam_th > 0.0
     burning, place = cycle(scene, item, fire)
     hot = fire.duty > 0.0
-    band_mpa = _BAND_MPA * (1.0 - 0.875 * np.asarray(scene.fault("BO-F15", item)))
+    band_mpa = _BAND_MPA * (1.0 - 0.35 * np.asarray(scene.fault("BO-F15", item)))
     # What pushes the pressure off its set-point does so through the heat of the water.
     pushed = scene.lag(f"{item.id}/pushed", boiler.pressure_mpa - SET_MPA, _PRESSURE_S)
     pressure = SET_MPA + pushed - sag + 0.004 * scene.wander(f"{item.id}|pressure", 240.0) + band_mpa * place

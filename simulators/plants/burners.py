@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -18,7 +19,7 @@ from simulators.scene import Array, Scene
 LEAST_FIRE: Final = 0.25  # turn-down 1 to 4
 POWER_FACTOR: Final = 0.84
 _GAS_KPA: Final = 22.0
-_DEPOSIT: Final = 0.0065  # scale and soot of a badly fouled boiler [m²·K/W]
+_DEPOSIT: Final = 0.010  # scale and soot of a badly fouled boiler [m²·K/W]
 _ECONOMISER_NTU: Final = 1.9
 _USUAL_OXYGEN: Final = 3.5
 _NONE: Final = np.zeros(1)
@@ -75,12 +76,11 @@ class Burner:
         """
         Return the fire that brings so much heat into the water.
 
-        Below its turn-down a burner goes on and off; above it, it follows the load. One that cycles too fast cannot
-        follow at all: it fires at full and stops, whatever the load.
+        Below its turn-down a burner goes on and off; above it, it follows the load. One that has lost its turn-down
+        only knows full fire and none.
         """
-        chops = ills("BO-F15", item) > 0.05
         load = heat_kw / self.full_kw
-        fire = np.where(chops, 1.0, np.clip(load, LEAST_FIRE, 1.1))
+        fire = np.clip(load, LEAST_FIRE + (1.0 - LEAST_FIRE) * ills("BO-F15", item), 1.1)
         duty = np.minimum(load / fire, 1.0)
         # Less air than the gas needs leaves no oxygen; more than its fan gives cannot be.
         oxygen = 5.0 - 1.6 * fire + self.noise[0] + 7.0 * ills("BO-F07", item) - 4.0 * ills("BO-F08", item)
@@ -88,12 +88,14 @@ class Burner:
         co_ppm = combustion.carbon_monoxide(oxygen)
         flame = combustion.flame_temperature(self.air_c, oxygen)
         flue_share = fire * combustion.wet_flue_gas(oxygen) / combustion.wet_flue_gas(np.array(_USUAL_OXYGEN))
-        units = physics.transfer_units(flue_share, flame, _DEPOSIT * ills("BO-F05", item))
+        deposit = _DEPOSIT * ills("BO-F05", item)
+        units = physics.transfer_units(flue_share, flame, deposit)
         flue = physics.flue_after_surface(flame, self.water_c, units) + self.noise[1]
         left = flue
         if self.feed_c is not None:
-            clean = _ECONOMISER_NTU * flue_share**-0.2 * (1.0 - 0.8 * ills("BO-F06", item))
-            left, _ = physics.economiser(flue, self.feed_c, clean, 0.29 * flue_share / fire)
+            reached = 1.0 - 0.8 * ills("BO-F06", item)
+            units = physics.economiser_units(_ECONOMISER_NTU * reached, flue_share, deposit)
+            left, _ = physics.economiser(flue, self.feed_c, units, 0.29 * flue_share / fire)
         efficiency = physics.efficiency(left, self.air_c, oxygen, co_ppm)
         starts = physics.cycles_per_hour(duty, self.band_kj, fire * self.full_kw)
         purges_kw = starts / 3600.0 * physics.purge_loss(self.full_kw, self.water_c, self.air_c)
@@ -134,14 +136,16 @@ def shares(
     that is not `able` (0 of 0 to 1) is passed over.
     """
     each = {item.id: scene.zeros() for item in boilers}
-    left = demand
-    for most_share in (0.85, 0.2):  # the last fifth is for when all of them are needed
-        for place in range(len(boilers)):
-            for rank, item in enumerate(boilers):
-                turn = (rank - scene.span.week) % len(boilers) == place
-                given = np.where(turn, np.minimum(left, most_share * ratings[rank] * able[item.id]), 0.0)
-                each[item.id] = each[item.id] + given
-                left = left - given
+    left = np.array(np.broadcast_to(demand, (len(scene),)))
+    week = scene.span.week
+    for begin, end in pairwise([0, *(np.flatnonzero(np.diff(week)) + 1).tolist(), len(scene)]):
+        lead = int(week[begin]) % len(boilers)
+        for most_share in (0.85, 0.2):  # the last fifth is for when all of them are needed
+            for rank in (*range(lead, len(boilers)), *range(lead)):
+                name = boilers[rank].id
+                given = np.minimum(left[begin:end], most_share * ratings[rank] * able[name][begin:end])
+                each[name][begin:end] += given
+                left[begin:end] -= given
     return each, left
 
 

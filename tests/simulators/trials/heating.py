@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.simulators.trial import Trial
 
-NIGHT, MILD = "2026-01-14 00:00", "2026-05-13 06:00"
+NIGHT, SPRING, MILD = "2026-01-14 00:00", "2026-03-18 00:00", "2026-05-13 06:00"
 
 TRIALS = (
     Trial("HS-F01", "hx1", start=NIGHT),
     Trial("HS-F02", "hx1", start=NIGHT),
-    Trial("HS-F04", "hx1", start=NIGHT),
+    Trial("HS-F04", "hx1", start=SPRING),
     Trial("HS-F05", "hx1", start=NIGHT),
     Trial("HS-F07", "hx1", start=NIGHT),
     Trial("HS-F08", "hx1", start=NIGHT),
