@@ -1,4 +1,4 @@
-"""Dry-type distribution transformer: losses, voltage drop, winding temperature."""
+"""Dry-type distribution transformer: losses, winding temperature, ageing."""
 
 from __future__ import annotations
 
@@ -29,17 +29,6 @@ def reactive_losses(load: Array, rated_kva: float, no_load_current: float, imped
     Source: GB/T 13462, `Q0 + load² * Qk` with Q0 = I0 * S and Qk = uk * S.
     """
     return rated_kva * (no_load_current + load**2 * impedance)
-
-
-def voltage_drop(load: Array, power_factor: Array, resistance: float, reactance: float) -> Array:
-    """
-    Return the voltage drop from no load as a share of the rated voltage. [-]
-
-    `resistance` and `reactance` are the parts of the short-circuit voltage, as shares. First order in the drop:
-    good to 0.1 % of the voltage below 120 % load.
-    """
-    sine = np.sqrt(np.maximum(0.0, 1.0 - power_factor**2))
-    return load * (resistance * power_factor + reactance * sine)
 
 
 def ageing_rate(hot_spot_c: Array) -> Array:

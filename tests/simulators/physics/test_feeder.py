@@ -66,6 +66,14 @@ class TestVoltage:
         assert (np.diff(left) < 0.0).all()
         assert left[-1] == pytest.approx(1.0 - (0.014 * 1.0 + 0.006 * 0.5))
 
+    def test_drops_by_the_whole_short_circuit_voltage_only_at_its_own_angle(self) -> None:
+        resistance, reactance = 0.009, 0.059
+        impedance = np.hypot(resistance, reactance)
+        kw, kvar = 500.0 * resistance / impedance, 500.0 * reactance / impedance
+        assert feeder.voltage_share(array(kw), array(kvar), 1500.0, resistance, reactance)[0] == pytest.approx(
+            1.0 - impedance
+        )
+
 
 class TestFloatingStar:
     def test_equal_loads_keep_the_star_point_without_any_neutral(self) -> None:

@@ -1,4 +1,4 @@
-"""Transformers: losses, voltage, windings and ageing, at their limits and against published figures."""
+"""Transformers: losses, windings and ageing, at their limits and against published figures."""
 
 from __future__ import annotations
 
@@ -31,14 +31,6 @@ class TestLosses:
         best = load[np.argmax(load / (load * row["rated"] + lost))]
         assert best == pytest.approx(row["best"], abs=0.006)
         assert best == pytest.approx(np.sqrt(row["no_load"] / row["load"]), abs=0.001)
-
-
-def test_the_voltage_drops_by_the_whole_short_circuit_voltage_only_at_its_own_angle() -> None:
-    resistance, reactance = 0.009, 0.059
-    angle = resistance / np.hypot(resistance, reactance)
-    drop = transformer.voltage_drop(array(1.0, 0.0), array(angle, 1.0), resistance, reactance)
-    assert drop[0] == pytest.approx(np.hypot(resistance, reactance))
-    assert drop[1] == 0.0
 
 
 class TestWinding:
