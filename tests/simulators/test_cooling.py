@@ -9,6 +9,7 @@ import pytest
 
 from simulators.faults import FaultEvent
 from simulators.hospital import Hospital
+from tests.simulators.test_hospital import fired
 from tests.simulators.trial import Values, small_site
 
 _FAMILY = frozenset(
@@ -126,3 +127,19 @@ def test_what_a_split_unit_does_not_take_its_department_draws() -> None:
     office = values["ac-office-1/active_power"].max() / 1000.0
     assert office < 1.5
     assert values["fd-clinics/active_power"].max() > 20.0 * office
+
+
+@pytest.mark.parametrize("day", ["2026-01-12", "2026-04-13", _SUMMER, "2026-10-12"])
+def test_every_sensor_shows_what_can_be_and_no_healthy_machine_breaks_a_limit(day: str) -> None:
+    site, shown = small_site(), Hospital(small_site(), 2).run(times(day, 48.0, 120))
+    for item in site.equipment.values():
+        if item.cls.id not in _FAMILY:
+            continue
+        for point, spec in item.points.items():
+            if spec.kind == "derived":
+                continue
+            values = shown[f"{item.id}/{point}"]
+            assert np.isfinite(values).all(), (item.id, point)
+            if spec.physical is not None:
+                assert spec.physical[0] <= values.min() <= values.max() <= spec.physical[1], (item.id, point)
+        assert fired(item, shown, 120.0) == []
