@@ -16,6 +16,7 @@ from facility.store.spool import SpoolSettings
 
 ROOT: Final = Path(__file__).parent.parent
 DEMO_SITE: Final = ROOT / "examples" / "small"
+LARGE_SITE: Final = ROOT / "examples" / "hospital"
 DEMO_STORYLINE: Final = DEMO_SITE / "scenarios" / "storyline.yaml"
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from api.commands.options import JsonOption, print_json, stages, stdout, told
+from api.options import LARGE_SITE
 
 app = typer.Typer(no_args_is_help=True, help="Measure speeds, each against something else in the same run.")
 
@@ -66,6 +67,35 @@ def store(
         place = store or Path(name) / "telemetry.duckdb"
         with open_store(place) as opened:
             result = {"store": "influxdb" if store else "duckdb"} | run(opened, Path(name), readings, rounds, progress)
+    _print(result, as_json)
+
+
+@app.command()
+def simulate(
+    site: Annotated[Path, typer.Option("--site", "-s", help="Site file, or its folder.")] = LARGE_SITE,
+    days: Annotated[float, typer.Option("--days", help="So long a past is written, at 15 min.", min=0.1)] = 365.0,
+    seconds: Annotated[int, typer.Option("--seconds", help="So many live seconds.", min=1)] = 60,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same hospital.")] = 1,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where the DuckDB files are made and deleted.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A year of a simulated hospital into DuckDB, against the store alone; and what a live second takes."""
+    from facility.site_file import load_site
+    from facility.store.opening import open_store
+    from simulators.benchmark import run
+
+    with (
+        told(),
+        tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name,
+        stages() as progress,
+        open_store(Path(name) / "past.duckdb") as store,
+        open_store(Path(name) / "alone.duckdb") as other,
+    ):
+        result = run(load_site(site), store, other, days, seconds, seed, progress)
+    if not as_json:
+        result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
     _print(result, as_json)
 
 
