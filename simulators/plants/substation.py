@@ -150,9 +150,9 @@ def _show_windings(scene: Scene, item: Equipment, amperes: Array, losses: Array)
 
 
 def _switch(
-    scene: Scene, item: Equipment, above: Equipment, flow: Array, volts: Array, off: Array, stuck: Array, tuned: Array
+    scene: Scene, item: Equipment, above: Equipment, flow: Array, volts: Array, off: Array, stuck: Array, shorted: Array
 ) -> _Bank:
-    """Return what a bank does whose controller is `off` or whose steps are `stuck`, and whose reactors are `tuned`."""
+    """Return what a bank does whose controller is `off` or whose steps are `stuck`, and whose reactors are `shorted`."""
     steps = max(1.0, item.rating.get("steps", 10.0))
     health = scene.own(f"{item.id}|health", 0.93, 1.0)
     blown = np.asarray(scene.fault("EL-F11", item))
@@ -165,7 +165,7 @@ def _switch(
     kvar = on * step_kvar * (volts / 400.0) ** 2
     rated = above.rating.get("power", 1000.0)
     onward, inward = capacitor.resonance(
-        _BANK_ORDERS, kvar, rated, _SHORT_CIRCUIT[1], _DETUNING + (_SHORTED - _DETUNING) * tuned, _DAMPING
+        _BANK_ORDERS, kvar, rated, _SHORT_CIRCUIT[1], _DETUNING + (_SHORTED - _DETUNING) * shorted, _DAMPING
     )
     return _Bank(on, kvar, onward, inward)
 
@@ -181,13 +181,13 @@ def _compensated(flow: Array, bank: _Bank) -> Array:
 def _run_bank(scene: Scene, item: Equipment, above: Equipment, flow: Array, volts: Array) -> Array:
     """Show a capacitor bank and return what is left of a flow for the transformer to carry."""
     off, stuck = scene.fault("EL-F13", item), scene.fault("EL-F14", item)
-    tuned = np.asarray(scene.fault("EL-F12", item))
-    bank = _switch(scene, item, above, flow, volts, np.asarray(off), np.asarray(stuck), tuned)
+    shorted = np.asarray(scene.fault("EL-F12", item))
+    bank = _switch(scene, item, above, flow, volts, np.asarray(off), np.asarray(stuck), shorted)
     left = _compensated(flow, bank)
     for fault, severity in (("EL-F13", off), ("EL-F14", stuck)):
         if not isinstance(severity, float):
             others = (np.asarray(off) * (fault != "EL-F13"), np.asarray(stuck) * (fault != "EL-F14"))
-            without = _compensated(flow, _switch(scene, item, above, flow, volts, *others, tuned))
+            without = _compensated(flow, _switch(scene, item, above, flow, volts, *others, shorted))
             more = _load_and_losses(above, left)[1] - _load_and_losses(above, without)[1]
             scene.waste(fault, item, more * scene.grid.alive(above.id))
     _show_bank(scene, item, flow, left, bank, volts)

@@ -34,9 +34,9 @@ _LOST: Final = 0.75  # of a weak battery's capacity, at full severity
 def run(scene: Scene) -> None:
     """Work out what has voltage, from the incomers down."""
     tree = scene.tree(BOARDS)
-    live = _sweep(scene, tree, switched=False)
+    mains = _sweep(scene, tree, switched=False)
     for item in scene.each("diesel_generator"):
-        _run_generator(scene, item, live)
+        _run_generator(scene, item, mains)
     live = _sweep(scene, tree, switched=True)
     boards = {name: np.asarray(share) for name, share in live.items() if not all_the_time(share)}
     scene.grid.live |= boards
@@ -68,7 +68,7 @@ def _sweep(scene: Scene, tree: Tree, switched: bool) -> dict[str, Live]:
         for fault in ("EL-F01", "EL-F02", "EL-F24"):
             bad = scene.fault(fault, item)
             if not isinstance(bad, float):
-                share = share * np.asarray(bad <= 0.0, dtype=np.float64)
+                share = share * np.where(bad > 0.0, 0.0, 1.0)
         if switched and item.cls.id == "transfer_switch":
             share = _run_switch(scene, item, share, live)
         elif switched and item.cls.id == "ups":
@@ -91,7 +91,7 @@ def _run_generator(scene: Scene, item: Equipment, mains: Mapping[str, Live]) -> 
     called = (tested | (np.asarray(there) < 1.0)).astype(np.float64)
     state = (scene.memory.get(f"{item.id}/called", 0.0), scene.memory.get(f"{item.id}/cooling", 0.0))
     if called.any() or state[1] > 0.0:
-        able = np.broadcast_to(np.asarray(np.asarray(off) <= 0.0, dtype=np.float64), (len(scene),))
+        able = np.broadcast_to(np.where(np.asarray(off) > 0.0, 0.0, 1.0), (len(scene),))
         turning, voltage, state = generator.start_and_stop(called, able, span.dt_s, state, _SEQUENCE)
         scene.memory[f"{item.id}/called"], scene.memory[f"{item.id}/cooling"] = state
     else:
@@ -113,7 +113,7 @@ def _run_switch(scene: Scene, item: Equipment, first: Live, live: Mapping[str, L
     if all_the_time(first) and place == switching.Place() and not tested.any():
         return 1.0
     shape = (len(scene),)
-    able = np.asarray(np.asarray(scene.fault("EL-F02", item)) <= 0.0, dtype=np.float64)
+    able = np.where(np.asarray(scene.fault("EL-F02", item)) > 0.0, 0.0, 1.0)
     share, grid.second[item.id], place = switching.transfer(
         np.broadcast_to(first, shape),
         np.broadcast_to(second, shape),
