@@ -152,7 +152,7 @@ def _show_windings(scene: Scene, item: Equipment, amperes: Array, losses: Array)
 def _switch(
     scene: Scene, item: Equipment, above: Equipment, flow: Array, volts: Array, off: Array, stuck: Array, shorted: Array
 ) -> _Bank:
-    """Return what a bank does whose controller is `off` or whose steps are `stuck`, and whose reactors are `shorted`."""
+    """Return what a bank does: its controller `off`, its steps `stuck`, its reactors `shorted`, each as a severity."""
     steps = max(1.0, item.rating.get("steps", 10.0))
     health = scene.own(f"{item.id}|health", 0.93, 1.0)
     blown = np.asarray(scene.fault("EL-F11", item))
