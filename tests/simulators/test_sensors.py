@@ -7,10 +7,10 @@ import pytest
 
 from facility.readings import ReadingBatch
 from facility.site import Site
-from simulators.fault_catalogue import UnknownFault
+from simulators.fault_catalogue import UnknownFault, catalogue
 from simulators.faults import FaultBook, FaultEvent
 from simulators.hospital import Hospital
-from tests.simulators.conftest import HOUR_US, MINUTE_US, WEDNESDAY_US, minutes
+from tests.simulators.conftest import HOUR_US, MINUTE_US, ROOT, WEDNESDAY_US, minutes
 
 START_US = WEDNESDAY_US + 6 * HOUR_US
 FROM_US, TO_US = START_US + 30 * MINUTE_US, START_US + 60 * MINUTE_US
@@ -146,3 +146,10 @@ class TestHistory:
 
     def test_a_line_that_is_cut_loses_nothing(self, site: Site) -> None:
         assert history(site, FaultEvent("DA-F10", "gw-pump-2", 1.0, FROM_US, 0.0, TO_US)) == history(site)
+
+
+def test_the_page_about_data_faults_lists_each_of_them() -> None:
+    page = (ROOT / "docs/simulators/data-faults.md").read_text(encoding="utf-8")
+    for fault in catalogue().values():
+        if fault.of_data:
+            assert f"| {fault.id} | {fault.name.zh} · {fault.name.en} |" in page
