@@ -209,7 +209,7 @@ def _work(group: Group, asked: Asked, turn: NDArray[np.int64], ills: Ills) -> li
         needed = np.where((surplus > 0.0) & (needed > 0.0), np.maximum(needed, extra), needed)
     if ills:
         # What runs in manual, or by an order that never changes, is counted first.
-        first = [k | (a > 0.0) for k, a in zip(kept_on, ill("PU-F20"), strict=True)]
+        first = [np.maximum(s, a) > 0.0 for s, a in zip(stuck, ill("PU-F20"), strict=True)]
         turn = np.where(np.stack(first), -1, turn)
     # What gives nothing, for want of water or of voltage, is not counted: the next in turn is called.
     lost = [np.maximum(d, dark) for d, dark in zip(dry, asked.dark, strict=True)]
