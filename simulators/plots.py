@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -35,17 +36,20 @@ _DAY_S: Final = 86400
 _YEAR: Final = 2026
 _YEAR_STEP_S: Final = 900
 _INCHES: Final = (8.0, 4.5)  # at 100 dpi
-_COLOURS: Final = (32, 16)  # of the stored picture: as many as its size allows
-_MOST_BYTES: Final = 40_000
+_SHADES: Final = 5
 _MOST_PANELS: Final = 4
 _MOST_LINES: Final = 4
 _MOST_POINTS: Final = 700  # more than these no picture of this size can show
+# Of a run of at most so many days [d] the line shows means of so long [s]: machines take turns by the week.
+_STRETCHES: Final = ((3, 0), (21, 7200), (300, _DAY_S), (400, 14 * _DAY_S))
 Look = tuple[str, float]  # colour, and width of the line
 # Told apart also by those who see no red or no green (Okabe and Ito 2008).
 _LINES: Final = (("#0072b2", 1.0), ("#d55e00", 1.0), ("#009e73", 1.0), ("#cc79a7", 1.0))
 _BAND: Final = 0.2  # how strongly the stretch from smallest to largest is coloured
 _HEALTHY: Final = ("#93a1b0", 2.4)
 _SICK: Final = ("#c44601", 0.9)
+_THERE: Final = "#f3e9dc"  # behind the time in which a fault is there
+_GRID: Final = "#dde3ea"
 _STYLE: Final = {"titlesize": 8.5, "labelsize": 7.5, "ticksize": 7.0}
 
 
@@ -67,7 +71,7 @@ class Family:
 _WINTER: Final = "2026-01-14"
 _SUMMER: Final = "2026-07-15"
 
-# By the name of the family's page in docs/simulators/.
+# By the name that the pictures bear on the pages of docs/simulators/.
 FAMILIES: Final[Mapping[str, Family]] = {
     "outdoors": Family(
         _SUMMER,
@@ -142,7 +146,7 @@ FAMILIES: Final[Mapping[str, Family]] = {
             "isolation_room/room_pressure",
         ),
     ),
-    "split-units": Family(_SUMMER, ("split_air_conditioner/active_power", "split_air_conditioner/room_temperature")),
+    "split": Family(_SUMMER, ("split_air_conditioner/active_power", "split_air_conditioner/room_temperature")),
     "sewage": Family(
         _WINTER,
         (
@@ -228,7 +232,7 @@ def _normal(site: Site, times: Times, values: Mapping[str, Array], family: Famil
             _line(axes, site, times, values[key], key, look, _machine(site, key).name.en, band=len(keys) == 1)
         _label(axes, site, keys[0], _machine(site, keys[0]).name.en if len(keys) == 1 else "")
         if len(keys) > 1:
-            axes.legend(fontsize=6, loc="best", framealpha=0.6)
+            axes.legend(fontsize=6, loc="best", framealpha=1.0)
     return figure
 
 
@@ -243,13 +247,13 @@ def _contrast(site: Site, shown: Contrast) -> Figure:
     figure = _figure(f"{fault.id} {fault.name.en}: {shown.item.name.en}")
     keys = _telling(shown)
     for key, axes in zip(keys, _panels(figure, len(keys)), strict=True):
-        axes.axvspan(*_days(site, np.array([shown.from_us, shown.to_us])), color="#f3e9dc", linewidth=0)
+        axes.axvspan(*_days(site, np.array([shown.from_us, shown.to_us])), color=_THERE, linewidth=0)
         # The broad line lies under the thin one: where nothing is told any more, it is seen alone.
         for values, look, label in ((shown.healthy, _HEALTHY, "without the fault"), (shown.sick, _SICK, "with it")):
             _line(axes, site, shown.time_us, values[key], key, look, label, fault.of_data)
         machine = "" if _machine(site, key) is shown.item else _machine(site, key).name.en
         _label(axes, site, key, machine, fault.of_data)
-    figure.axes[0].legend(fontsize=6, loc="best", framealpha=0.6)
+    figure.axes[0].legend(fontsize=6, loc="best", framealpha=1.0)
     return figure
 
 
@@ -275,7 +279,7 @@ def _line(
     look: Look,
     label: str,
     as_told: bool = False,
-    band: bool = True,
+    band: bool = False,
 ) -> None:
     """Draw a point; of a register what it has counted since the beginning, unless it is wanted as it is told."""
     spec = site.point(key)
@@ -283,14 +287,16 @@ def _line(
     if spec.kind == "total_increasing" and not as_told:
         value = value - value[0]
     colour, width = look
-    size = -(-len(times) // _MOST_POINTS)
+    step_us, length_us = times[1] - times[0], times[-1] - times[0]
+    # What comes and goes within hours would hide what grows over days.
+    stretch_s = next(s for longest_d, s in _STRETCHES if length_us <= longest_d * _DAY_S * _US)
+    if band:
+        stretch_s = min(stretch_s, _DAY_S)
+    size = max(stretch_s * _US // step_us, -(-len(times) // _MOST_POINTS))
     if size == 1 or spec.kind == "state":
         axes.plot(_days(site, times), value, color=colour, linewidth=width, label=label, drawstyle="steps-post")
         return
-    # A point of the line for each stretch: its mean, in a band from its smallest to its largest.
-    if times[-1] - times[0] > 300 * _DAY_S * _US:
-        # Machines that take turns by the week are compared over a fortnight.
-        size = (1 if band else 14) * _DAY_S // _YEAR_STEP_S
+    # A point of the line for each stretch: its mean, perhaps in a band from its smallest to its largest.
     count = len(times) // size
     stretches = value[: count * size].reshape(count, size)
     at = _days(site, times[: count * size].reshape(count, size)[:, size // 2])
@@ -310,7 +316,7 @@ def _label(axes: Axes, site: Site, key: str, machine: str, as_told: bool = False
     elif spec.unit:
         axes.set_ylabel(spec.unit, fontsize=_STYLE["labelsize"])
     axes.tick_params(labelsize=_STYLE["ticksize"])
-    axes.grid(color="#dde3ea", linewidth=0.5)
+    axes.grid(color=_GRID, linewidth=0.5)
     axes.margins(x=0)
     locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -335,10 +341,30 @@ def _save(figure: Figure, path: Path) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
     with Image.open(drawn) as picture:
-        for colours in _COLOURS:
-            picture.convert("RGB").quantize(colours).save(path, optimize=True)
-            if path.stat().st_size < _MOST_BYTES:
-                return
+        few = picture.convert("RGB").quantize(palette=_palette(), dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
+
+
+@cache
+def _palette() -> Image.Image:
+    """Return the few colours that pictures are stored in: those of the lines, thinned towards what lies behind them."""
+    inks = ["#000000", *(colour for colour, _ in (*_LINES, _HEALTHY, _SICK))]
+    colours = [_rgb(ground) for ground in ("#ffffff", _THERE, _GRID)]
+    for ground in colours[:2]:
+        for ink in inks:
+            colours += [_mixed(ground, _rgb(ink), share / _SHADES) for share in range(1, _SHADES + 1)]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in colours for part in colour])
+    return palette
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def _mixed(ground: tuple[int, int, int], ink: tuple[int, int, int], share: float) -> tuple[int, int, int]:
+    red, green, blue = (round(g + (i - g) * share) for g, i in zip(ground, ink, strict=True))
+    return red, green, blue
 
 
 def _keys(site: Site, panel: str) -> list[str]:
