@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simulators.fault_catalogue import catalogue
 from simulators.faults import FaultEvent
 from simulators.hospital import Hospital
 from tests.simulators.conftest import HOUR_US, WEDNESDAY_US, minutes
 from tests.simulators.test_pump_room import Values, run, used
-from tests.simulators.trial import small_site
+from tests.simulators.trial import ROOT, small_site
 
 DAY = {"start_us": WEDNESDAY_US, "count": 1440}
 
@@ -143,3 +144,16 @@ class TestQuality:
         values = run(("WS-F08", "wq1"), ("WS-F16", "wq1"), **DAY)
         assert values["wq1/turbidity"][1:].min() > 1.0
         assert values["wq1/water_temperature"][1:].min() > 25.0
+
+
+@pytest.mark.parametrize(("page", "family"), [("pumps", "PU-"), ("water", "WS-")])
+def test_the_page_lists_every_fault_of_the_family_as_it_is(page: str, family: str) -> None:
+    rows = (ROOT / f"docs/simulators/{page}.md").read_text(encoding="utf-8").splitlines()
+    for fault in catalogue().values():
+        if fault.id.startswith(family):
+            row = next(line for line in rows if line.startswith(f"| {fault.id} |"))
+            assert fault.name.zh in row
+            assert fault.name.en in row
+            assert fault.effect in row
+            assert row.endswith(f"| {fault.waste.unit if fault.waste else '–'} |")
+            assert f"](img/fault-{fault.id}.png)" in "\n".join(rows)
