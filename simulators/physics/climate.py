@@ -21,7 +21,10 @@ Array = NDArray[np.float64]
 _DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _MONTH_OF_DAY: Final = np.repeat(np.arange(12), _DAYS)
 _ROUNDS: Final = 8
-_MOST: Final = 2.6  # passing weather stays within so many standard deviations
+# Passing weather stays within so many standard deviations. Summer's warm side is shorter: days beneath the subtropical
+# high are nearly as hot as can be, and rain makes the cool ones.
+_MOST: Final = 2.6
+_WARMEST_SUMMER: Final = 1.7
 _HAZE: Final = 0.87  # share of a clear sky's sun that reaches a Chinese city; yearly sums agree with it to about 10 %
 
 
@@ -160,7 +163,7 @@ def sky(climate: Climate, day: Array, hour: Array, noise: Noise) -> Sky:
     -----
     Clear days swing wide and overcast ones little; overcast is mild in winter and cool in summer; an air mass keeps its
     dew point over the day. Months agree with their normals within what chance leaves over 30 days; extremes stay
-    within 2.6 standard deviations. Snow counts as rain, and there are no typhoons.
+    within 2.6 standard deviations, those of summer's heat within 1.7. Snow counts as rain, and there are no typhoons.
     """
     at = day + hour / 24.0
     whole = np.minimum(at.astype(np.int64), 365)
@@ -169,7 +172,9 @@ def sky(climate: Climate, day: Array, hour: Array, noise: Noise) -> Sky:
     # +1 at the height of winter and -1 at the height of summer.
     winter = np.cos(2.0 * np.pi * (at - 15.0) / 365.25)
     passing = 0.65 * noise.front + 0.55 * noise.day + 0.5 * winter * noise.overcast
-    passing = _MOST * np.tanh(passing / _MOST)
+    warmest = (_MOST + _WARMEST_SUMMER) / 2.0 + (_MOST - _WARMEST_SUMMER) / 2.0 * winter
+    most = np.where(passing > 0.0, warmest, _MOST)
+    passing = most * np.tanh(passing / most)
     wave = np.cos(2.0 * np.pi * (hour - 15.0) / 24.0)
     temperature = season + spread * passing + 0.47 * swing * wave * np.clip(1.0 - 0.3 * noise.overcast, 0.4, 1.4)
     cover = 0.75 * noise.overcast + 0.66 * noise.sky

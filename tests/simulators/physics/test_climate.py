@@ -97,6 +97,12 @@ def test_overcast_days_swing_less() -> None:
     assert swing[cloud < 0.3].mean() > 1.2 * swing[cloud > 0.8].mean()
 
 
+def test_hot_days_of_the_lower_yangtze_are_many_and_no_records() -> None:
+    hottest = [year("hangzhou", seed).temperature_c.reshape(365, 24).max(axis=1) for seed in range(1, 6)]
+    assert all(5 < (days > 35.0).sum() < 35 for days in hottest)
+    assert max(days.max() for days in hottest) < 40.0
+
+
 def test_high_places_have_thin_air() -> None:
     assert physics.air_pressure(0.0) == pytest.approx(101.325)
     assert physics.air_pressure(1887.0) == pytest.approx(80.7, abs=0.5)
