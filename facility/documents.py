@@ -78,7 +78,7 @@ def place_of(path: KeyPath, data: Any = None) -> str:
     """
     Write a key path as a person reads it: `equipment[2] 'tx1'.rating.power`.
 
-    A list item that has an `id`, `task` or `topic` is called by it as well as by its number (counted from 1).
+    A list item that has an `id`, `task`, `topic` or `fault` is called by it as well as by its number (counted from 1).
     """
     words, here = "", data
     for step in path:
@@ -86,7 +86,7 @@ def place_of(path: KeyPath, data: Any = None) -> str:
             words += f"[{step + 1}]"
             here = here[step] if isinstance(here, list) and 0 <= step < len(here) else None
             if isinstance(here, dict):
-                name = next((here[k] for k in ("id", "task", "topic", "from") if isinstance(here.get(k), str)), None)
+                name = next((here[k] for k in ("id", "task", "topic", "fault", "from") if isinstance(here.get(k), str)), None)
                 words += f" '{name}'" if name else ""
         else:
             words += f".{step}" if words else str(step)

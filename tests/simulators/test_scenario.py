@@ -80,65 +80,74 @@ FAULT = "faults: [{{fault: MG-F02, equipment: oz-icu, {}}}]"
         ("climate: harbon", "1: climate: climate 'harbon' is not known here; did you mean 'harbin'?"),
         ("start: 5 min", "1: start: '5 min' is not a site time; write it as 2026-01-14 06:30"),
         ("seed: often", "1: seed: 'often' stands where a number belongs"),
-        (FAULT.format("sevrity: 1"), "1: faults[1].sevrity: key 'sevrity' is not known here; did you mean 'severity'?"),
-        (FAULT.format("severity: 1.5"), "1: faults[1].severity: severity 1.5 is not above 0 and up to 1"),
-        (FAULT.format("severity: 0"), "1: faults[1].severity: severity 0 is not above 0 and up to 1"),
-        (FAULT.format("severity: much"), "1: faults[1].severity: 'much' stands where a number belongs"),
+        (
+            FAULT.format("sevrity: 1"),
+            "1: faults[1] 'MG-F02'.sevrity: key 'sevrity' is not known here; did you mean 'severity'?",
+        ),
+        (FAULT.format("severity: 1.5"), "1: faults[1] 'MG-F02'.severity: severity 1.5 is not above 0 and up to 1"),
+        (FAULT.format("severity: 0"), "1: faults[1] 'MG-F02'.severity: severity 0 is not above 0 and up to 1"),
+        (FAULT.format("severity: much"), "1: faults[1] 'MG-F02'.severity: 'much' stands where a number belongs"),
         (
             FAULT.format("from: 30"),
-            "1: faults[1].from: '30' is neither a time after the start, such as '30 s' or '-2 h',"
+            "1: faults[1] 'MG-F02'.from: '30' is neither a time after the start, such as '30 s' or '-2 h',"
             " nor a site time, such as '2026-01-14 06:30'",
         ),
         (
             FAULT.format("from: 2026-13-14 06:30"),
-            "1: faults[1] '2026-13-14 06:30'.from: '2026-13-14 06:30' is neither a "
+            "1: faults[1] 'MG-F02'.from: '2026-13-14 06:30' is neither a "
             "time after the start, such as '30 s' or '-2 h', nor a site time, such as "
             "'2026-01-14 06:30'",
         ),
-        (FAULT.format("for: 3 lightyears"), "1: faults[1].for: unit 'lightyears' is not known"),
+        (FAULT.format("for: 3 lightyears"), "1: faults[1] 'MG-F02'.for: unit 'lightyears' is not known"),
         (
             FAULT.format("for: -2 h"),
-            "1: faults[1].for: '-2 h' is a negative duration; give one of zero or above, such as '15 min'",
+            "1: faults[1] 'MG-F02'.for: '-2 h' is a negative duration; give one of zero or above, such as '15 min'",
         ),
         (
             FAULT.format("for: 0 s"),
-            "1: faults[1].for: the fault would end when it starts; give a longer time, such as '15 min'",
+            "1: faults[1] 'MG-F02'.for: the fault would end when it starts; give a longer time, such as '15 min'",
         ),
         (
             FAULT.format("from: 5 min, to: 3 min"),
-            "1: faults[1] '5 min'.to: the fault would end before it starts; write a "
+            "1: faults[1] 'MG-F02'.to: the fault would end before it starts; write a "
             "later time, or `for:` with how long it lasts",
         ),
-        (FAULT.format("to: 3 min, for: 3 min"), "1: faults[1].for: both `to` and `for` stand here; keep one of them"),
+        (
+            FAULT.format("to: 3 min, for: 3 min"),
+            "1: faults[1] 'MG-F02'.for: both `to` and `for` stand here; keep one of them",
+        ),
         (
             FAULT.format("from: 5 min, to: 2026-01-14 06:30"),
-            "1: faults[1] '5 min'.to: `from` and `to` differ in kind; "
+            "1: faults[1] 'MG-F02'.to: `from` and `to` differ in kind; "
             "write both after the start, or both as site times",
         ),
         (
             "start: 2026-01-14 08:00\n" + FAULT.format("from: 5 min, to: 2026-01-14 06:30"),
-            "2: faults[1] '5 min'.to: MG-F02 of oz-icu would end before it starts; write a later `to`",
+            "2: faults[1] 'MG-F02'.to: MG-F02 of oz-icu would end before it starts; write a later `to`",
         ),
         (
             FAULT.format("onset: {kind: creaping}"),
-            "1: faults[1].onset.kind: 'creaping' is not one of the words known here; did you mean 'creeping'?",
+            "1: faults[1] 'MG-F02'.onset.kind: 'creaping' is not one of the words known here; did you mean 'creeping'?",
         ),
         (
             FAULT.format("onset: {kind: creeping}"),
-            "1: faults[1].onset: a creeping onset needs `over`, such as over: 10 d",
+            "1: faults[1] 'MG-F02'.onset: a creeping onset needs `over`, such as over: 10 d",
         ),
-        ("faults: [{fault: MG-F99, equipment: oz-icu}]", "1: faults[1].fault: fault 'MG-F99' is not in the catalogue"),
+        (
+            "faults: [{fault: MG-F99, equipment: oz-icu}]",
+            "1: faults[1] 'MG-F99'.fault: fault 'MG-F99' is not in the catalogue",
+        ),
         (
             "faults: [{fault: MG-F02, equipment: oz-ici}]",
-            "1: faults[1].equipment: no equipment is called 'oz-ici'; did you mean 'oz-icu'?",
+            "1: faults[1] 'MG-F02'.equipment: no equipment is called 'oz-ici'; did you mean 'oz-icu'?",
         ),
         (
             "faults: [{fault: MG-F02, equipment: tx1}]",
-            "1: faults[1].equipment: 'tx1' is a dry_type_transformer and cannot have MG-F02; it belongs to oz-icu",
+            "1: faults[1] 'MG-F02'.equipment: 'tx1' is a dry_type_transformer and cannot have MG-F02; it belongs to",
         ),
         (
             "faults: [{fault: DA-F02, equipment: tx1/lod}]",
-            "1: faults[1].equipment: no point 'lod' of 'tx1' can have DA-F02",
+            "1: faults[1] 'DA-F02'.equipment: no point 'lod' of 'tx1' can have DA-F02",
         ),
         ("faults: [{equipment: tx1}]", "1: faults[1].fault: 'fault' is missing; add it"),
         (
