@@ -105,6 +105,7 @@ class Scene:
     wet_bulb_c : outdoor wet-bulb temperature [°C]
     sun_w_m2 : global radiation on the level [W/m²]
     mains_c : temperature of the city's water [°C]
+    prices : what a unit costs at each time, by carrier, as far as it was asked [currency/unit]
     rain_mm_h : rain [mm/h]
     climate : id of the climate in which the site stands
     grid : what has voltage, worked out before the plants
@@ -127,6 +128,7 @@ class Scene:
     cooling: dict[str, Array] = field(default_factory=dict)
     needless: dict[tuple[str, str], Array] = field(default_factory=dict)
     sewage: dict[str, Array] = field(default_factory=dict)
+    prices: dict[str, Array] = field(default_factory=dict)
     outdoor_c: Array = field(default_factory=_none)
     humidity: Array = field(default_factory=_none)
     wet_bulb_c: Array = field(default_factory=_none)
@@ -180,6 +182,8 @@ class Scene:
     def waste(self, fault_id: str, item: Equipment, per_hour: Array) -> None:
         """Count what a fault truly wastes, at a rate an hour in the fault's own unit."""
         amounts = np.broadcast_to(per_hour * self.span.dt_s / 3600.0, (len(self.span),))
+        if not amounts.any():
+            return
         first_us, last_us = int(self.span.time_us[0]), int(self.span.time_us[-1])
         cost = self._cost(find_fault(fault_id), amounts)
         self.faults.charge(fault_id, item.id, float(np.sum(amounts)), first_us, last_us, cost)
@@ -191,8 +195,10 @@ class Scene:
         tariffs = self.site.tariffs.get(fault.carrier)
         if tariffs is None:
             return None
-        prices = unit_prices(tariffs.on(self.today), self.span.time_us, self.site.time_zone)
-        return float(np.sum(amounts * prices))
+        if fault.carrier not in self.prices:
+            tariff = tariffs.on(self.today)
+            self.prices[fault.carrier] = unit_prices(tariff, self.span.time_us, self.site.time_zone)
+        return float(np.sum(amounts * self.prices[fault.carrier]))
 
     def lag(self, name: str, target: Array, tau_s: float) -> Array:
         """Follow a target with a time constant, from where the last stretch left off (at first: at the target)."""
