@@ -218,10 +218,8 @@ def _run_exchanger(scene: Scene, item: Equipment, load: Array, rooms: Array) -> 
     # A kelvin more in the rooms takes as much heat as a kelvin less outdoors.
     surplus_k = (given - topped_kw - call.usual_kw) / (rated / _BUILDING_K)
     warmer = scene.lag(f"{item.id}/rooms", surplus_k, _BUILDING_S)
-    room_c = (
-        np.clip(0.9 * scene.outdoor_c, _ROOM_C, _COOLED_C) + warmer + 0.3 * scene.wander(f"{item.id}|room", 4 * 3600.0)
-    )
-    scene.put(item, "room_temperature", room_c, 0.05)
+    room_c = np.clip(0.9 * scene.outdoor_c, _ROOM_C, _COOLED_C) + warmer
+    scene.put(item, "room_temperature", room_c + 0.3 * scene.wander(f"{item.id}|room", 4 * 3600.0), 0.05)
     _show_hydraulics(scene, item, rated, design_m3h, pumped, leak_m3h)
     return _Circuit(secondary, returned, pumped * design_m3h, given)
 
@@ -236,7 +234,7 @@ def _primary(
     scene: Scene, item: Equipment, rated: float, wanted: Array, back_c: Array, capacity: Array, on: Array
 ) -> tuple[physics.Primary, Array, Array]:
     """Return what the primary side gives, its supply temperature [°C], and where the control valve stands [%]."""
-    fouling = 1.0 * np.asarray(scene.fault("HS-F02", item))
+    fouling = np.asarray(scene.fault("HS-F02", item))
     least = 0.3 * np.asarray(scene.fault("HS-F04", item)) * on
     if _on_steam(scene, item):
         supply_c = scene.zeros() + steam.saturation_temperature(_STEAM_MPA)
@@ -251,7 +249,7 @@ def _primary(
         supply_c = BOILER_C - 1.0 + 0.3 * scene.wander(f"{item.id}|primary", 900.0)
         most = rated / 25.0
         ua = physics.fouled(_WATER_UA * rated, fouling)
-        primary = physics.from_water(wanted, supply_c, back_c, capacity, ua, most, np.maximum(least, 0.0))
+        primary = physics.from_water(wanted, supply_c, back_c, capacity, ua, most, np.asarray(least))
         asked = primary.flow_kg_s * steam.WATER_KJ_KG_K / most
     # Equal percentage: the position goes with the logarithm of the flow, 1 to 30 (IEC 60534-2-4).
     valve = 100.0 * np.clip(1.0 + np.log(np.maximum(asked, 1e-6)) / np.log(30.0), 0.0, 1.0)
