@@ -26,8 +26,8 @@ _US: Final = 1_000_000
 _HOUR_S: Final = 3600
 # A Wednesday of each season, without a holiday near it, and a Sunday.
 DAYS: Final = ("2026-01-14", "2026-04-15", "2026-07-15", "2026-10-14", "2026-01-18")
-_MACHINES: Final = 3  # of each class so many are tried
-_SCOUT_STEP_S: Final = 900
+_MACHINES: Final = 2  # of each class so many are tried
+_SCOUT_STEP_S: Final = 120
 _MOST_STEPS: Final = 2500
 _STEPS_S: Final = (60, 300, 900)
 
@@ -149,8 +149,8 @@ def _at(site: Site, day: str) -> int:
 def _lengths(fault: Fault) -> tuple[int, int, int]:
     """Return how long it is well before and after, how long the fault is there, and the step. [s]"""
     grows_s = max(fault.onset.over, fault.onset.every)
-    # Half as long again as it takes to grow, or three turns of what comes and goes; a working day at least.
-    sick_s = round(max(3.0 * fault.onset.every, 1.5 * grows_s, 10.0 * _HOUR_S))
+    # Half as long again as it takes to grow, or three turns of what comes and goes; a day and a night at least.
+    sick_s = round(max(3.0 * fault.onset.every, 1.5 * grows_s, 24.0 * _HOUR_S))
     lead_s = max(sick_s // 4, 6 * _HOUR_S) // _HOUR_S * _HOUR_S
     length_s = sick_s + 2 * lead_s
     step_s = next((s for s in _STEPS_S if length_s <= s * _MOST_STEPS), _STEPS_S[-1])
