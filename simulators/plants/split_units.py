@@ -35,11 +35,13 @@ _CYCLE_S: Final = 720.0
 _AREA_M2_KW: Final = 5.5
 _HEIGHT_M: Final = 2.8
 _LOSS_KW_M2_K: Final = 0.0028
-_MASS_KWH_M2_K: Final = 0.03
+_INNER_KW_M2_K: Final = 0.003  # through floor, ceiling and inner walls
+_MASS_KWH_M2_K: Final = 0.045
 _DEVICES_KW_M2: Final = 0.03
 _AREA_PER_PERSON_M2: Final = 7.0
-_GLASS: Final = 0.06  # unshaded, facing up, for a square metre of floor
+_GLASS: Final = 0.04  # unshaded, facing up, for a square metre of floor
 _OPEN_CHANGES_H: Final = 7.0  # of air with a window open
+_DOOR_CHANGES_H: Final = 4.0  # with the door to the corridor open
 
 _OFF, _COOL, _HEAT = 0, 1, 2
 
@@ -107,6 +109,11 @@ def _people(scene: Scene, item: Equipment) -> Array:
     return np.max(served, axis=0) if served else np.ones(len(scene))
 
 
+def _building(half_day_c: Array) -> Array:
+    """Return the temperature of the building around a room: heated and cooled, if not everywhere. [°C]"""
+    return np.clip(24.0 + 0.35 * (half_day_c - 20.0), 14.0, 30.0)
+
+
 def _work_out(twin: Twin, item: Equipment) -> _Work:
     scene, unit = twin.scene, physics.Unit(item.rating.get("power", 1.1))
     area = _AREA_M2_KW * unit.cooling_kw
@@ -131,11 +138,16 @@ def _work_out(twin: Twin, item: Equipment) -> _Work:
     most = sound_kw * (1.0 - 0.6 * low) * (1.0 - 0.2 * dirty) * (1.0 - 0.12 * blocked) * (broken == 0.0) * running
     gains = area * (_DEVICES_KW_M2 * (0.15 + 0.85 * people) + SENSIBLE_KW / _AREA_PER_PERSON_M2 * people)
     gains = gains + area * _GLASS * scene.sun_w_m2 / 1000.0
+    # Whoever sits beneath a unit that only blows opens the door.
+    door = np.where(occupied & (broken > 0.0), _DOOR_CHANGES_H, 0.0)
+    inner = _INNER_KW_M2_K * area + physics.infiltration(area * _HEIGHT_M, door)
+    # The building around the room counts as outdoors that heat it by what they differ from it.
+    gains = gains + inner * (_building(half_day_c) - scene.outdoor_c)
     name = twin.name(f"{item.id}/room")
     start_c = scene.memory.get(name, 24.0 if not heating[0] else 19.0)
     room_c, brought = physics.hold(
-        room, start_c, gains, scene.outdoor_c, opened, np.where(heating, 0.0, -most), np.where(heating, most, 0.0),
-        setpoint, scene.span.dt_s,
+        room, start_c, gains, scene.outdoor_c, opened + inner, np.where(heating, 0.0, -most),
+        np.where(heating, most, 0.0), setpoint, scene.span.dt_s,
     )  # fmt: skip
     scene.memory[name] = float(room_c[-1])
     heat = np.abs(brought)
