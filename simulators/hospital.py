@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facility.readings import Latest, ReadingBatch
-from facility.site import Site
+from facility.site import Equipment, Site
 from facility.store.contract import TelemetryStore
 from simulators.faults import FaultBook, FaultEvent
 from simulators.history import Sampler
@@ -130,6 +130,7 @@ class Hospital:
         self._memory: dict[str, float] = {}
         self._registers: dict[str, float] = {}
         self._trees: dict[tuple[frozenset[str], date], Tree] = {}
+        self._members: dict[tuple[str, ...], tuple[Equipment, ...]] = {}
         self._now_us: int | None = None
         self._lock = threading.RLock()
 
@@ -252,7 +253,7 @@ class Hospital:
         assert self._now_us is not None
         self._tell_truth(int(time_us[-1]), ended=False)
         span = make_span(time_us, self._now_us, self.site.time_zone)
-        scene = Scene(self.site, self.seed, span, self.book, self._memory, self._registers, self._trees)
+        scene = Scene(self.site, self.seed, span, self.book, self._memory, self._registers, self._trees, self._members)
         scene.climate = self.climate
         for module in _MODULES:
             module(scene)

@@ -6,7 +6,7 @@ The modules run in a fixed order (demand before supply), each reading what earli
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -90,6 +90,7 @@ class Scene:
     memory : what the physics remembers from one stretch to the next (temperatures, switches), by name
     registers : where each counter stands, by `equipment/point`, in units of the register
     trees : supply trees that were worked out already
+    members : the equipment of some classes, where it was asked for already
     values : what the sensors show, by `equipment/point`
     demand : by department
     power : electricity that machines draw, by equipment: (kW, kvar)
@@ -118,6 +119,7 @@ class Scene:
     memory: dict[str, float]
     registers: dict[str, float]
     trees: dict[tuple[frozenset[str], date], Tree]
+    members: dict[tuple[str, ...], tuple[Equipment, ...]] = field(default_factory=dict)
     values: dict[str, Array] = field(default_factory=dict)
     demand: dict[str, Demand] = field(default_factory=dict)
     power: dict[str, tuple[Array, Array]] = field(default_factory=dict)
@@ -145,11 +147,11 @@ class Scene:
         """Return zero at each time."""
         return np.zeros(len(self.span))
 
-    def each(self, *classes: str) -> Iterator[Equipment]:
-        """Yield the equipment of some classes, in the order of the site file."""
-        for item in self.site.equipment.values():
-            if item.cls.id in classes:
-                yield item
+    def each(self, *classes: str) -> Sequence[Equipment]:
+        """Return the equipment of some classes, in the order of the site file."""
+        if classes not in self.members:
+            self.members[classes] = tuple(e for e in self.site.equipment.values() if e.cls.id in classes)
+        return self.members[classes]
 
     @property
     def today(self) -> date:
