@@ -92,9 +92,12 @@ class Contrasts:
         healthy = self._run(times, *beside)
         sick = self._run(times, *beside, FaultEvent.like(fault.onset, fault.id, item.id, 1.0, from_us, to_us))
         there = (times >= from_us) & (times < to_us)
-        moved = {key: _moved(healthy[key], sick[key], there) for key in _shown_by(self._site, fault, item, sick)}
-        keys = sorted((key for key, share in moved.items() if share > 0.0), key=lambda key: -moved[key])
-        return Contrast(fault, item, times, from_us, to_us, {k: healthy[k] for k in keys}, {k: sick[k] for k in keys})
+        keys = _shown_by(self._site, fault, item, sick)
+        moved = {key: _share(_apart(healthy[key][there], sick[key][there]), self._range(key)) for key in keys}
+        ordered = sorted((key for key, share in moved.items() if share > 0.0), key=lambda key: -moved[key])
+        return Contrast(
+            fault, item, times, from_us, to_us, {k: healthy[k] for k in ordered}, {k: sick[k] for k in ordered}
+        )
 
     def _run(self, times: Times, *events: FaultEvent) -> Mapping[str, Array]:
         return Hospital(self._site, self._seed, events).run(times)
@@ -125,13 +128,21 @@ class Contrasts:
             healthy = self._healthy_day(day, beside)
             for item in machines:
                 sick = self._run(times, *beside, FaultEvent(fault.id, item.id, 1.0, int(times[0]) + 1, 0.0))
-                all_day = np.ones(len(times), dtype=np.bool_)
                 keys = _shown_by(self._site, fault, item, sick)
-                shares[item.id, day] = sum(_moved(healthy[key], sick[key], all_day) for key in keys)
+                shares[item.id, day] = sum(_share(_apart(healthy[key], sick[key]), self._range(key)) for key in keys)
         best = max(shares, key=lambda which: shares[which])
         if shares[best] == 0.0:
             raise ValueError(f"{fault.id} shows nothing on {self._site.id} on any of {', '.join(DAYS)}")
         return self._site.equipment[best[0]], best[1]
+
+    def _range(self, key: str) -> float:
+        """Return how far a point of the healthy hospital goes up and down over all the days that are tried."""
+        days = [self._healthy_day(day, ())[key] for day in DAYS]
+        spec = self._site.point(key)
+        # A register goes on from day to day, each from where it stood.
+        if spec is not None and spec.kind == "total_increasing":
+            return float(max(np.ptp(day) for day in days))
+        return float(max(day.max() for day in days) - min(day.min() for day in days))
 
 
 def _first_of(site: Site, class_id: str) -> list[Equipment]:
@@ -170,10 +181,11 @@ def _shown_by(site: Site, fault: Fault, item: Equipment, values: Mapping[str, Ar
     return [key for key in keys if key in values]
 
 
-def _moved(healthy: Array, sick: Array, there: NDArray[np.bool_]) -> float:
-    """Return how far a point is moved while the fault is there, against how much it moves by itself. [-], 0 to 1"""
-    if np.isnan(sick).any():
-        return 1.0  # nothing is told any more
-    apart = float(np.abs(sick - healthy)[there].mean())
-    own = float(np.ptp(healthy))
-    return apart / (apart + own) if apart > 0.0 else 0.0
+def _apart(healthy: Array, sick: Array) -> float:
+    """Return how far a fault moves a point on average; infinity where nothing is told any more."""
+    return np.inf if np.isnan(sick).any() else float(np.abs(sick - healthy).mean())
+
+
+def _share(apart: float, usual: float) -> float:
+    """Return how far a point is moved, against how far it moves by itself. [-], 0 to 1"""
+    return 0.0 if apart == 0.0 else 1.0 if np.isinf(apart) else apart / (apart + usual)

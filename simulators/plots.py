@@ -309,7 +309,7 @@ def _label(axes: Axes, site: Site, key: str, machine: str, as_told: bool = False
     spec = site.point(key)
     assert spec is not None
     title = f"{machine}: {spec.name.en}" if machine else spec.name.en
-    since = " since the beginning" if spec.kind == "total_increasing" and not as_told else ""
+    since = ", so far" if spec.kind == "total_increasing" and not as_told else ""
     axes.set_title(f"{title}{since}", fontsize=_STYLE["titlesize"], loc="left")
     if spec.states is not None:
         axes.set_yticks(list(spec.states), [word.replace("_", " ") for word in spec.states.values()])
