@@ -14,11 +14,12 @@ from facility.site_file import load_site
 from simulators.faults import FaultBook, FaultEvent
 from simulators.gateways import Publisher, command, command_topic, repair_command, reporters
 from simulators.gateways.clock import GatewayClock
+from simulators.gateways.edge_node import edge_nodes
 from simulators.gateways.gateway import MessageGateway
 from simulators.gateways.trouble import WELL, Trouble, troubles
 from simulators.hospital import Hospital
 from simulators.payloads import stamp
-from tests.simulators.conftest import Address, Mosquitto, Subscriber, eventually
+from tests.simulators.conftest import ROOT, Address, Mosquitto, Subscriber, eventually
 
 US = 1_768_320_000_000_000
 
@@ -328,3 +329,15 @@ def test_stopping_twice_and_stopping_what_never_started_do_nothing(site: Site) -
     publisher.start()
     publisher.stop()
     publisher.stop()
+
+
+def test_the_large_hospital_speaks_every_form() -> None:
+    large = load_site(ROOT / "examples/hospital")
+    speaking = reporters(large)
+    assert any(r.plain for r in speaking)
+    assert any(r.batches for r in speaking)
+    (node,) = edge_nodes(large)
+    assert len({machine.device for machine in node.machines}) >= 5
+    told = {r.equipment for r in speaking} | {machine.item.id for machine in node.machines}
+    assert told == set(large.equipment)
+    assert len({r.gateway for r in speaking}) >= 10
