@@ -25,9 +25,9 @@ from simulators.scenario import Scenario
 
 _US: Final = 1_000_000
 _WRITTEN: Final = "simulation.history_written"
-# The last days are as fine as live readings nearly are: what a detector learns from. What lies before is as fine as
+# The last two days are nearly as fine as live readings, for the charts of a day; what lies before is as fine as
 # meters are read.
-_FINE_S: Final = 8 * 86400.0
+_FINE_S: Final = 2 * 86400.0
 _FINE_STEP_S: Final = 60.0
 _COARSE_STEP_S: Final = 900.0
 
