@@ -99,6 +99,8 @@ class Scene:
     steam : steam that machines draw, by equipment [t/h]
     heat : heat that machines take from the hot water that feeds them, by equipment [kW]
     cooling : heat that machines give to the chilled water that feeds them, by equipment [kW]
+    circulated : water that pumps move for a machine, where not all of it runs through it, by `equipment/point` of its
+        flow [m³/h]
     needless : cold that a fault asks for without need, by (fault, machine that has it) [kW]
     sewage : water that goes to the drain, by the machine that lets it go [m³/h]; departments' own is not in it
     outdoor_c : outdoor temperature [°C]
@@ -128,6 +130,7 @@ class Scene:
     steam: dict[str, Array] = field(default_factory=dict)
     heat: dict[str, Array] = field(default_factory=dict)
     cooling: dict[str, Array] = field(default_factory=dict)
+    circulated: dict[str, Array] = field(default_factory=dict)
     needless: dict[tuple[str, str], Array] = field(default_factory=dict)
     sewage: dict[str, Array] = field(default_factory=dict)
     prices: dict[str, Array] = field(default_factory=dict)

@@ -255,19 +255,22 @@ def _show(scene: Scene, item: Equipment, model: physics.Chiller, work: _Work, co
     scene.put(item, "motor_load", 100.0 * work.power_kw / model.power_kw * shake, 0.3 * on)
     scene.put(item, "active_power", power * (1.0 + 0.5 * (shake - 1.0)), 0.001 * model.power_kw * on)
     scene.count(item, "energy_import", power)
-    # Chilled and condenser water.
-    range_k = work.load_kw / (physics.KWH_M3_K * work.chilled_m3h)
+    # Chilled and condenser water. While the compressor rests its valves are shut, and the pumps' water goes past it.
+    scene.circulated[f"{item.id}/chilled_water_flow"] = turn * work.chilled_m3h
+    scene.circulated[f"{item.id}/condenser_water_flow"] = turn * work.condenser_m3h
+    through = turn * work.on
+    range_k = work.at_work_kw / (physics.KWH_M3_K * work.chilled_m3h)
     supply_c = settle("supply", work.supply_c + 0.08 * scene.wander(f"{item.id}|supply", 240.0), still_c)
     return_c = settle("return", work.supply_c + range_k, still_c)
     drifted_k = 2.0 * np.asarray(scene.fault("CH-F10", item))
     scene.put(item, "chilled_water_supply_temperature", supply_c, 0.03)
     scene.put(item, "chilled_water_return_temperature", return_c + drifted_k, 0.03)
     scene.put(item, "chilled_water_setpoint", work.setpoint_c)
-    scene.put(item, "chilled_water_flow", turn * work.chilled_m3h, 0.003 * model.chilled_m3h * turn)
-    heated_k = (work.load_kw + work.power_kw) / (physics.KWH_M3_K * work.condenser_m3h)
+    scene.put(item, "chilled_water_flow", through * work.chilled_m3h, 0.003 * model.chilled_m3h * through)
+    heated_k = (work.at_work_kw + run.power_kw) / (physics.KWH_M3_K * work.condenser_m3h)
     scene.put(item, "condenser_water_inlet_temperature", settle("inlet", condenser_c, still_c), 0.03)
     scene.put(item, "condenser_water_outlet_temperature", settle("outlet", condenser_c + heated_k, still_c), 0.03)
-    scene.put(item, "condenser_water_flow", turn * work.condenser_m3h, 0.003 * model.condenser_m3h * turn)
+    scene.put(item, "condenser_water_flow", through * work.condenser_m3h, 0.003 * model.condenser_m3h * through)
     # Refrigerant and oil.
     low, gas = np.asarray(scene.fault("CH-F04", item)), np.asarray(scene.fault("CH-F03", item))
     worn = np.asarray(scene.fault("CH-F22", item))
@@ -288,7 +291,7 @@ def _show(scene: Scene, item: Equipment, model: physics.Chiller, work: _Work, co
     # What leaks spreads in the room, whose ventilation carries it off.
     ppm = scene.lag(f"{item.id}/leak", 620.0 * np.asarray(scene.fault("CH-F24", item)) * np.ones(len(scene)), 1200.0)
     scene.put(item, "refrigerant_leak", ppm + scene.own(f"{item.id}|trace", 4.0, 12.0), 1.0)
-    scene.count(item, "cooling_total", work.load_kw)
+    scene.count(item, "cooling_total", work.on * work.at_work_kw)
     scene.count(item, "run_hours", work.on)
     _count_starts(scene, item, work)
 

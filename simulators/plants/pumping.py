@@ -166,7 +166,7 @@ def _through_plant(scene: Scene, pump: Equipment, kind: str) -> Array | None:
         keys = [f"{c.id}/condenser_water_flow" for c in scene.each("chiller") if c.room in rooms]
     else:
         keys = [f"{s}/{_HYDRONIC.get(machines[s].cls.id)}" for s in pump.fed_by if s in machines]
-    told = [scene.values[key] for key in keys if key in scene.values]
+    told = [scene.circulated.get(key, scene.values[key]) for key in keys if key in scene.values]
     return np.sum(told, axis=0) if told else None
 
 

@@ -15,6 +15,7 @@ from tests.simulators.trial import Values, small_site
 _FAMILY = frozenset(
     {"chiller", "cooling_tower", "air_handling_unit", "operating_room", "isolation_room", "split_air_conditioner"}
 )
+_CONDENSER_WATER = ("flow", "inlet_temperature", "outlet_temperature")
 _US = 1_000_000
 _SUMMER, _WINTER = "2026-07-22", "2026-01-14"
 
@@ -33,21 +34,49 @@ def summer() -> Values:
     return Hospital(small_site(), 1).run(times(_SUMMER, 24.0, 60))
 
 
+@pytest.fixture(scope="module")
+def spring() -> Values:
+    """A healthy spring day at one minute, when there is little to cool."""
+    return Hospital(small_site(), 1).run(times("2026-05-13", 24.0, 60))
+
+
 def used(values: Values, key: str) -> float:
     return float(values[key][-1] - values[key][0])
 
 
 class TestBalance:
     def test_the_tower_gives_off_what_the_chillers_take_and_draw(self, summer: Values) -> None:
-        took = sum(used(summer, f"{c}/cooling_total") + used(summer, f"{c}/energy_import") for c in ("ch1", "ch2"))
-        flow = summer["ch1/condenser_water_flow"] + summer["ch2/condenser_water_flow"]
-        span = summer["ct1/inlet_temperature"] - summer["ct1/outlet_temperature"]
+        # By day, when none goes on and off: then part of the towers' water would go past it.
+        day = {key: values[480:1080] for key, values in summer.items()}
+        took = sum(used(day, f"{c}/cooling_total") + used(day, f"{c}/energy_import") for c in ("ch1", "ch2"))
+        flow = day["ch1/condenser_water_flow"] + day["ch2/condenser_water_flow"]
+        span = day["ct1/inlet_temperature"] - day["ct1/outlet_temperature"]
         assert float(np.sum(1.163 * flow * span)) / 60.0 == pytest.approx(took, rel=0.02)
+
+    def test_condenser_water_takes_up_cold_and_power(self, spring: Values) -> None:
+        took = heat = 0.0
+        for unit in ("ch1", "ch2"):
+            # Without the oil heater and the controls: 0.4 kW.
+            took += used(spring, f"{unit}/cooling_total") + used(spring, f"{unit}/energy_import") - 0.4 * 24.0
+            water, inlet, outlet = (spring[f"{unit}/condenser_water_{p}"] for p in _CONDENSER_WATER)
+            heat += float(np.sum(1.163 * water * (outlet - inlet))) / 60.0
+        assert heat == pytest.approx(took, rel=0.05)
 
     def test_a_chillers_water_carries_the_cold_that_its_register_counts(self, summer: Values) -> None:
         span = summer["ch2/chilled_water_return_temperature"] - summer["ch2/chilled_water_supply_temperature"]
         cold = float(np.sum(1.163 * summer["ch2/chilled_water_flow"] * span)) / 60.0
         assert cold == pytest.approx(used(summer, "ch2/cooling_total"), rel=0.02)
+
+    def test_a_chiller_is_never_better_than_chillers_are(self, spring: Values) -> None:
+        # In May both go on and off: cold, water and power stop together.
+        for unit in ("ch1", "ch2"):
+            span = (
+                spring[f"{unit}/chilled_water_return_temperature"] - spring[f"{unit}/chilled_water_supply_temperature"]
+            )
+            cop = 1.163 * spring[f"{unit}/chilled_water_flow"] * span / np.maximum(spring[f"{unit}/active_power"], 0.1)
+            assert -0.5 < cop.min() <= cop.max() < 10.0
+            assert spring[f"{unit}/chilled_water_flow"][spring[f"{unit}/active_power"] < 1.0].max(initial=0.0) < 1.0
+        assert sum(used(spring, f"{unit}/starts") for unit in ("ch1", "ch2")) > 10.0
 
     def test_make_up_is_what_evaporates_and_is_let_off(self, summer: Values) -> None:
         made_up, bled = used(summer, "ct1/makeup_total"), used(summer, "ct1/bleed_total")

@@ -43,12 +43,12 @@ class TestPower:
         assert rated.evaporating_c[0] == pytest.approx(7.0 - UNIT.evaporator_k)
         assert rated.condensing_c[0] == pytest.approx(35.0 + UNIT.condenser_k, abs=0.01)
 
-    @pytest.mark.parametrize("chilled_c", [6.0, 7.0, 9.0])
-    @pytest.mark.parametrize("condenser_c", [24.0, 28.0, 32.0])
-    @pytest.mark.parametrize("load_kw", [500.0, 750.0, 1000.0])
+    @pytest.mark.parametrize("chilled_c", [6.0, 7.0, 10.0])
+    @pytest.mark.parametrize("condenser_c", [18.0, 20.0, 24.0, 28.0, 32.0])
+    @pytest.mark.parametrize("load_kw", [200.0, 500.0, 750.0, 1000.0])
     def test_follows_the_curves_of_doe_2(self, chilled_c: float, condenser_c: float, load_kw: float) -> None:
         found = at(load_kw, chilled_c, condenser_c).power_kw[0]
-        assert found == pytest.approx(doe2(load_kw, chilled_c, condenser_c), rel=0.08)
+        assert found == pytest.approx(doe2(load_kw, chilled_c, condenser_c), rel=0.09)
 
     def test_its_part_load_value_lies_between_those_that_the_standard_knows(self) -> None:
         figures = case("cooling", "part_load_value")
