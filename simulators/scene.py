@@ -34,6 +34,8 @@ _DECIMALS: Final[Mapping[str, int]] = {
     "%V/V": 2, "mm/s": 2, "m/s²": 3, "gE": 2, "%LEL": 1, "ppm": 1, "mm": 1, "W/m²": 0, "m/s": 1, "GJ": 3,
 }  # fmt: skip
 _DEFAULT_DECIMALS: Final = 3
+# Flows, openings, currents, loads: instruments cut off what is too little to tell, so noise alone is never below zero.
+_CUT_AT_ZERO: Final = frozenset({"m³/h", "Nm³/h", "L/min", "t/h", "%", "A", "kW"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # A register that comes into view has counted for about this long.
@@ -223,7 +225,8 @@ class Scene:
         if shown.shape != (len(self.span),):
             shown = np.full(len(self.span), shown)
         if isinstance(sigma, np.ndarray) or sigma > 0.0:
-            shown = shown + sigma * noise.white(self.seed, key, self.span.time_us)
+            noisy = shown + sigma * noise.white(self.seed, key, self.span.time_us)
+            shown = np.maximum(noisy, np.minimum(shown, 0.0)) if spec.unit in _CUT_AT_ZERO else noisy
         shown = self.grid.let_through(item.id, point, shown)
         if spec.kind == "state":
             self.values[key] = np.rint(shown)

@@ -51,6 +51,14 @@ def test_every_measured_point_shows_a_number_that_is_physically_possible(site: S
             assert set(np.unique(shown)) <= {float(code) for code in spec.states}, address.key
 
 
+def test_noise_alone_shows_no_flow_current_or_opening_below_zero(site: Site, week: Values) -> None:
+    for key, shown in week.items():
+        spec = site.point(key)
+        assert spec is not None
+        if spec.unit in ("m³/h", "Nm³/h", "L/min", "t/h", "A", "%"):
+            assert shown.min() >= 0.0, key
+
+
 def test_nothing_is_shown_that_the_site_does_not_know(site: Site, week: Values) -> None:
     assert set(week) <= set(site.points.index)
 
