@@ -15,9 +15,9 @@ from facility.site_file import load_site
 from facility.store.spool import SpoolSettings
 
 ROOT: Final = Path(__file__).parent.parent
-DEMO_SITE: Final = ROOT / "examples" / "small"
 LARGE_SITE: Final = ROOT / "examples" / "hospital"
-DEMO_STORYLINE: Final = DEMO_SITE / "scenarios" / "storyline.yaml"
+SMALL_SITE: Final = ROOT / "examples" / "small"
+DEMO_SITE: Final = LARGE_SITE
 
 
 @dataclass(frozen=True, slots=True)

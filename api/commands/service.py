@@ -30,7 +30,7 @@ from api.commands.options import (
 )
 from api.logs import set_up_logs
 from api.memory import give_memory_back
-from api.options import DEMO_SITE, DEMO_STORYLINE, Options, broker_address
+from api.options import DEMO_SITE, SMALL_SITE, Options, broker_address
 from facility.errors import ConfigurationError, Problem
 from facility.store import TelemetryStore
 from facility.store.spool import MIB, SpoolSettings
@@ -210,14 +210,16 @@ def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
     history: HistoryOption = 30.0,
+    small: Annotated[bool, typer.Option("--small", help="The small hospital: 400 beds instead of 800.")] = False,
     seed: SeedOption = None,
 ) -> None:
     """Show a live hospital: simulator, 30 days of history, and faults that come in the first minutes."""
+    site = SMALL_SITE if small else DEMO_SITE
     with told():
         _serve(
-            Options(DEMO_SITE, data, host=host, port=port),
+            Options(site, data, host=host, port=port),
             _roles(),
-            simulate=True, history_days=history, scenario=DEMO_STORYLINE, seed=seed,
+            simulate=True, history_days=history, scenario=site / "scenarios" / "storyline.yaml", seed=seed,
         )  # fmt: skip
 
 

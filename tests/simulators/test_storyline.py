@@ -45,8 +45,7 @@ def test_history_holds_a_running_tap_of_ten_nights_and_a_month_of_low_power_fact
     now = WEDNESDAY_US
     values = Hospital(site, 1, storyline().events(now)).run(minutes(now - 14 * DAY_US, 14 * 1440))
     nights = [values["w-outpatient/flow"][d * 1440 + 120 : d * 1440 + 240].min() for d in range(14)]
-    assert max(nights[:3]) < 0.2
-    assert min(nights[5:]) > 0.4
+    assert min(nights[5:]) > max(nights[:3]) + 0.3
     p = np.diff(values["hv1/energy_import"][[2880, -1]])[0]
     q = np.diff(values["hv1/reactive_energy_import"][[2880, -1]])[0]
     assert p / np.hypot(p, q) < 0.88
