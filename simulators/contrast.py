@@ -26,7 +26,7 @@ _US: Final = 1_000_000
 _HOUR_S: Final = 3600
 # A Wednesday of each season, without a holiday near it, and a Sunday.
 DAYS: Final = ("2026-01-14", "2026-04-15", "2026-07-15", "2026-10-14", "2026-01-18")
-_MACHINES: Final = 2  # of each class so many are tried
+_MACHINES: Final = 3  # of each class so many are tried
 _SCOUT_STEP_S: Final = 120
 _MOST_STEPS: Final = 2500
 _STEPS_S: Final = (60, 300, 900)
@@ -118,7 +118,7 @@ class Contrasts:
         return self._healthy_days[day]
 
     def _where_it_shows_most(self, fault: Fault) -> tuple[Equipment, str]:
-        machines = [item for c in fault.classes for item in _first_of(self._site, c)]
+        machines = [item for c in fault.classes for item in _first_of(self._site, c, fault)]
         if not machines:
             raise ValueError(f"{self._site.id} has no machine for {fault.id}; give a site with {fault.classes[0]}")
         shares = {}
@@ -145,8 +145,11 @@ class Contrasts:
         return float(max(day.max() for day in days) - min(day.min() for day in days))
 
 
-def _first_of(site: Site, class_id: str) -> list[Equipment]:
-    return [item for item in site.equipment.values() if class_id in (item.cls.id, ANY)][:_MACHINES]
+def _first_of(site: Site, class_id: str, fault: Fault) -> list[Equipment]:
+    """Return the first machines of a class that have a sensor on which the fault shows, if any of theirs does."""
+    own = {point for point in fault.shows if "/" not in point} - {ANY}
+    machines = [item for item in site.equipment.values() if class_id in (item.cls.id, ANY)]
+    return [item for item in machines if not own or own & item.points.keys()][:_MACHINES]
 
 
 def _day(site: Site, day: str) -> Times:
