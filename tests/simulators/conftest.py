@@ -98,8 +98,8 @@ class Subscriber:
     def on(self, topic: str) -> list[bytes]:
         return [payload for name, payload in list(self.messages) if name == topic]
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, qos=1)
+    def publish(self, topic: str, payload: bytes, retain: bool = False) -> None:
+        self._client.publish(topic, payload, qos=1, retain=retain)
 
     def close(self) -> None:
         self._client.disconnect()
