@@ -106,7 +106,7 @@ def test_the_doctor_finds_a_taken_port_and_a_broker_that_is_away(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["simulate", "--site", DEMO, "--on", "EL-FO4@tx1"], "EL-F04"),
+        (["simulate", "--site", DEMO, "--on", "EL-F004@tx1"], "EL-F04"),
         (["simulate", "--site", DEMO, "--on", "EL-F04@tx1=lots"], "'lots' is no severity"),
         (["simulate", "--site", DEMO, "--on", "EL-F04@nothing"], "nothing"),
         (["replay", "absent.csv", "--site", DEMO, "--equipment", "cp2"], "absent.csv"),
