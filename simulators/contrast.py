@@ -121,7 +121,7 @@ class Contrasts:
         machines = [item for c in fault.classes for item in _first_of(self._site, c, fault)]
         if not machines:
             raise ValueError(f"{self._site.id} has no machine for {fault.id}; give a site with {fault.classes[0]}")
-        shares = {}
+        shares: dict[tuple[str, str], tuple[float, float]] = {}
         for day in DAYS:
             times = _day(self._site, day)
             beside = self._beside(fault, int(times[0]))
@@ -129,9 +129,12 @@ class Contrasts:
             for item in machines:
                 sick = self._run(times, *beside, FaultEvent(fault.id, item.id, 1.0, int(times[0]) + 1, 0.0))
                 keys = _shown_by(self._site, fault, item, sick)
-                shares[item.id, day] = sum(_share(_apart(healthy[key], sick[key]), self._range(key)) for key in keys)
+                moved = sum(_share(_apart(healthy[key], sick[key]), self._range(key)) for key in keys)
+                # Where a fault shows alike everywhere, it is seen best on what is busy.
+                busy = sum(_share(float(np.ptp(healthy[key])), self._range(key)) for key in keys)
+                shares[item.id, day] = (moved, busy)
         best = max(shares, key=lambda which: shares[which])
-        if shares[best] == 0.0:
+        if shares[best][0] == 0.0:
             raise ValueError(f"{fault.id} shows nothing on {self._site.id} on any of {', '.join(DAYS)}")
         return self._site.equipment[best[0]], best[1]
 
