@@ -225,16 +225,27 @@ def _rest_node(machines: Sequence[Equipment], others: bool, live: Live, words: W
         reading = live.reading(f"{item.id}/{point}") if point else None
         if point is not None and reading is not None:
             readings.append((item, point, reading))
-    name = words("other %(n)s zones", n=len(machines)) if others else words("%(n)s zones", n=len(machines))
+    name = _rest_name(machines, others, words)
     if not readings:
         return ChainNode(name, MISSING, "", "", "/plant?system=oxygen")
+    late = [t for t in (_late_us(item, point, live) for item, point, _ in readings) if t is not None]
+    if len({(item.points[point].unit, point) for item, point, _ in readings}) > 1:
+        # A tank's level and a manifold's pressure have no range in common.
+        return ChainNode(name, "", "", "", "/plant?system=oxygen", min(late, default=None))
     spec = readings[0][0].points[readings[0][1]]
     low, high = min(r.value for _, _, r in readings), max(r.value for _, _, r in readings)
     decimals = decimals_of(spec.unit, spec.decimals)
     shown = round(low, decimals), round(high, decimals)
     text = range_text(shown, "", decimals, words.language) if shown[0] < shown[1] else number(low, decimals)
-    late = [t for t in (_late_us(item, point, live) for item, point, _ in readings) if t is not None]
     return ChainNode(name, text, spec.unit, "", "/plant?system=oxygen", min(late, default=None))
+
+
+def _rest_name(machines: Sequence[Equipment], others: bool, words: Words) -> str:
+    if all(item.cls.id.endswith("_zone") for item in machines):
+        return words("other %(n)s zones", n=len(machines)) if others else words("%(n)s zones", n=len(machines))
+    if others:
+        return words("other %(n)s machines", n=len(machines))
+    return words.plural("%(n)s machine", "%(n)s machines", len(machines))
 
 
 def _pipe(

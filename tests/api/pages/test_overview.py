@@ -245,3 +245,14 @@ def test_a_row_whose_key_values_are_old_is_not_called_normal(page, put) -> None:
     assert power.state == "Values late"
     assert power.mark is not None
     assert power.mark.symbol == "stale"
+
+
+def test_what_has_no_unit_in_common_is_counted_together_but_given_no_range(site, put, sources) -> None:
+    from api.pages.life_safety import _rest_node
+
+    put(tx1__load=50.0, zone_icu__pressure=402.0, zone_b__pressure=410.0)
+    live = sources.live()
+    mixed = _rest_node([site.equipment["tx1"], site.equipment["zone-icu"]], True, live, EN)
+    assert (mixed.name, mixed.number, mixed.unit) == ("other 2 machines", "", "")
+    alike = _rest_node([site.equipment["zone-b"], site.equipment["zone-icu"]], True, live, EN)
+    assert (alike.name, alike.number, alike.unit) == ("other 2 zones", "402–410", "kPa")
