@@ -22,3 +22,8 @@ def postgres_server() -> Iterator[str]:
         pytest.skip(reason)
     with postgres.server() as url:
         yield url
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take minutes, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "/tests/system/" not in item.path.as_posix())
