@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ def small_site() -> Site:
     return load_site(ROOT / "examples" / "small")
 
 
-@cache
+@lru_cache(maxsize=4)
 def _healthy(start_us: int, count: int, step_us: int, beside: tuple[tuple[str, str], ...]) -> Values:
     return Hospital(small_site(), 1, _beside(start_us, beside)).run(_times(start_us, count, step_us))
 
@@ -128,7 +128,6 @@ def _used(register: NDArray[np.float64]) -> float:
     return float(register[-1] - register[0])
 
 
-@cache
 def run(trial: Trial) -> Outcome:
     """Run a trial; the healthy runs are shared between trials of the same time."""
     site, fault = small_site(), find_fault(trial.fault)
