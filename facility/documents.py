@@ -74,6 +74,9 @@ class Document:
         return Problem(self.file, self.line(path), place_of(path, self.data), message)
 
 
+_NAMING_KEYS = ("id", "task", "topic", "fault", "from")
+
+
 def place_of(path: KeyPath, data: Any = None) -> str:
     """
     Write a key path as a person reads it: `equipment[2] 'tx1'.rating.power`.
@@ -86,7 +89,7 @@ def place_of(path: KeyPath, data: Any = None) -> str:
             words += f"[{step + 1}]"
             here = here[step] if isinstance(here, list) and 0 <= step < len(here) else None
             if isinstance(here, dict):
-                name = next((here[k] for k in ("id", "task", "topic", "fault", "from") if isinstance(here.get(k), str)), None)
+                name = next((here[k] for k in _NAMING_KEYS if isinstance(here.get(k), str)), None)
                 words += f" '{name}'" if name else ""
         else:
             words += f".{step}" if words else str(step)
