@@ -122,9 +122,9 @@ def _show_windings(scene: Scene, item: Equipment, amperes: Array, losses: Array)
     rise[:, 1] *= 1.0 + 0.6 * loose
     alive = scene.grid.alive(item.id)
     rise = rise * np.asarray(alive)[..., None]
-    # The room is ventilated: it follows the outdoors weakly and warms with the losses.
-    room = scene.lag(f"{item.id}/room", 21.0 + 0.30 * (scene.outdoor_c - 15.0) + 0.35 * losses, 5400.0)
-    room = room + 6.0 * blocked
+    # The room is ventilated: it follows the outdoors weakly and warms with the losses, more where no fan moves its air.
+    warmed = 21.0 + 0.30 * (scene.outdoor_c - 15.0) + 0.35 * losses + 6.0 * blocked
+    room = scene.lag(f"{item.id}/room", warmed, 5400.0)
     settled = [float(room[0] + each) for each in rise[0]]
     begin = [scene.memory.get(f"{item.id}/winding_{p}", settled[i]) for i, p in enumerate(_PHASES)]
     fans_work = np.broadcast_to((1.0 - np.minimum(blocked, 1.0)) * alive, (len(scene),))
