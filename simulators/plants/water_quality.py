@@ -8,12 +8,15 @@ import numpy as np
 
 from facility.site import Equipment
 from simulators.physics import chlorine
+from simulators.physics.water_tank import mixed
 from simulators.plants.tanks import Sample
 from simulators.scene import Array, Scene
 
 _DOSED_MG_L: Final = 0.25  # what the doser keeps up
 _COMBINED_MG_L: Final = 0.07  # chlorine bound to what nitrogen the water holds
 _SLIME_PER_H: Final = 1.5  # decay in a tank full of slime
+_DOSE_MIXES_S: Final = 1800.0  # what is dosed has mixed in, and what is dosed no more is gone
+_LEAST_STAY_H: Final = 0.1
 _HOT_C: Final = 55.0
 _LAMP_LIFE_H: Final = 8000.0
 # A meter's length of iron main between the tank and the probe, in which it stays for some minutes.
@@ -26,10 +29,11 @@ def show(scene: Scene, item: Equipment, water: Sample) -> None:
     slimy, mixes = np.asarray(scene.fault("WS-F07", item)), np.asarray(scene.fault("WS-F16", item))
     fouled = np.asarray(scene.fault("WS-F11", item))
     arrives = water.chlorine * chlorine.remaining(chlorine.bulk_decay(water.water_c) + _MAIN, _MAIN_H)
-    arrives = arrives * chlorine.remaining_mixed(_SLIME_PER_H * slimy, water.age_h)
+    arrives = arrives * _slime_leaves(scene, item, slimy, water.age_h)
     works = slimy <= 0.0
     dosing = works & (arrives < _DOSED_MG_L)
-    free = np.where(works, np.maximum(arrives, _DOSED_MG_L), arrives)
+    missing = np.where(works, np.maximum(_DOSED_MG_L - arrives, 0.0), 0.0)
+    free = arrives + scene.lag(f"{item.id}/dosed", missing, _DOSE_MIXES_S)
     # A mixer without check valve lets hot water into the cold: no chlorine is left in that.
     hot = 0.35 * mixes
     free, water_c = free * (1.0 - hot), water.water_c + hot * (_HOT_C - water.water_c)
@@ -48,6 +52,19 @@ def show(scene: Scene, item: Equipment, water: Sample) -> None:
     scene.put(item, "uv_lamp", 1.0)
     burnt = np.mod(scene.values.get(f"{item.id}/uv_hours", np.zeros(1)), _LAMP_LIFE_H) / _LAMP_LIFE_H
     scene.put(item, "uv_intensity", 100.0 - 20.0 * burnt, 0.2)
+
+
+def _slime_leaves(scene: Scene, item: Equipment, slimy: Array, age_h: Array) -> Array:
+    """Return the share of the chlorine that slime in the tank leaves; the tank's water is exchanged as it ages. [-]"""
+    key = f"{item.id}/slime"
+    if key not in scene.memory and not slimy.any():
+        return np.ones(1)
+    decay = np.broadcast_to(_SLIME_PER_H * slimy, (len(scene),))
+    stay_h = np.maximum(age_h, _LEAST_STAY_H)
+    start = scene.memory.get(key, float(chlorine.remaining_mixed(decay[0], stay_h[0])))
+    left = mixed(start, np.ones(len(scene)), 1.0 / stay_h, 0.0, decay, scene.span.dt_s)
+    scene.memory[key] = float(left[-1])
+    return left
 
 
 def _turbidity(scene: Scene, item: Equipment) -> Array:
