@@ -24,7 +24,9 @@ _ROOM_C: Final = 20.8
 _COOLED_C: Final = 26.0
 _BUILDING_S: Final = 20 * 3600.0
 _BUILDING_K: Final = 30.0  # difference between rooms and outdoors for which a station is laid
-_MILD_C: Final = 16.0  # the station rests while the day's mean is above
+_MILD_C: Final = 16.0  # the station rests while the slow mean of the outdoor temperature is above
+_SEASON_S: Final = 24 * 3600.0
+_LOOP_S: Final = 1200.0  # how the water of a circuit cools and warms when its station stops and starts
 _SETBACK_K: Final = 4.0
 _LEAST_LOAD: Final = 0.04
 _LEAST_FLOW: Final = 0.15
@@ -140,9 +142,11 @@ def _call(scene: Scene, item: Equipment, rated: float, load: Array, rooms: Array
     Rooms ask for nothing while the station rests; what else hangs on it is asked for in any season.
     """
     outdoor = scene.lag(f"{item.id}/day", scene.outdoor_c, 12 * 3600.0)
-    heated = np.where(outdoor > _MILD_C, 0.0, rooms)
+    season = scene.lag(f"{item.id}/season", scene.outdoor_c, _SEASON_S) <= _MILD_C
+    heated = np.where(season, rooms, 0.0)
     usual = load - rooms + heated
-    at_work = usual > _LEAST_LOAD * rated
+    # In its season it circulates through a warm afternoon too.
+    at_work = season | (usual > _LEAST_LOAD * rated)
     usual = np.where(at_work, usual, 0.0)
     curve = hot_water.heating_curve(outdoor)
     night = (scene.span.hour >= 21.0) | (scene.span.hour < 5.5)
@@ -191,7 +195,7 @@ def _run_exchanger(scene: Scene, item: Equipment, load: Array, rooms: Array) -> 
     primary, supply_c, valve = _primary(scene, item, rated, wanted, back_c, capacity, on)
     if not isinstance(leaking := scene.fault("HS-F04", item), float):
         # Heat that nobody asked for lifts the circuit; its thermostats close, but not enough.
-        lifted = np.maximum(primary.heat_kw / np.maximum(wanted, 1e-6), 1.0) ** 0.35
+        lifted = np.maximum(primary.heat_kw / np.maximum(wanted, _LEAST_LOAD * rated), 1.0) ** 0.35
         mean_c = _ROOM_C + (0.5 * (call.setpoint_c + back_c) - _ROOM_C) * lifted
         pumped = np.maximum(pumped, _share(primary.heat_kw, rated) * on)
         capacity = np.maximum(steam.WATER_KWH_M3_K * pumped * design_m3h, 1e-3)
@@ -202,9 +206,9 @@ def _run_exchanger(scene: Scene, item: Equipment, load: Array, rooms: Array) -> 
     # A loop that hunts swings as a whole.
     swing = np.asarray(scene.fault("HS-F05", item)) * on * _swing(scene)
     noise = 0.35 * scene.wander(f"{item.id}|supply", 500.0)
-    secondary = np.where(on > 0.0, back_c + given / capacity + noise + 4.0 * swing, 26.0)
-    secondary = scene.lag(f"{item.id}/supply", secondary, 45.0)
-    returned = np.where(on > 0.0, secondary - given / capacity - 2.0 * swing, 25.5)
+    held_c = scene.lag(f"{item.id}/supply", back_c + given / capacity + noise + 4.0 * swing, 45.0)
+    secondary = _COOLED_C + scene.lag(f"{item.id}/loop", on, _LOOP_S) * (held_c - _COOLED_C)
+    returned = np.where(on > 0.0, secondary - given / capacity - 2.0 * swing, secondary - 0.5)
     scene.put(item, "supply_setpoint", call.setpoint_c)
     scene.put(item, "outdoor_temperature", scene.outdoor_c, 0.1)
     scene.put(item, "secondary_supply_temperature", secondary, 0.1)
