@@ -119,6 +119,11 @@ def pressure_store(rated_th: float, band_mpa: Array) -> Array:
     return rated_th * _STORE_T_PER_TH * 1000.0 * WATER_KJ_KG_K * _K_PER_MPA * band_mpa
 
 
+def warming_heat(rated_th: float, water_c: Array, cold_c: Array) -> Array:
+    """Return the heat that brings a cold shell boiler's water and steel, reckoned as water, to a temperature. [kJ]"""
+    return rated_th * _STORE_T_PER_TH * 1000.0 * WATER_KJ_KG_K * (water_c - cold_c)
+
+
 def cycles_per_hour(duty: Array, band_kj: Array | float, heat_kw: Array | float) -> Array:
     """
     Return how often an on-off burner starts. [1/h]

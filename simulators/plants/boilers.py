@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facility.site import Equipment
 from simulators.physics import boiler as physics
@@ -29,6 +30,8 @@ from simulators.plants.steam import CONDENSATE, HEADER, SET_MPA, show_meters
 from simulators.scene import Array, Scene
 
 _BAND_MPA: Final = 0.10
+_COLD_MPA: Final = 0.05  # a boiler that has stood for days
+_COOLING_S: Final = 30_000.0  # how its pressure falls without fire
 _RATED_FEED_KJ: Final = 434.0  # feed water of 103.5 °C [kJ/kg]
 _SALT: Final = 3200.0  # conductivity at which the blow-down holds the boilers' water [µS/cm]
 _RAW_SALT: Final = 480.0  # of softened water
@@ -36,6 +39,7 @@ _TANK_LOSS_KW: Final = 6.0
 _TRIP_MM: Final = 62.0  # depth under the normal level at which the low-low contact stops the burner
 _SURFACE_M2: Final = 3.0  # water surface for each t/h of rating
 _PRESSURE_S: Final = 600.0  # how fast the pressure of a boiler moves without its control
+_WARMING_H: Final = 1.0  # from cold to full pressure, for a boiler that is kept hot
 _BAND_K: Final = 5.0  # of a hot-water boiler's switch
 _NONE: Final = np.zeros(1)
 
@@ -84,6 +88,8 @@ class _Given:
     feed_c: Array
     able: dict[str, Array]
     drained: dict[str, Array]  # [mm]
+    warmth: dict[str, Array]  # heat in a boiler that is kept hot, over that at pressure [-]
+    warming: dict[str, Array]  # how fast it rises [1/h]
     noise: dict[str, tuple[Array, Array]]
 
 
@@ -169,7 +175,8 @@ def _fire(
     pressure = np.where(lifted_th > 0.0, 1.04 * item.rating.get("pressure", 1.0), pressure)
     water_c = steam.saturation_temperature(pressure)
     # An idle boiler is cold, unless somebody keeps it under pressure.
-    hot = np.where(steam_th > 0.01 * _rated_th(item), 1.0, ills("BO-F16", item) * given.able[item.id])
+    idle, kept = steam_th <= 0.01 * _rated_th(item), ills("BO-F16", item) * given.able[item.id]
+    hot = np.where(idle, kept * given.warmth[item.id], 1.0)
     full_kw = _full_kw(item)
     # What users take is heat: a higher pressure is brought down before them, so it is reckoned at the usual one.
     heat = (
@@ -177,6 +184,7 @@ def _fire(
         + physics.steam_heat(lifted_th, pressure, feed_kj)
         + blow_th * (steam.water_enthalpy(water_c) - feed_kj) / 3.6
         + hot * physics.shell_loss(full_kw, water_c, given.air_c)
+        + idle * kept * given.warming[item.id] * physics.warming_heat(_rated_th(item), water_c, given.air_c) / 3600.0
     )
     band_mpa = _BAND_MPA * (1.0 - 0.35 * ills("BO-F15", item))
     burner = Burner(
@@ -199,6 +207,7 @@ def _run_steam(scene: Scene, boilers: Sequence[Equipment], stations: Sequence[Eq
     arriving = warmth / np.maximum(condensate, 1e-6)
     kept = condensate - steam.flash_steam(condensate, arriving)
     able, drained = _able(scene, boilers, users)
+    warm, warming = _warmth(scene, boilers, able)
     contaminated = np.asarray(scene.fault("BO-F12", station)) if station is not None else _NONE
     given = _Given(
         users_th=users,
@@ -210,6 +219,8 @@ def _run_steam(scene: Scene, boilers: Sequence[Equipment], stations: Sequence[Eq
         feed_c=103.5 + 0.4 * scene.wander("feedwater|deaerator", 1800.0),
         able=able,
         drained=drained,
+        warmth=warm,
+        warming=warming,
         noise={
             b.id: (
                 0.12 * scene.wander(f"{b.id}|oxygen", 600.0),
@@ -282,6 +293,41 @@ def _able(scene: Scene, boilers: Sequence[Equipment], users: Array) -> tuple[dic
     return able, drained
 
 
+def _warmth(
+    scene: Scene, boilers: Sequence[Equipment], able: dict[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return how warm each boiler is that is kept hot [-], and how fast its burner warms it [1/h]."""
+    warmth, warming = {}, {}
+    for item in boilers:
+        severity, key = scene.fault("BO-F16", item), f"{item.id}/warmth"
+        if isinstance(severity, float):
+            scene.memory[key] = 0.0
+            warmth[item.id] = warming[item.id] = _NONE
+            continue
+        kept = (severity > 0.0) & (able[item.id] > 0.0)
+        start = scene.memory.get(key, float(kept[0]))
+        hours = scene.span.dt_s / 3600.0
+        warm = np.where(kept, np.minimum(start + np.cumsum(kept * hours) / _WARMING_H, 1.0), 0.0)
+        rise = np.maximum(np.diff(warm, prepend=start), 0.0)
+        warmth[item.id], warming[item.id] = warm, rise / np.maximum(hours, 1e-9)
+        scene.memory[key] = float(warm[-1])
+    return warmth, warming
+
+
+def _standing(scene: Scene, item: Equipment, pressure: Array, hot: NDArray[np.bool_], warming: Array) -> Array:
+    """Follow the pressure of a boiler: its own while hot; without fire it falls within a day, unless warmed. [MPa]"""
+    key = f"{item.id}/standing"
+    value = scene.memory.get(key, SET_MPA if hot[0] else _COLD_MPA)
+    keep = np.exp(-scene.span.dt_s / _COOLING_S)
+    stands = np.empty(len(scene))
+    steps = zip(pressure.tolist(), hot.tolist(), warming.tolist(), keep.tolist(), strict=True)
+    for i, (own, is_hot, warmed, left) in enumerate(steps):
+        value = own if is_hot else max(_COLD_MPA + (value - _COLD_MPA) * left, warmed)
+        stands[i] = value
+    scene.memory[key] = value
+    return stands
+
+
 def _show_boiler(scene: Scene, item: Equipment, house: _House, sag: Array, given: _Given) -> Array:
     """Show a steam boiler, and return the salt that it throws over into the steam. [t/h * µS/cm]"""
     boiler, rated, full_kw = house.boilers[item.id], _rated_th(item), _full_kw(item)
@@ -292,9 +338,13 @@ def _show_boiler(scene: Scene, item: Equipment, house: _House, sag: Array, given
     # What pushes the pressure off its set-point does so through the heat of the water.
     pushed = scene.lag(f"{item.id}/pushed", boiler.pressure_mpa - SET_MPA, _PRESSURE_S)
     pressure = SET_MPA + pushed - sag + 0.004 * scene.wander(f"{item.id}|pressure", 240.0) + band_mpa * place
-    # A boiler that stands under no fire cools within a day.
-    standing = scene.lag(f"{item.id}/standing", np.where(hot, SET_MPA, 0.05), 30_000.0)
-    pressure = np.maximum(np.where(hot, pressure, np.minimum(standing, SET_MPA - sag)), 0.0)
+    warm = given.warmth[item.id]
+    warms = ~working & (warm > 0.0) & (warm < 1.0)
+    under_way = steam.saturation_pressure(
+        given.air_c + warm * (steam.saturation_temperature(boiler.pressure_mpa) - given.air_c)
+    )
+    standing = _standing(scene, item, pressure, hot & ~warms, np.where(warms, under_way, 0.0))
+    pressure = np.maximum(np.where(hot & ~warms, pressure, np.minimum(standing, SET_MPA - sag)), 0.0)
     scene.put(item, "steam_pressure", pressure, 0.001)
     scene.put(item, "steam_temperature", steam.saturation_temperature(pressure), 0.1)
     salt = _salt(scene, item, boiler)
