@@ -101,12 +101,12 @@ def simulate(
         if on or off or repair:
             _command(loaded, broker_address(broker_url(broker, data)), on or [], off or [], repair or [])
             return
-        past_s = None if history is None else parse_duration(history)
+        past_s = None if history is None else _span("--history", history, "15min", "4000d")
         planned = _planned(loaded, scenario, random_faults, seed, past_s)
         if write_scenario is not None:
             _keep(planned, random_faults, write_scenario)
         elif past_s is not None:
-            _write_past(options, planned, seed, past_s, parse_duration(step), as_json)
+            _write_past(options, planned, seed, past_s, _span("--step", step, "1s", "1h"), as_json)
         else:
             _publish(planned, broker_address(broker_url(broker, data)), data, seed)
 
@@ -241,6 +241,17 @@ def _keep(planned: Scenario, random_faults: int | None, file: Path) -> None:
         )
     file.write_text(written(planned), encoding="utf-8")
     stdout.print(f"Kept in {file}; run it with --scenario {file}", markup=False)
+
+
+def _span(option: str, text: str, least: str, most: str) -> float:
+    """Read a duration of the command line. [s]"""
+    try:
+        span_s = parse_duration(text)
+    except ValueError:
+        raise ValueError(f"{option} {text!r} is no duration; write such as 30d or 15min") from None
+    if not parse_duration(least) <= span_s <= parse_duration(most):
+        raise ValueError(f"{option} {text!r} is too short or too long; write from {least} to {most}")
+    return span_s
 
 
 def _write_past(
