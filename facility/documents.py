@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -225,22 +225,29 @@ def validate(adapter: TypeAdapter[Any], data: Any, document: Document, path: Key
         return None, list(first_at.values())
 
 
-def read_folder(folder: Path, adapter: TypeAdapter[T]) -> Iterator[tuple[Document, T | None, list[Problem]]]:
-    """
-    Read and check each `*.yaml` of a folder, in the order of their names.
+class Checked(NamedTuple, Generic[T]):
+    """A file that was read and checked: its value, None if it cannot be read as one, and every problem of it."""
 
-    Yields
-    ------
-    The document, its checked value (None if it cannot be read as one), and every problem of the file.
-    """
+    document: Document
+    value: T | None
+    problems: list[Problem]
+
+
+def read_checked(path: Path, adapter: TypeAdapter[T]) -> Checked[T]:
+    """Read one file and check it against a pydantic type; never raises for what stands in it."""
+    document = read_document(path)
+    problems = list(document.problems)
+    value: T | None = None
+    if document.data is not None:
+        value, found = validate(adapter, document.data, document, ())
+        problems += found
+    return Checked(document, value, problems)
+
+
+def read_folder(folder: Path, adapter: TypeAdapter[T]) -> Iterator[Checked[T]]:
+    """Read and check each `*.yaml` of a folder as `read_checked` does, in the order of their names."""
     for file in sorted(folder.glob("*.yaml")):
-        document = read_document(file)
-        problems = list(document.problems)
-        value: T | None = None
-        if document.data is not None:
-            value, found = validate(adapter, document.data, document, ())
-            problems += found
-        yield document, value, problems
+        yield read_checked(file, adapter)
 
 
 def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, path: KeyPath) -> Problem:

@@ -76,13 +76,6 @@ _MODULES: Final = (
 )  # fmt: skip
 
 
-class Writer(Protocol):
-    """What takes the history: a store, or something that stands before one."""
-
-    def write(self, batch: ReadingBatch) -> None:
-        """Keep a batch."""
-
-
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that a hospital remembers at one time: enough to go on from there."""

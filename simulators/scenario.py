@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
-from facility.documents import Document, KeyPath, read_document, validate
+from facility.documents import Document, KeyPath, read_checked
 from facility.errors import ConfigurationError, Problem
 from facility.site import Site
 from facility.units import parse_duration
@@ -176,14 +176,10 @@ def load_scenario(path: Path, site: Site) -> Scenario:
     ConfigurationError
         With every mistake of the file.
     """
-    document = read_document(path)
-    problems = list(document.problems)
-    file: _ScenarioFile | None = None
-    if document.data is not None:
-        file, found = validate(_FILE, document.data, document, ())
-        problems += found
+    read = read_checked(path, _FILE)
+    file, problems = read.value, read.problems
     if file is not None:
-        problems += _mistakes(document, file, site)
+        problems += _mistakes(read.document, file, site)
     if problems or file is None:
         raise ConfigurationError(problems)
     return _scenario(file, site)

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator
 
-from facility.documents import read_document, validate
+from facility.documents import read_checked
 from facility.errors import ConfigurationError
 from facility.site import Department
 from facility.wording import nearest
@@ -104,15 +104,10 @@ _FILE: Final = TypeAdapter(_ProfilesFile)
 
 def read_profiles(path: Path) -> Sequence[Profile]:
     """Read and check the kinds of departments; ConfigurationError with every mistake."""
-    document = read_document(path)
-    problems = list(document.problems)
-    if document.data is not None:
-        file, found = validate(_FILE, document.data, document, ())
-        problems += found
-    if problems:
-        raise ConfigurationError(problems)
-    kinds: tuple[Profile, ...] = file.kinds
-    return kinds
+    read = read_checked(path, _FILE)
+    if read.problems or read.value is None:
+        raise ConfigurationError(read.problems)
+    return read.value.kinds
 
 
 @lru_cache(maxsize=1)

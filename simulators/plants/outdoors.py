@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from facility.documents import read_document, validate
+from facility.documents import read_checked
 from facility.errors import ConfigurationError
 from facility.names import Names
 from facility.wording import nearest
@@ -52,14 +52,10 @@ _FILE: Final = TypeAdapter(_ClimatesFile)
 @lru_cache(maxsize=1)
 def climates() -> Mapping[str, ClimateNormals]:
     """Return the climates that come with Wardwatt, by id; ConfigurationError with every mistake in their file."""
-    document = read_document(CLIMATES_FILE)
-    problems = list(document.problems)
-    if document.data is not None:
-        file, found = validate(_FILE, document.data, document, ())
-        problems += found
-    if problems:
-        raise ConfigurationError(problems)
-    return {c.id: c for c in file.climates}
+    read = read_checked(CLIMATES_FILE, _FILE)
+    if read.problems or read.value is None:
+        raise ConfigurationError(read.problems)
+    return {c.id: c for c in read.value.climates}
 
 
 @lru_cache(maxsize=16)
