@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from facility.readings import Latest, ReadingBatch
 from facility.site import Equipment, Site
 from facility.store.contract import TelemetryStore
+from simulators.fault_catalogue import UnknownFault
 from simulators.faults import FaultBook, FaultEvent
 from simulators.history import Sampler
 from simulators.plants import (
@@ -118,7 +119,15 @@ class Hospital:
         self.site = site
         self.seed = seed
         self._truth = TruthLog(Path(truth) if truth is not None else None, site.currency)
-        self.book = FaultBook(site, [*self._truth.events(), *events])
+        try:
+            self.book = FaultBook(site, self._truth.events())
+        except UnknownFault as error:
+            raise UnknownFault(
+                f"{truth} is the truth log of another hospital ({error}); name another data folder with --data, or "
+                "delete this one"
+            ) from None
+        for event in events:
+            self.book.add(event)
         self._told = {(e.fault, e.equipment, e.start_us): e.end_us is not None for e in self._truth.events()}
         self._memory: dict[str, float] = {}
         self._registers: dict[str, float] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from facility.site import Site
+from simulators.fault_catalogue import UnknownFault
 from simulators.faults import FaultEvent
 from simulators.hospital import Hospital
 from simulators.truth import TruthLog, iso, microseconds
@@ -131,3 +132,10 @@ def test_without_a_path_nothing_is_written(site: Site, tmp_path: Path) -> None:
     hospital.step(WEDNESDAY_US)
     hospital.switch("WS-F03", "w-main", on=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_truth_of_another_hospital_is_refused_with_its_file_and_a_mend(tmp_path: Path, site: Site) -> None:
+    log = tmp_path / "truth.jsonl"
+    TruthLog(log, "CNY").switched(FaultEvent("EL-F04", "tx77", 0.5, 0, 0.0), "on")
+    with pytest.raises(UnknownFault, match=r"truth\.jsonl .* another hospital .*'tx77'.* name another data folder"):
+        Hospital(site, truth=log)
