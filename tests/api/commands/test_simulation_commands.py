@@ -82,8 +82,8 @@ def test_a_past_is_written_with_its_faults_and_their_truth(tmp_path: Path) -> No
         (["--scenario", "absent.yaml"], "cannot be read"),
         (["--write-scenario", "x.yaml"], "give it as well, such as --random-faults 12"),
         (["--random-faults", "999999"], "999999 faults cannot be drawn"),
-        (["--history", "3"], "is not a duration"),
-        (["--history", "1h", "--step", "0s"], "a step of 1 to 60 s or of whole minutes"),
+        (["--history", "3"], "--history '3' is no duration; write such as 30d or 15min"),
+        (["--history", "1h", "--step", "0s"], "--step '0s' is too short or too long; write from 1s to 1h"),
     ],
 )
 def test_a_mistake_is_told_with_its_mend(arguments: list[str], told: str, tmp_path: Path) -> None:
