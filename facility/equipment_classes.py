@@ -45,6 +45,12 @@ System = Literal[
 # The order of systems never changes, whatever is alarming (look: same thing, same place).
 SYSTEMS: Final[tuple[System, ...]] = get_args(System)
 Kind = Literal["gauge", "state", "total_increasing", "derived"]
+# What a register counts. Tariffs exist for the first six; the others tell how well a plant makes its product.
+Carrier = Literal[
+    "electricity", "water", "gas", "heat", "oxygen", "steam", "reactive", "cooling", "air", "hot_water", "sewage"
+]
+# Into the machine or through the meter; or out of the machine that makes it, or back to the supplier.
+Flow = Literal["in", "out"]
 Priority = Literal["P1", "P2", "P3", "P4"]
 Tier = Literal["warn", "alarm", "trip", "low_warn", "low_alarm", "low_trip"]
 
@@ -131,9 +137,13 @@ class PointSpec(_Strict):
     states: Mapping[int, str] | None = None
     from_: str | None = Field(default=None, alias="from")
     code: str | None = None
+    carrier: Carrier | None = None
+    flow: Flow = "in"
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> PointSpec:
+        if self.carrier is not None and self.kind != "total_increasing":
+            raise ValueError(f"a point of kind {self.kind} counts nothing; only total_increasing has a carrier")
         if (self.kind == "state") != (self.states is not None):
             raise ValueError("a point of kind state needs states, such as {0: stopped, 1: running}; others have none")
         if (self.kind == "derived") != (self.from_ is not None):

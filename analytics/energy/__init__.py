@@ -1,0 +1,1 @@
+"""Energy accounts: from registers to consumption, money, carbon and proven savings."""
