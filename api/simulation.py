@@ -16,6 +16,7 @@ from analytics.records import Ticket
 from collector.broker import BrokerAddress
 from facility.database import Database
 from facility.database.settings import Setting
+from facility.metering import booked_registers
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
@@ -26,8 +27,9 @@ from simulators.scenario import Scenario
 _US: Final = 1_000_000
 _WRITTEN: Final = "simulation.history_written"
 # The last two days are nearly as fine as live readings, for the charts of a day; what lies before is as fine as
-# meters are read.
+# meters are read. Of what lies further back than a month there are only the meters and the weather, for the accounts.
 _FINE_S: Final = 2 * 86400.0
+_WHOLE_S: Final = 30 * 86400.0
 _FINE_STEP_S: Final = 60.0
 _COARSE_STEP_S: Final = 900.0
 
@@ -85,24 +87,26 @@ class Simulation:
         return written
 
     def _write(self, start_us: int, end_us: int, progress: Progress) -> int:
-        store = Deriving(self._store, self._site)
+        whole_us = max(start_us, end_us - round(_WHOLE_S * _US))
         fine_us = max(start_us, end_us - round(_FINE_S * _US))
-        # A fine day takes about as long as a fortnight of coarse ones.
-        coarse = float(fine_us - start_us)
-        share = coarse / (coarse + 14.0 * (end_us - fine_us))
-        written = 0
-        if fine_us > start_us:
-            written = self.hospital.write_history(
-                store,
-                start_us,
-                fine_us,
-                _COARSE_STEP_S,
-                lambda done, what: progress(share * done, what),
-                _COARSE_STEP_S,
-            )
-        return written + self.hospital.write_history(
-            store, fine_us, end_us, _FINE_STEP_S, lambda done, what: progress(share + (1 - share) * done, what)
+        deriving = Deriving(self._store, self._site)
+        coarse, fine = _COARSE_STEP_S, _FINE_STEP_S
+        # A fine day takes about as long as a fortnight of coarse ones, and one of meters alone half of such a one.
+        parts = (
+            (start_us, whole_us, self._store, coarse, accounted(self._site), 0.5),
+            (whole_us, fine_us, deriving, coarse, None, 1.0),
+            (fine_us, end_us, deriving, fine, None, 14.0),
         )
+        work = sum(weight * (to_us - from_us) for from_us, to_us, _, _, _, weight in parts)
+        written, done = 0, 0.0
+        for from_us, to_us, store, step_s, only, weight in parts:
+            if to_us <= from_us:
+                continue
+            share = weight * (to_us - from_us) / work
+            tell = _part_of(progress, done, share)
+            written += self.hospital.write_history(store, from_us, to_us, step_s, tell, step_s, only)
+            done += share
+        return written
 
     def go_on(self, now_us: Callable[[], int]) -> None:
         """Go on where an earlier start left off: registers continue, faults that nobody mended are still there."""
@@ -139,6 +143,16 @@ class Simulation:
         if self._publisher is not None:
             self._publisher.stop()
             self.hospital.take_stock()
+
+
+def _part_of(progress: Progress, done: float, share: float) -> Progress:
+    return lambda of_part, what: progress(done + share * of_part, what)
+
+
+def accounted(site: Site) -> frozenset[str]:
+    """Return the points on which energy accounts rest: registers that are booked, and the weather."""
+    weather = (a.key for a in site.points.addresses if a.equipment_class == "weather_station")
+    return frozenset({*booked_registers(site), *weather})
 
 
 def what_was_done(ticket: Ticket) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 import numpy as np
@@ -28,10 +28,11 @@ class Sampler:
     Parameters
     ----------
     step_us : the shortest interval [µs]
+    only : keys of the points that are written; None: all
     """
 
-    def __init__(self, site: Site, book: FaultBook, step_us: int) -> None:
-        self._site, self._book, self._step_us = site, book, step_us
+    def __init__(self, site: Site, book: FaultBook, step_us: int, only: Set[str] | None = None) -> None:
+        self._site, self._book, self._step_us, self._only = site, book, step_us, only
         self._groups: dict[int, list[str]] = {}
         self._known: set[str] = set()
 
@@ -58,6 +59,8 @@ class Sampler:
     def _group(self, values: Mapping[str, Array]) -> None:
         self._known, self._groups = set(values), {}
         for key in values:
+            if self._only is not None and key not in self._only:
+                continue
             spec = self._site.point(key)
             assert spec is not None
             every_us = max(self._step_us, round(spec.every * _US) // self._step_us * self._step_us)

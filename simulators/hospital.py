@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -284,6 +284,7 @@ class Hospital:
         step_s: float = 60.0,
         progress: Progress | None = None,
         walk_s: float = 60.0,
+        only: Set[str] | None = None,
     ) -> int:
         """
         Write [start, end) into the store, much faster than it would happen, and stand at its end.
@@ -297,6 +298,7 @@ class Hospital:
         progress : told the share that is done and the word `history`
         walk_s : the longest step of the physics itself; up to 900 s for years, where what switches within a step is
             taken in the mean [s]
+        only : keys of the points that are written; None: all
 
         Returns
         -------
@@ -317,7 +319,7 @@ class Hospital:
         with self._lock, ThreadPoolExecutor(1, "history") as writer:
             if self._now_us is None:
                 self._begin(first)
-            sampler = Sampler(self.site, self.book, step_us)
+            sampler = Sampler(self.site, self.book, step_us, only)
             waiting: list[ReadingBatch] = []
             writing: Future[None] | None = None
             for i in range(0, len(times), _STEPS_AT_ONCE):

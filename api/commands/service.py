@@ -55,8 +55,12 @@ HttpsOption = Annotated[
     bool, typer.Option("--https", envvar="WARDWATT_HTTPS", help="Browsers come through https: a proxy stands in front.")
 ]
 HistoryOption = Annotated[
-    float, typer.Option("--history", help="With --simulate: days of history to write first.", min=0.0, max=400.0)
-]
+    float,
+    typer.Option(
+        "--history", min=0.0, max=800.0,
+        help="With --simulate: days of history to write first; of what is older than 30 days, meters and weather only.",
+    ),
+]  # fmt: skip
 SpoolOption = Annotated[
     int,
     typer.Option(
@@ -209,11 +213,11 @@ def demo(
     data: DataOption = DEMO_DATA,
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
-    history: HistoryOption = 30.0,
+    history: HistoryOption = 500.0,
     small: Annotated[bool, typer.Option("--small", help="The small hospital: 400 beds instead of 800.")] = False,
     seed: SeedOption = None,
 ) -> None:
-    """Show a live hospital: simulator, 30 days of history, and faults that come in the first minutes."""
+    """Show a live hospital: simulator, 500 days of its meters, 30 of everything, and faults in the first minutes."""
     site = SMALL_SITE if small else DEMO_SITE
     with told():
         _serve(

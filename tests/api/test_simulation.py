@@ -68,6 +68,20 @@ def pressure(hospital: Hospital) -> float:
     return hospital.step((hospital.now_us or NOW_US) + _MINUTE_US)["oz-icu/pressure"]
 
 
+def test_of_what_is_older_than_a_month_the_meters_and_the_weather_alone_are_written(
+    site: Site, database: Database, tmp_path: Path
+) -> None:
+    with open_store(tmp_path / "long.duckdb") as store:
+        made = Simulation(site, store, database, tmp_path / "truth.jsonl")
+        made.write_past(31.0, lambda _share, _what: None, lambda: NOW_US)
+        month_us, day_us = NOW_US - 30 * 86_400_000_000, 86_400_000_000
+        keys = ["hv1/energy_import", "ws1/outdoor_temperature", "tx1/winding_temperature_a"]
+        before = store.count(keys, month_us - day_us, month_us)
+        after = store.count(keys, month_us, month_us + day_us)
+    assert list(before.values()) == [96, 96, 0]
+    assert list(after.values()) == [96, 96, 96]
+
+
 def test_the_past_has_what_the_scenario_has_before_its_start(simulation: Simulation) -> None:
     assert [e.fault for e in simulation.hospital.book.on(NOW_US)] == ["WS-F03"]
     assert simulation.begun
