@@ -139,11 +139,14 @@ class PointSpec(_Strict):
     code: str | None = None
     carrier: Carrier | None = None
     flow: Flow = "in"
+    through: bool = False  # what it counts goes on to the machines below, as through a meter; else it is used up here
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> PointSpec:
         if self.carrier is not None and self.kind != "total_increasing":
             raise ValueError(f"a point of kind {self.kind} counts nothing; only total_increasing has a carrier")
+        if self.through and self.carrier is None:
+            raise ValueError("through says that a carrier goes on to the machines below, but there is no carrier")
         if (self.kind == "state") != (self.states is not None):
             raise ValueError("a point of kind state needs states, such as {0: stopped, 1: running}; others have none")
         if (self.kind == "derived") != (self.from_ is not None):
