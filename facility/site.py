@@ -18,6 +18,7 @@ from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentC
 from facility.names import Names
 from facility.readings import PointAddress, PointTable
 from facility.store.levels import Retention
+from facility.targets import Target
 
 V = TypeVar("V")
 
@@ -386,6 +387,7 @@ class Site:
     retention: Retention = field(default_factory=Retention)
     shifts: Mapping[str, Crew] = field(default_factory=dict)
     contractors: Mapping[str, Crew] = field(default_factory=dict)
+    targets: tuple[Target, ...] = ()
 
     @cached_property
     def points(self) -> PointTable:

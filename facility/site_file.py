@@ -71,6 +71,8 @@ from facility.site import (
 )
 from facility.sparkplug_names import group_of
 from facility.store.levels import Retention
+from facility.target_file import TargetFile
+from facility.targets import Target
 from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
 from facility.wording import nearest
@@ -320,6 +322,7 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "tariffs": TypeAdapter(_TariffFile),
     "shifts": TypeAdapter(_CrewFile),
     "contractors": TypeAdapter(_CrewFile),
+    "targets": TypeAdapter(TargetFile),
 }
 
 
@@ -444,6 +447,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     if not heads:
         return None
     head: _SiteHead = heads[0].value
+    targets = _targets(draft, head.currency)
     return Site(
         id=head.id,
         name=head.name,
@@ -469,6 +473,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         retention=next((i.value.retention() for i in draft.items["retention"]), Retention()),
         shifts={i.value.id: i.value.crew() for i in draft.items["shifts"]},
         contractors={i.value.id: i.value.crew() for i in draft.items["contractors"]},
+        targets=targets,
     )
 
 
@@ -798,6 +803,20 @@ def _tariffs(draft: _Draft) -> dict[str, Dated[Tariff]]:
         _refuse_same_day(draft, [(i, i.value.from_) for i in ordered])
         result[carrier] = Dated(tuple(i.value.from_ for i in ordered), tuple(_tariff(i.value) for i in ordered))
     return result
+
+
+def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
+    found: dict[str, Target] = {}
+    for item in draft.items["targets"]:
+        _refer(draft, item, item.value.department, "departments", "department")
+        target, problems = item.value.target(currency)
+        draft.problems += [item.problem(message, key) for key, message in problems]
+        if target is None:
+            continue
+        if target.key in found:
+            draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
+        found.setdefault(target.key, target)
+    return tuple(found.values())
 
 
 def _tariff(value: _TariffFile) -> Tariff:

@@ -21,7 +21,8 @@ _SPELLINGS = {
     "degC": "°C", "℃": "°C", "C": "°C", "KW": "kW", "kw": "kW", "KWh": "kWh", "kwh": "kWh", "kVAR": "kvar",
     "Kvar": "kvar", "kva": "kVA", "KVA": "kVA", "Mpa": "MPa", "mpa": "MPa", "Kpa": "kPa", "KPa": "kPa", "kpa": "kPa",
     "uS/cm": "µS/cm", "μS/cm": "µS/cm", "hz": "Hz", "HZ": "Hz", "l/min": "L/min", "l/h": "L/h", "l": "L",
-    "kW·h": "kWh", "Pa·s": "Pa s", "kgCO2": "kgCO₂", "tCO2": "tCO₂", "1": "", "-": "", "–": "", "％": "%", "元": "CNY", "yuan": "CNY",
+    "kW·h": "kWh", "Pa·s": "Pa s", "1": "", "-": "", "–": "", "％": "%", "元": "CNY", "yuan": "CNY",
+    "kgCO2": "kgCO₂", "tCO2": "tCO₂",
     "seconds": "s", "second": "s", "sec": "s", "minute": "min", "minutes": "min", "hour": "h", "hours": "h",
     "day": "d", "days": "d", "week": "weeks", "month": "months", "year": "years",
 }  # fmt: skip
@@ -36,7 +37,8 @@ _PINT = {
     "mmol/L": "millimole/liter", "%RH": "percent_rh", "%LEL": "percent_lel", "%V/V": "percent_vol", "ppm": "ppm",
     "NTU": "NTU", "pH": "pH_unit", "gE": "g_envelope", "g": "gram",
     "dB": "dB_level", "CNY": "CNY", "kWh/m³": "kWh/meter**3",
-    "kWh/Nm³": "kWh/Nm3", "LMH": "liter/meter**2/hour", "kgCO₂": "kgCO2", "tCO₂": "tCO2", "kgCO₂/kWh": "kgCO2/kWh", "d": "day",
+    "kWh/Nm³": "kWh/Nm3", "LMH": "liter/meter**2/hour", "kgCO₂": "kgCO2", "tCO₂": "tCO2",
+    "kgCO₂/kWh": "kgCO2/kWh", "d": "day",
     "min": "minute", "s": "second", "h": "hour", "weeks": "week", "months": "month", "years": "year", "mV": "millivolt",
     "mW/cm²": "milliwatt/cm**2", "Wh/(m³·m)": "watt_hour/meter**4", "CNY/kWh": "CNY/kWh", "CNY/m³": "CNY/meter**3",
     "CNY/Nm³": "CNY/Nm3", "CNY/d": "CNY/day", "1/h": "1/hour", "starts": "starts", "GJ": "gigajoule", "MΩ": "megaohm",
@@ -45,8 +47,8 @@ _PINT = {
     "MPa/min": "megapascal/minute", "mm": "millimeter", "cm": "centimeter", "m": "meter",
 }  # fmt: skip
 
-_DIRECT = ("V", "kV", "A", "mA", "W", "kW", "MW", "kWh", "MWh", "GWh", "Wh", "Hz", "Pa", "kPa", "MPa", "bar", "kg", "MJ",
-           "kJ", "mg", "kgce", "tce", "ms", "ohm", "beds", "persons", "pulses")  # fmt: skip
+_DIRECT = ("V", "kV", "A", "mA", "W", "kW", "MW", "kWh", "MWh", "GWh", "Wh", "Hz", "Pa", "kPa", "MPa", "bar", "kg",
+           "MJ", "kJ", "mg", "kgce", "tce", "ms", "ohm", "beds", "persons", "pulses")  # fmt: skip
 
 _QUANTITY = re.compile(r"^\s*([+-]?\d+(?:[_,]\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*(\S.*?)?\s*$")
 
