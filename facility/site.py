@@ -14,7 +14,9 @@ from functools import cached_property
 from typing import Generic, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
+from facility.allocation_rules import AllocationRules
 from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentClass, Limit, PointSpec
+from facility.factor_library import CarbonSettings
 from facility.names import Names
 from facility.readings import PointAddress, PointTable
 from facility.store.levels import Retention
@@ -77,7 +79,7 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A department or cost centre; area and beds carry dates."""
+    """A department or cost centre; area, beds and staff carry dates."""
 
     id: str
     name: Names
@@ -85,6 +87,7 @@ class Department:
     building: str | None
     floor_area_m2: Dated[float | None]
     beds: Dated[float | None]
+    staff: Dated[float | None] = field(default_factory=lambda: Dated.always(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +390,8 @@ class Site:
     retention: Retention = field(default_factory=Retention)
     shifts: Mapping[str, Crew] = field(default_factory=dict)
     contractors: Mapping[str, Crew] = field(default_factory=dict)
+    allocation: Mapping[str, Dated[AllocationRules]] = field(default_factory=dict)  # by carrier
+    carbon: CarbonSettings = field(default_factory=CarbonSettings)
     targets: tuple[Target, ...] = ()
 
     @cached_property

@@ -26,6 +26,8 @@ from pydantic import (
     model_validator,
 )
 
+from facility.allocation_file import AllocationFile
+from facility.allocation_rules import AllocationRules
 from facility.documents import Document, KeyPath, read_document, validate
 from facility.equipment_classes import (
     METER_REGISTERS,
@@ -48,6 +50,7 @@ from facility.equipment_classes import (
 )
 from facility.errors import ConfigurationError, Problem
 from facility.expressions import ExpressionError
+from facility.factor_library import CarbonFile, CarbonSettings
 from facility.names import Id, Names
 from facility.retention_file import RetentionFile
 from facility.site import (
@@ -205,6 +208,7 @@ class _DepartmentFile(_Strict):
     building: str | None = None
     floor_area: Area | list[_Since[Area]] | None = None
     beds: float | list[_Since[float]] | None = None
+    staff: float | list[_Since[float]] | None = None
 
 
 class _SparkplugFile(_Strict):
@@ -322,11 +326,13 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "tariffs": TypeAdapter(_TariffFile),
     "shifts": TypeAdapter(_CrewFile),
     "contractors": TypeAdapter(_CrewFile),
+    "allocation": TypeAdapter(AllocationFile),
+    "carbon": TypeAdapter(CarbonFile),
     "targets": TypeAdapter(TargetFile),
 }
 
 
-_ONCE: Final = ("site", "sparkplug", "retention")
+_ONCE: Final = ("site", "sparkplug", "retention", "carbon")
 
 
 @dataclass
@@ -426,6 +432,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         (heads, "site"),
         (draft.items["sparkplug"], "section"),
         (draft.items["retention"], "section"),
+        (draft.items["carbon"], "section"),
     ):
         if len(once) > 1:
             draft.problems.append(once[1].problem(f"the {what} stands in {once[0].document.file} already; keep one"))
@@ -442,6 +449,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     _refuse_loops(draft)
     _refuse_shared_topics(draft, equipment)
     tariffs = _tariffs(draft)
+    allocation = _allocation(draft, equipment)
     sizes = sorted(draft.items["sizes"], key=lambda i: i.value.from_)
     _refuse_same_day(draft, [(i, i.value.from_) for i in sizes])
     if not heads:
@@ -473,6 +481,8 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         retention=next((i.value.retention() for i in draft.items["retention"]), Retention()),
         shifts={i.value.id: i.value.crew() for i in draft.items["shifts"]},
         contractors={i.value.id: i.value.crew() for i in draft.items["contractors"]},
+        allocation=allocation,
+        carbon=next((i.value.settings() for i in draft.items["carbon"]), CarbonSettings()),
         targets=targets,
     )
 
@@ -520,6 +530,7 @@ def _department(item: _Item[_DepartmentFile], draft: _Draft) -> Department:
         value.building,
         _dated(value.floor_area, None, draft, item, "floor_area"),
         _dated(value.beds, None, draft, item, "beds"),
+        _dated(value.staff, None, draft, item, "staff"),
     )
 
 
@@ -830,3 +841,15 @@ def _tariff(value: _TariffFile) -> Tariff:
         capacity_price=value.capacity_price,
         source=value.source,
     )
+
+
+def _allocation(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Dated[AllocationRules]]:
+    machines = {e.id: e for e in equipment}
+    by_carrier: dict[str, list[tuple[_Item[AllocationFile], AllocationRules]]] = {}
+    for item in sorted(draft.items["allocation"], key=lambda i: i.value.from_):
+        rules, told = item.value.read(machines, draft.claimed["departments"])
+        draft.problems += [item.problem(message, *place) for place, message in told]
+        by_carrier.setdefault(item.value.carrier, []).append((item, rules))
+    for entries in by_carrier.values():
+        _refuse_same_day(draft, [(i, i.value.from_) for i, _ in entries])
+    return {c: Dated(tuple(i.value.from_ for i, _ in e), tuple(r for _, r in e)) for c, e in by_carrier.items()}

@@ -1,0 +1,306 @@
+"""The meters of one carrier as they hang below one another: which count together what others below them count again.
+
+A machine stands in the tree if it has a register of the carrier; what lies between without one (a transfer switch, a
+tank) is looked through. A tank with two mains above it and three meters below is one group of two parents and three
+children: nobody can say which main fed which meter, but what goes in and what comes out must be equal.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from analytics.energy.reasons import Reason
+from facility.equipment_classes import METER_REGISTERS, Carrier
+from facility.metering import BookedRegister
+from facility.names import Names
+from facility.site import Equipment, Site
+
+# Machines that bring a carrier in beside the meters and have no register of it.
+_UNMETERED_SOURCES: Final[Mapping[Carrier, frozenset[str]]] = {
+    "oxygen": frozenset({"liquid_oxygen_tank", "oxygen_manifold", "psa_oxygen_generator"}),
+}
+_METERS_BY_TRADE: Final = frozenset({*METER_REGISTERS, "hv_incomer"})
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One register and how it enters a sum: +1, or -1 for what flows back."""
+
+    key: str
+    sign: float
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """
+    A machine with registers of the carrier.
+
+    Attributes
+    ----------
+    used : what it takes from above, as registers that are summed
+    passed : what it gives to those below; empty if it uses up what it takes
+    """
+
+    id: str
+    equipment: Equipment
+    used: tuple[Counted, ...]
+    passed: tuple[Counted, ...]
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """Return the keys of all its registers of the carrier."""
+        return tuple(dict.fromkeys(c.key for c in (*self.used, *self.passed)))
+
+    @property
+    def makes(self) -> bool:
+        """Return True if it makes the carrier, rather than passing on what it took."""
+        return bool(self.passed) and not self.used
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """
+    Meters that feed together, and the meters next below them.
+
+    Attributes
+    ----------
+    parents, children : ids of machines; what the parents pass on is what the children use, but for losses and users
+        without a meter
+    unmetered_sources : ids of machines that feed the children too, without a register
+    """
+
+    parents: tuple[str, ...]
+    children: tuple[str, ...]
+    unmetered_sources: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Return a name that stays as long as the parents do."""
+        return "+".join(self.parents)
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTree:
+    """
+    The meters of one carrier.
+
+    Attributes
+    ----------
+    nodes : by machine, in the order of the site file
+    sources : where the carrier comes in or is made
+    groups : top down
+    loose : machines with a register below no metered supply, which are no supply themselves
+    problems : circles, loose registers; what could be built is
+    """
+
+    carrier: Carrier
+    nodes: Mapping[str, Node]
+    sources: tuple[str, ...]
+    groups: tuple[Group, ...]
+    loose: tuple[str, ...]
+    problems: tuple[Reason, ...]
+
+
+def meter_tree(
+    site: Site,
+    registers: Mapping[str, BookedRegister],
+    carrier: Carrier,
+    during: tuple[date, date] | None = None,
+) -> MeterTree:
+    """
+    Return the meters of a carrier as they hang below one another.
+
+    A link past a meter is left out: a pump that hangs on its drive and, in the file, on the drive's feeder too, is fed
+    through the drive. Machines that were not in service on any day of `during` (first and last day) are left out. Links
+    that run in a circle are left out and told.
+    """
+    equipment = {e.id: e for e in site.equipment.values() if _in_service(e, during)}
+    nodes = _nodes(equipment, registers, carrier)
+    circle = _circle({e.id: e.fed_by for e in equipment.values()})
+    above, beside = _next_above(equipment, nodes, circle, carrier)
+    parents = _without_detours({n: above[n] for n in nodes if nodes[n].used})
+    groups = _groups(parents, nodes, beside)
+    feeding = {p for g in groups for p in g.parents}
+    lonely = [n for n in nodes if not parents.get(n)]
+    sources = tuple(n for n in lonely if _is_source(nodes[n], feeding))
+    loose = tuple(n for n in lonely if n not in sources)
+    problems = [_circle_problem(circle)] if circle else []
+    problems += [_loose_problem(nodes[n]) for n in loose]
+    return MeterTree(carrier, nodes, sources, groups, loose, tuple(problems))
+
+
+def _in_service(item: Equipment, during: tuple[date, date] | None) -> bool:
+    if during is None:
+        return True
+    first, last = during
+    return (item.since is None or item.since <= last) and (item.until is None or item.until >= first)
+
+
+def _is_source(node: Node, feeding: Collection[str]) -> bool:
+    return node.makes or node.id in feeding or node.equipment.cls.id in _METERS_BY_TRADE
+
+
+def _nodes(
+    equipment: Mapping[str, Equipment], registers: Mapping[str, BookedRegister], carrier: Carrier
+) -> dict[str, Node]:
+    own: dict[str, list[BookedRegister]] = {}
+    for register in registers.values():
+        if register.carrier == carrier and register.equipment.id in equipment:
+            own.setdefault(register.equipment.id, []).append(register)
+    found: dict[str, Node] = {}
+    for item in equipment.values():
+        used: list[Counted] = []
+        passed: list[Counted] = []
+        for register in own.get(item.id, ()):
+            through = item.points[register.key.partition("/")[2]].through
+            # What flows back through a meter lessens what went through it; what a machine makes is given.
+            counted = Counted(register.key, -1.0 if through and register.flow == "out" else 1.0)
+            if register.flow == "in" or through:
+                used.append(counted)
+            if register.flow == "out" or through:
+                passed.append(counted)
+        if used or passed:
+            found[item.id] = Node(item.id, item, tuple(used), tuple(passed))
+    return found
+
+
+def _order(links: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return ids such that each comes after all it links to; ids on a circle and those that link to it are left out."""
+    known = {n: {s for s in sources if s in links} for n, sources in links.items()}
+    users: dict[str, list[str]] = {}
+    for name, sources in known.items():
+        for source in sources:
+            users.setdefault(source, []).append(name)
+    waiting = {n: len(s) for n, s in known.items()}
+    ready = deque(n for n, count in waiting.items() if count == 0)
+    order: list[str] = []
+    while ready:
+        name = ready.popleft()
+        order.append(name)
+        for user in users.get(name, ()):
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                ready.append(user)
+    return order
+
+
+def _circle(links: Mapping[str, Iterable[str]]) -> frozenset[str]:
+    """Return the ids that lie on a circle, or between two."""
+    backwards: dict[str, list[str]] = {n: [] for n in links}
+    for name, sources in links.items():
+        for source in sources:
+            if source in backwards:
+                backwards[source].append(name)
+    return frozenset(set(links) - set(_order(links)) - set(_order(backwards)))
+
+
+def _next_above(
+    equipment: Mapping[str, Equipment], nodes: Mapping[str, Node], circle: Collection[str], carrier: Carrier
+) -> tuple[dict[str, dict[str, None]], dict[str, dict[str, None]]]:
+    """Return for each machine the nearest machines above that pass on, and the sources without a register."""
+    unmetered = _UNMETERED_SOURCES.get(carrier, frozenset())
+    links = {
+        e.id: [s for s in e.fed_by if s in equipment and not (e.id in circle and s in circle)]
+        for e in equipment.values()
+    }
+    above: dict[str, dict[str, None]] = {}
+    beside: dict[str, dict[str, None]] = {}
+    for name in _order(links):
+        found: dict[str, None] = {}
+        sources: dict[str, None] = {}
+        for source in links[name]:
+            if source in nodes:
+                if nodes[source].passed:
+                    found[source] = None
+            elif equipment[source].cls.id in unmetered:
+                sources[source] = None
+            else:
+                found.update(above[source])
+                sources.update(beside[source])
+        above[name], beside[name] = found, sources
+    return above, beside
+
+
+def _without_detours(parents: Mapping[str, Mapping[str, None]]) -> dict[str, tuple[str, ...]]:
+    """Leave out a parent that stands above another parent: what it gives comes through that one."""
+    ancestors: dict[str, set[str]] = {}
+    result: dict[str, tuple[str, ...]] = {}
+    for name in _order(parents):
+        over = {p: ancestors.get(p, set()) for p in parents[name]}
+        result[name] = tuple(p for p in parents[name] if not any(p in over[q] for q in over if q != p))
+        ancestors[name] = set(over).union(*over.values())
+    return result
+
+
+def _groups(
+    parents: Mapping[str, tuple[str, ...]], nodes: Mapping[str, Node], beside: Mapping[str, Mapping[str, None]]
+) -> tuple[Group, ...]:
+    joined = _joined(parents)
+    while True:
+        links: dict[str, set[str]] = {joined[p]: set() for p in joined}
+        for child, own in parents.items():
+            # A node that is a child in one group and a parent in another orders the two.
+            if own and child in joined and joined[child] != joined[own[0]]:
+                links[joined[child]].add(joined[own[0]])
+        circle = _circle(links)
+        if not circle:
+            break
+        one = min(circle)
+        joined = {p: one if g in circle else g for p, g in joined.items()}
+    result: list[Group] = []
+    for name in _order(links):
+        feeding = [n for n in nodes if joined.get(n) == name]
+        fed = [n for n in nodes if parents.get(n) and joined[parents[n][0]] == name]
+        # What is on both sides of a group lies inside of it and cancels out.
+        result.append(
+            Group(
+                tuple(n for n in feeding if n not in fed),
+                tuple(n for n in fed if n not in feeding),
+                tuple(dict.fromkeys(s for n in fed for s in beside[n])),
+            )
+        )
+    return tuple(result)
+
+
+def _joined(parents: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return for each parent the group's name: parents with a child in common are of one group."""
+    leader: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while leader[name] != name:
+            leader[name] = leader[leader[name]]
+            name = leader[name]
+        return name
+
+    for own in parents.values():
+        for parent in own:
+            leader.setdefault(parent, parent)
+            leader[find(parent)] = find(own[0])
+    return {p: find(p) for p in leader}
+
+
+def _circle_problem(circle: Collection[str]) -> Reason:
+    names = ", ".join(sorted(circle))
+    return Reason(
+        "supply-circle",
+        Names(
+            zh=f"供应关系成环: {names}; 请在站点文件 fed_by 中去掉一条, 环内的连接未计入",
+            en=f"The supply runs in a circle: {names}. Take one link out of fed_by; the links within were left out.",
+        ),
+    )
+
+
+def _loose_problem(node: Node) -> Reason:
+    keys = ", ".join(node.registers)
+    return Reason(
+        "no-metered-supply",
+        Names(
+            zh=f"{keys} 上游没有该能源的计量表, 未计入平衡与分摊; 请在 {node.id} 的 fed_by 中写明供应来源",
+            en=f"{keys} hangs below no meter of its carrier and is left out; name what feeds {node.id} in its fed_by.",
+        ),
+        blocking=False,
+    )
