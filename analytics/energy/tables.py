@@ -26,8 +26,8 @@ class EnergyDayRow(Base):
     """
     What a register counted on a day of the site.
 
-    `day` is the date as 2026-03-01; `amount` is null where nothing is known; the shares are of the time that had passed.
-    `readings` and `signature` tell of which readings the figure was made.
+    `day` is the date as 2026-03-01; `amount` is null where nothing is known; the shares are of the time that had
+    passed. `readings` and `signature` tell of which readings the figure was made.
     """
 
     __tablename__ = "energy_days"
@@ -46,7 +46,11 @@ class EnergyDayRow(Base):
 
 
 class EnergyRestatementRow(Base):
-    """A figure that had been closed and was changed: lines are added, never changed."""
+    """
+    A figure that had been closed and was changed: lines are added, never changed.
+
+    `old` and `new` are of all days together, `days` holds the date, the old and the new figure of each.
+    """
 
     __tablename__ = "energy_restatements"
 
@@ -60,6 +64,7 @@ class EnergyRestatementRow(Base):
     unit: Mapped[str]
     cause: Mapped[str]
     found_us: Mapped[Microseconds] = mapped_column(index=True)
+    days: Mapped[list[Any]]
 
     __table_args__ = (Index(None, "kind", "subject"),)
 

@@ -90,6 +90,7 @@ def _create_ledger() -> None:
         _text("unit"),
         _text("cause"),
         _time("found_us"),
+        _json("days"),
     )
     op.create_index("ix_energy_restatements_found_us", "energy_restatements", ["found_us"])
     op.create_index("ix_energy_restatements_kind_subject", "energy_restatements", ["kind", "subject"])

@@ -1,0 +1,245 @@
+"""The ledger of the energy accounts: what each register counted on each day, and every closed figure that changed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy.orm import Session
+
+from analytics.energy.intervals import Floats
+from analytics.energy.tables import EnergyDayRow, EnergyRegisterRow, EnergyRestatementRow
+from facility.database import Database
+
+Cause = Literal["late data", "hand reading", "exchange", "correction", "tariff"]
+
+_MOST_NAMED: Final = 500  # names of registers in one question; beyond it all are read and picked
+_ROWS_AT_A_TIME: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DayFigures:
+    """
+    Figures of registers by consecutive days of the site.
+
+    Attributes
+    ----------
+    keys : the registers
+    first_day : the first of the days
+    amount : (keys, days) float, in each register's unit; NaN where nothing is known
+    measured, estimated, missing : (keys, days) float, shares of the time that had passed, together 1
+    readings : (keys, days) int64, how many readings the figure was made of
+    signature : (keys, days) int64, changes if one of these readings does
+    held : (keys, days) bool, the day was booked
+    """
+
+    keys: tuple[str, ...]
+    first_day: date
+    amount: Floats
+    measured: Floats
+    estimated: Floats
+    missing: Floats
+    readings: NDArray[np.int64]
+    signature: NDArray[np.int64]
+    held: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, keys: Sequence[str], first_day: date, days: int) -> DayFigures:
+        """Return figures of which none is held."""
+        shape = (len(keys), days)
+        return cls(
+            tuple(keys), first_day, np.full(shape, np.nan), np.zeros(shape), np.zeros(shape), np.ones(shape),
+            np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool),
+        )  # fmt: skip
+
+    @property
+    def days(self) -> list[date]:
+        """Return the days, oldest first."""
+        return [self.first_day + timedelta(days=i) for i in range(self.amount.shape[1])]
+
+
+@dataclass(frozen=True, slots=True)
+class Restatement:
+    """
+    A figure that had been closed and was changed.
+
+    Attributes
+    ----------
+    kind : `register`, or the kind of a statement (`bill`, `balance` ...)
+    subject : the register's key, or the statement's subject
+    old, new : of all days from the first to the last together; NaN where nothing was known
+    days : each changed day, with its old and its new figure
+    """
+
+    kind: str
+    subject: str
+    first_day: date
+    last_day: date
+    old: float
+    new: float
+    unit: str
+    cause: str
+    found_us: int
+    days: tuple[tuple[date, float, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it; what was not known is null."""
+        return {
+            "kind": self.kind, "subject": self.subject, "first_day": self.first_day.isoformat(),
+            "last_day": self.last_day.isoformat(), "old": _known(self.old), "new": _known(self.new),
+            "unit": self.unit, "cause": self.cause, "found_us": self.found_us,
+            "days": [[day.isoformat(), _known(old), _known(new)] for day, old, new in self.days],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterState:
+    """How a register stood when it was booked last; `events` are those of all its past, oldest first."""
+
+    register: str
+    unit: str
+    definition: str
+    booked_us: int
+    events: tuple[Mapping[str, Any], ...] = ()
+
+
+class Ledger:
+    """Reads and writes the ledger's tables; sessions are the caller's where several writes belong together."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- days
+
+    def days(self, keys: Sequence[str], first_day: date, last_day: date) -> DayFigures:
+        """Return the figures of registers from the first to the last day, both counted."""
+        figures = DayFigures.empty(keys, first_day, max(0, (last_day - first_day).days + 1))
+        if not keys or not figures.amount.shape[1]:
+            return figures
+        row = EnergyDayRow
+        query = select(
+            row.register, row.day, row.amount, row.measured, row.estimated, row.missing, row.readings, row.signature
+        ).where(row.day >= first_day.isoformat(), row.day <= last_day.isoformat())
+        if len(keys) <= _MOST_NAMED:
+            query = query.where(row.register.in_(keys))
+        place = {key: i for i, key in enumerate(keys)}
+        column = {day.isoformat(): j for j, day in enumerate(figures.days)}
+        with self._database.reading() as session:
+            for part in session.execute(query).partitions(_ROWS_AT_A_TIME):
+                rows = [r for r in part if r[0] in place]
+                if not rows:
+                    continue
+                register, day, *figure = zip(*rows, strict=True)
+                at = (np.array([place[r] for r in register]), np.array([column[d] for d in day]))
+                figures.amount[at] = np.array(figure[0], dtype=float)  # null becomes NaN
+                for array, values in zip(
+                    (figures.measured, figures.estimated, figures.missing, figures.readings, figures.signature),
+                    figure[1:],
+                    strict=True,
+                ):
+                    array[at] = values
+                figures.held[at] = True
+        return figures
+
+    def span(self) -> tuple[date, date] | None:
+        """Return the first and the last day that is booked, of any register; None if none is."""
+        with self._database.reading() as session:
+            first, last = session.execute(select(func.min(EnergyDayRow.day), func.max(EnergyDayRow.day))).one()
+        return None if first is None else (date.fromisoformat(first), date.fromisoformat(last))
+
+    @staticmethod
+    def write_days(session: Session, figures: DayFigures, now_us: int) -> None:
+        """Write the held figures in place of all that these registers had from the first to the last of these days."""
+        if not figures.held.any():
+            return
+        row = EnergyDayRow
+        names = [day.isoformat() for day in figures.days]
+        for keys in _parts(figures.keys, _MOST_NAMED):
+            session.execute(
+                delete(row).where(row.register.in_(keys), row.day >= names[0], row.day <= names[-1]),
+                execution_options={"synchronize_session": False},
+            )
+        for part in _parts(list(zip(*map(list, np.nonzero(figures.held)), strict=True)), _ROWS_AT_A_TIME):
+            session.execute(
+                insert(row),
+                [
+                    {
+                        "register": figures.keys[i], "day": names[j], "amount": _known(float(figures.amount[i, j])),
+                        "measured": float(figures.measured[i, j]), "estimated": float(figures.estimated[i, j]),
+                        "missing": float(figures.missing[i, j]), "readings": int(figures.readings[i, j]),
+                        "signature": int(figures.signature[i, j]), "booked_us": now_us,
+                    }
+                    for i, j in part
+                ],
+            )  # fmt: skip
+
+    # -- registers
+
+    def registers(self) -> dict[str, RegisterState]:
+        """Return how each register stood when it was booked last."""
+        with self._database.reading() as session:
+            return {
+                row.register: RegisterState(row.register, row.unit, row.definition, row.booked_us, tuple(row.events))
+                for row in session.scalars(select(EnergyRegisterRow))
+            }
+
+    @staticmethod
+    def write_registers(session: Session, states: Sequence[RegisterState]) -> None:
+        """Write how registers stand now."""
+        for state in states:
+            session.merge(
+                EnergyRegisterRow(
+                    register=state.register, unit=state.unit, definition=state.definition, booked_us=state.booked_us,
+                    events=[dict(event) for event in state.events],
+                )
+            )  # fmt: skip
+
+    # -- restatements
+
+    @staticmethod
+    def add_restatements(session: Session, restatements: Sequence[Restatement]) -> None:
+        """Put changed figures on record."""
+        if restatements:
+            session.execute(insert(EnergyRestatementRow), [restatement.to_json() for restatement in restatements])
+
+    def restatements(
+        self, *, kind: str | None = None, subject: str | None = None, limit: int = 200, before_id: int | None = None
+    ) -> list[Restatement]:
+        """Return what was restated, newest first."""
+        row = EnergyRestatementRow
+        query: Select[tuple[EnergyRestatementRow]] = select(row).order_by(row.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(row.kind == kind)
+        if subject is not None:
+            query = query.where(row.subject == subject)
+        if before_id is not None:
+            query = query.where(row.id < before_id)
+        with self._database.reading() as session:
+            return [_restatement(found) for found in session.scalars(query)]
+
+
+def _restatement(row: EnergyRestatementRow) -> Restatement:
+    return Restatement(
+        row.kind, row.subject, date.fromisoformat(row.first_day), date.fromisoformat(row.last_day), _number(row.old),
+        _number(row.new), row.unit, row.cause, row.found_us,
+        tuple((date.fromisoformat(day), _number(old), _number(new)) for day, old, new in row.days),
+    )  # fmt: skip
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _parts(items: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), most):
+        yield items[start : start + most]
