@@ -1,0 +1,158 @@
+"""Tables that people bring along as files: CSV from any program, or a spreadsheet's first sheet.
+
+Cells come as text, as a person reads them; numbers of a spreadsheet without trailing noise, its times in ISO form.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, Final
+
+MOST_ROWS: Final = 100_000
+MOST_BYTES: Final = 20 * 1024 * 1024
+_MOST_COLUMNS: Final = 100
+# What programs in China write besides UTF-8, with or without a byte-order mark.
+_ENCODINGS: Final = ("utf-8-sig", "gb18030")
+
+
+class NotATable(ValueError):
+    """The file cannot be read as a table at all; the message says why, and what would be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake in a table: `row` counts from 1 as spreadsheets do, `column` is its heading or empty."""
+
+    row: int
+    column: str
+    value: str
+    mend: str
+
+    def __str__(self) -> str:
+        where = f"row {self.row}" + (f", {self.column}" if self.column else "")
+        return f"{where}: {self.value!r}: {self.mend}"
+
+
+class TableRefused(ValueError):
+    """A table with mistakes, of which nothing was taken; `mistakes` are all of them."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        shown = [str(mistake) for mistake in self.mistakes[:20]]
+        more = len(self.mistakes) - len(shown)
+        super().__init__("\n".join([*shown, *([f"... and {more} more"] if more else [])]))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row that is not empty: its number in the file, and its cells by the columns' names."""
+
+    number: int
+    cells: dict[str, str]
+
+
+def read_rows(name: str, content: bytes, columns: dict[str, Sequence[str]], required: Sequence[str]) -> list[Row]:
+    """
+    Read a table whose first row that is not empty names its columns.
+
+    Parameters
+    ----------
+    name : of the file; its ending says what it is
+    content : the whole file
+    columns : each column's headings, in whatever language; capitals and spaces around do not matter
+    required : columns without which the table makes no sense
+
+    Raises
+    ------
+    NotATable
+        If it is none, is too large, or lacks a column.
+    """
+    if len(content) > MOST_BYTES:
+        raise NotATable(f"{name} has {len(content)} bytes; {MOST_BYTES} are the most, so split it")
+    rows = _sheet(name, content) if name.lower().endswith((".xlsx", ".xlsm")) else _csv(name, content)
+    numbered = ((i, row) for i, row in enumerate(rows, 1) if any(cell.strip() for cell in row))
+    head = next(numbered, None)
+    if head is None:
+        raise NotATable(f"{name} is empty; its first row must name the columns")
+    known = {_plain(word): column for column, words in columns.items() for word in (column, *words)}
+    names = [known.get(_plain(cell)) for cell in head[1]]
+    for column in required:
+        if column not in names:
+            words = ", ".join(dict.fromkeys((column, *columns[column])))
+            raise NotATable(f"{name}: row {head[0]} names no column {column!r}; head one column with: {words}")
+    if len(set(filter(None, names))) < sum(n is not None for n in names):
+        raise NotATable(f"{name}: row {head[0]} names a column twice; keep one of them")
+    found: list[Row] = []
+    for number, row in numbered:
+        if len(found) >= MOST_ROWS:
+            raise NotATable(f"{name} has more than {MOST_ROWS} rows; split it")
+        cells = {column: cell.strip() for column, cell in zip(names, row, strict=False) if column is not None}
+        found.append(Row(number, {column: cells.get(column, "") for column in columns}))
+    return found
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().replace("_", " ")
+
+
+def _csv(name: str, content: bytes) -> Iterable[list[str]]:
+    for encoding in _ENCODINGS:
+        try:
+            text = content.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise NotATable(f"{name} is no text in UTF-8 or GB 18030; save it as CSV UTF-8, or bring the .xlsx itself")
+    if "\0" in text:
+        raise NotATable(f"{name} is no text; save it as CSV UTF-8, or as .xlsx")
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        yield from csv.reader(io.StringIO(text), delimiter=separator)
+    except csv.Error as error:
+        raise NotATable(f"{name} is no CSV ({error}); save it anew from the spreadsheet") from None
+
+
+def _sheet(name: str, content: bytes) -> Iterable[list[str]]:
+    # openpyxl takes a moment to import, which nobody who brings no spreadsheet should wait for.
+    from openpyxl import load_workbook
+
+    try:
+        _check_size(name, content)
+        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        sheet = book.worksheets[0]
+        for i, row in enumerate(sheet.iter_rows(values_only=True, max_col=_MOST_COLUMNS)):
+            # The heading is one more; empty rows that were once formatted may go on for a million.
+            if i > 2 * MOST_ROWS:
+                raise NotATable(f"{name} has more than {2 * MOST_ROWS} rows; delete the empty ones at its end")
+            yield [_text(cell) for cell in row]
+        book.close()
+    except NotATable:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, IndexError, OSError, TypeError, AttributeError) as error:
+        raise NotATable(f"{name} cannot be read as a spreadsheet ({error}); save it anew as .xlsx or CSV") from None
+
+
+def _check_size(name: str, content: bytes) -> None:
+    """Refuse a small file that unpacks into a huge one."""
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        if sum(part.file_size for part in packed.infolist()) > 20 * MOST_BYTES:
+            raise NotATable(f"{name} unpacks to more than {20 * MOST_BYTES} bytes; it is no table of readings")
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ", timespec="seconds")
+    if isinstance(cell, date | time):
+        return cell.isoformat()
+    if isinstance(cell, float):
+        return f"{cell:.15g}"
+    return str(cell)
