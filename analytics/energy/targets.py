@@ -254,7 +254,7 @@ def progress(
     if ended and missing <= 0.001:
         total = low = high = consumed
         chance = 1.0 if over_already else 0.0
-    verdict = _verdict(planned, total, chance, over_already, begun.any(), 1.0 - missing, reasons)
+    verdict = _verdict(planned, total, chance, over_already, bool(begun.any()), 1.0 - missing, reasons)
     since_us = None
     cumulative = np.cumsum(amounts)
     if verdict == "exceeded":
