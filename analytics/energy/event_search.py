@@ -1,0 +1,268 @@
+"""The search for spans of days on which a load was added: least squares over all pairs of first and last day."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+from analytics.energy.statistics import lag_one
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+# Noise grows with the load to one of these powers: the likeliest is taken.
+_POWERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_LEAST_LEVEL: Final = 0.05  # of the mean: below it noise falls no further
+_FORTNIGHT: Final = 15
+_MEMORY_BLOCKS: Final = (7, 14, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameters:
+    """Where a span may lie, and from when on it counts."""
+
+    earliest_days: int = 14  # a load added before that cannot be told from the measure itself
+    shortest_days: int = 10  # a bad week is no change of the load
+    most: int = 5
+    # Of a span's squares, what measure and weather must not already hold; a share of the load is easier mistaken.
+    least_apart: float = 0.02
+    least_apart_proportional: float = 0.3
+    threshold: float = 4.6  # standard errors: what chance shows in few healthy years, see docs/baselines.md
+    worth_trying: float = 2.5  # a candidate below it ends the search
+    temporary_extra: float = 8.0  # squares of standard errors by which a span that ends must fit better
+    outlier_deviations: float = 4.0  # a day further from its fortnight counts as that far
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Days [first, last) on which a load is added: the same each day, or in proportion to what is expected."""
+
+    first: int
+    last: int
+    proportional: bool
+
+
+def memory_of(residual: Floats) -> float:
+    """
+    Return how much more a long sum of (n,) daily residuals varies than one of independent days: 1 or more.
+
+    The larger of what the lag-1 autocorrelation implies and what sums over blocks of days show beyond chance.
+    """
+    known = np.isfinite(residual)
+    if int(known.sum()) < 20:
+        return 1.0
+    rho = min(max(lag_one(residual), 0.0), 0.95)
+    memory = (1.0 + rho) / (1.0 - rho)
+    values = np.where(known, residual - residual[known].mean(), 0.0)
+    variance = float(np.mean(values[known] ** 2))
+    for block in _MEMORY_BLOCKS:
+        whole = values.size // block
+        if whole < 5 or variance <= 0.0:
+            continue
+        sums = values[: whole * block].reshape(whole, block).sum(axis=1)
+        counts = int(known[: whole * block].sum())
+        ratio = float(np.sum(sums**2)) / (variance * max(counts, 1))
+        # A handful of blocks varies by itself: only what nine of ten such handfuls would not reach is memory.
+        memory = max(memory, ratio / (float(stats.chi2.ppf(0.9, whole - 1)) / whole))
+    return memory
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpanFit:
+    """
+    Measure, weather and spans fitted together.
+
+    Attributes
+    ----------
+    sizes, errors : (s,) float, of each span's template, and standard errors with the residuals' memory
+    templates : (s, n) float, what one unit of each span adds on each day
+    remainder : (n,) float, what is left, NaN where not known
+    terms : fitted in all
+    """
+
+    sizes: Floats
+    errors: Floats
+    templates: Floats
+    remainder: Floats
+    terms: int
+
+    def added(self, i: int) -> Floats:
+        """Return what span `i` added on each day, (n,)."""
+        return np.asarray(self.sizes[i] * self.templates[i])
+
+    def mean_size(self, i: int) -> float:
+        """Return what span `i` added a day, on average over its days."""
+        return float(self.sizes[i] * self._mean(i))
+
+    def mean_error(self, i: int) -> float:
+        """Return the standard error of `mean_size`."""
+        return float(self.errors[i] * abs(self._mean(i)))
+
+    def _mean(self, i: int) -> float:
+        inside = self.templates[i][self.templates[i] != 0.0]
+        return float(inside.mean()) if inside.size else 0.0
+
+    @property
+    def deviations(self) -> Floats:
+        """Return each span's size in standard errors, (s,)."""
+        return np.abs(self.sizes) / np.maximum(self.errors, 1e-300)
+
+
+class SpanSearch:
+    """
+    A reporting period's residuals, in which spans are sought.
+
+    `residual` (n,): used minus expected, NaN where not known; `shape` (n,): expected over its mean; `weather` (n,)
+    [°C]; `baseline_residual` (b,): daily, of the baseline period.
+    """
+
+    def __init__(
+        self,
+        residual: Floats,
+        shape: Floats,
+        weather: Floats | None,
+        baseline_residual: Floats | None,
+        parameters: SearchParameters,
+    ) -> None:
+        self._p = parameters
+        self._known: Bools = np.isfinite(residual) & np.isfinite(shape)
+        self._residual = np.where(self._known, residual, 0.0)
+        self._shape = np.where(self._known, shape, 0.0)
+        self._routine = self._routine_terms(weather)
+        self._base_memory = 1.0 if baseline_residual is None else memory_of(baseline_residual)
+        self._weight: Floats = self._known.astype(float)
+        self._target: Floats = self._residual
+        self._weigh(())
+
+    def _routine_terms(self, weather: Floats | None) -> Floats:
+        """Return what needs no event, (n, q): the measure, fixed and in proportion, and errors that go with weather."""
+        terms = [np.ones(self._shape.size), self._shape]
+        seen = None if weather is None else weather[self._known & np.isfinite(weather)]
+        if weather is not None and seen is not None and seen.size > 30 and float(np.ptp(seen)) > 5.0:
+            filled = np.where(np.isfinite(weather), weather, np.median(seen)) - float(seen.mean())
+            bends = np.percentile(seen, [35.0, 65.0]) - float(seen.mean())
+            terms += [filled, *(np.maximum(0.0, filled - bend) for bend in bends)]
+        return np.column_stack(terms)
+
+    def _weigh(self, spans: Sequence[Span]) -> None:
+        """Take the weights of the days, and draw in outliers, by what is left beside `spans`."""
+        design = np.column_stack([self._routine, *(self._template(span) for span in spans)])
+        size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
+        left = (self._residual - design @ size)[self._known]
+        level = np.maximum(self._shape, _LEAST_LEVEL)
+
+        def unlikeliness(power: float) -> float:
+            variance = level[self._known] ** (2.0 * power)
+            return left.size * math.log(float(np.mean(left**2 / variance)) + 1e-300) + float(np.log(variance).sum())
+
+        self._weight = np.where(self._known, level ** -min(_POWERS, key=unlikeliness), 0.0)
+        size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
+        explained = design @ size
+        scaled = ((self._residual - explained) * self._weight)[self._known]
+        usual = ndimage.median_filter(scaled, size=min(_FORTNIGHT, scaled.size), mode="nearest")
+        reach = self._p.outlier_deviations * 1.4826 * float(np.median(np.abs(scaled - usual)))
+        drawn = usual + np.clip(scaled - usual, -reach, reach) if reach > 0.0 else scaled
+        self._target = explained * self._weight
+        self._target[self._known] += drawn
+
+    def _template(self, span: Span) -> Floats:
+        whole = self._shape if span.proportional else self._known.astype(float)
+        template = np.zeros(whole.size)
+        template[span.first : span.last] = whole[span.first : span.last]
+        return template
+
+    def fit(self, spans: Sequence[Span]) -> SpanFit:
+        """Fit measure, weather and `spans` together."""
+        templates = np.array([self._template(span) for span in spans]).reshape(len(spans), self._shape.size)
+        design = np.column_stack([self._routine, *templates]) * self._weight[:, None]
+        size = _least_squares(design, self._target)
+        left = self._target - design @ size
+        freedom = max(1, int(self._known.sum()) - design.shape[1])
+        memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
+        spread = np.linalg.pinv(design.T @ design) * float(left @ left) / freedom * memory
+        q = self._routine.shape[1]
+        plain = self._residual - (np.column_stack([self._routine, *templates]) @ size)
+        remainder = np.where(self._known, plain, np.nan)
+        errors = np.sqrt(np.maximum(np.diag(spread)[q:], 0.0))
+        return SpanFit(size[q:], errors, templates, remainder, design.shape[1])
+
+    def significant_spans(self) -> tuple[Span, ...]:
+        """Return the spans that stand clear of chance; weights are taken anew once they are known."""
+        spans = self._pruned(self._candidates())
+        if spans:
+            self._weigh(spans)
+            spans = self._pruned(self._candidates())
+        return spans
+
+    def _candidates(self) -> tuple[Span, ...]:
+        spans: list[Span] = []
+        while len(spans) < self._p.most:
+            found = self._best(spans)
+            if found is None:
+                break
+            spans.append(found)
+            for i in range(len(spans) - 1):
+                spans[i] = self._best(spans[:i] + spans[i + 1 :]) or spans[i]
+            if self.fit(spans).deviations[-1] < self._p.worth_trying:
+                break
+        return tuple(spans)
+
+    def _pruned(self, spans: Sequence[Span]) -> tuple[Span, ...]:
+        kept = list(spans)
+        while kept:
+            deviations = self.fit(kept).deviations
+            weakest = int(np.argmin(deviations))
+            if deviations[weakest] >= self._p.threshold:
+                break
+            del kept[weakest]
+        return tuple(kept)
+
+    @cached_property
+    def _pairs(self) -> tuple[Places, Places]:
+        n, p = self._shape.size, self._p
+        first, last = np.meshgrid(np.arange(p.earliest_days, n), np.arange(n + 1), indexing="ij")
+        allowed = (last - first >= p.shortest_days) & ((last == n) | (last <= n - p.shortest_days))
+        return first[allowed], last[allowed]
+
+    def _best(self, others: Sequence[Span]) -> Span | None:
+        """Return the span that takes most off the squares that the routine terms and `others` leave."""
+        design = np.column_stack([self._routine, *(self._template(s) for s in others)]) * self._weight[:, None]
+        basis, _ = np.linalg.qr(design)
+        left = self._target - basis @ (basis.T @ self._target)
+        freedom = max(1, int(self._known.sum()) - design.shape[1])
+        memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
+        extra = self._p.temporary_extra * memory * float(left @ left) / freedom
+        ranked = max(self._bests(basis, left, extra), default=None, key=lambda found: found[0])
+        return None if ranked is None else ranked[1]
+
+    def _bests(self, basis: Floats, left: Floats, extra: float) -> Iterator[tuple[float, Span]]:
+        first, last = self._pairs
+        if not first.size:
+            return
+        for proportional in (False, True):
+            template = self._weight * (self._shape if proportional else self._known.astype(float))
+            along = _between(template * left, first, last)
+            square = _between(template * template, first, last)
+            apart = square - sum(_between(template * column, first, last) ** 2 for column in basis.T)
+            least = self._p.least_apart_proportional if proportional else self._p.least_apart
+            gain = np.where(apart > least * square, along**2 / np.maximum(apart, 1e-300), 0.0)
+            gain -= extra * (last < self._shape.size)
+            best = int(np.argmax(gain))
+            yield float(gain[best]), Span(int(first[best]), int(last[best]), proportional)
+
+
+def _between(values: Floats, first: Places, last: Places) -> Floats:
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    return np.asarray(sums[last] - sums[first])
+
+
+def _least_squares(design: Floats, target: Floats) -> Floats:
+    return np.asarray(np.linalg.lstsq(design, target, rcond=None)[0])
