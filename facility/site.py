@@ -92,11 +92,16 @@ class Department:
 
 @dataclass(frozen=True, slots=True)
 class MeterExchange:
-    """A meter replaced at `at` (site time): the old register's end and the new one's start, in register units."""
+    """
+    A meter replaced at `at` (site time): the old register's end and the new one's start, in register units.
+
+    `digits` are the new register's; None: it has as many as the old one.
+    """
 
     at: datetime
     end: float
     start: float
+    digits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
