@@ -107,7 +107,7 @@ def judge(
     if not known.any():
         words = Names(zh="没有任何已知的能耗数据。", en="There is no energy value at all.")
         return Sufficiency(False, (Reason("no-data", words, 0.0, float(p.days)),), 0, ())
-    step = _step(times)
+    step = usual_step(times)
     per_day = max(1, round(_DAY / step))
     day_index, places = np.unique(times.astype("datetime64[D]"), return_inverse=True)
     counts = np.bincount(places, weights=known)
@@ -133,7 +133,8 @@ def _first_column(drivers: ArrayLike | None, n: int) -> Floats | None:
     return None if column is None or not np.isfinite(column).any() else column
 
 
-def _step(times: Times) -> np.timedelta64:
+def usual_step(times: Times) -> np.timedelta64:
+    """Return what `times` (n,), at least one, are beginnings of: an hour or a day."""
     gaps = np.diff(np.unique(times))
     # The usual distance decides; what is coarser than hours is judged as days.
     usual = np.median(gaps.astype(np.int64)) if gaps.size else 86400
