@@ -100,7 +100,7 @@ def _measured_variance(left: Floats, course: Course, own: float, own_memory: flo
     if left.size < 3 * _LEAST_DAYS:
         return own * own_memory * known_days
     spread = float(np.sum(left**2)) / max(1, left.size - course.terms)
-    return max(spread * memory_of(course.remainder), 0.5 * own * own_memory) * known_days
+    return max(spread * memory_of(course.remainder), own * own_memory) * known_days
 
 
 def _distance(baseline: Baseline, level: float, own_variance: float) -> float:
