@@ -1,0 +1,442 @@
+"""The hourly baseline: time of week and temperature, with the year's course, the building's inertia and other drivers.
+
+Two layers. The first is shared by all hours: a level for each hour on workdays and on rest days, for each day of the
+week, a bent curve of the effective temperature, slow temperatures, the course of the year, other drivers. The second
+gives each hour of the day its own correction of these, as far as blocks of days that were left out say that it helps.
+
+Sources: J. L. Mathieu, P. N. Price, S. Kiliccote, M. A. Piette, IEEE Transactions on Smart Grid 2 (2011) 507 (time of
+week and temperature); D. J. C. MacKay, ASHRAE Transactions 100 (1994) part 2 (inertia and relevance of drivers, winner
+of the Great Energy Predictor Shootout).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from analytics.energy.baseline.curves import Curve
+from analytics.energy.baseline.days import YEAR_SPAN_DAYS, Calendar, DayKinds, blocks_of_days, course_of_year, winter
+from analytics.energy.baseline.odd import OddDays, odd_days
+from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
+from analytics.energy.baseline.rows import Bools, Floats, Grid, Ints, delayed, smoothed
+
+_SLOW_HOURS: Final = (24.0, 72.0)
+_KNOT_SHARES: Final = (0.08, 0.29, 0.5, 0.71, 0.92)
+_SLOW_SHARES: Final = (0.33, 0.67)
+_REACH_K: Final = 10.0
+# (kind, size): temperature of so many hours ago, or as felt behind a wall of so many hours.
+_EFFECTIVE: Final = (("ago", 0), ("ago", 2), ("ago", 3), ("ago", 5), ("wall", 3), ("wall", 8), ("wall", 16))
+
+_START: Final[Penalties] = {"one": 0.0, "hour": 1.0, "rest_hour": 10.0, "temperature": 10.0}
+_TRIES: Final = (
+    ("weekday", (100.0, 10.0)),
+    ("winter", (1000.0, 100.0)),
+    ("slow", (1000.0, 30.0)),
+    ("now", (1000.0, 30.0)),
+    ("others", (1000.0, 30.0)),
+    ("year", (1000.0, 30.0)),
+    ("year_fine", (1000.0, 100.0)),
+    ("rest_temperature", (1000.0, 30.0)),
+    ("rest_year", (1000.0, 100.0)),
+    ("temperature_others", (1000.0, 100.0)),
+    ("temperature", (300.0, 1.0, OUT)),
+    ("rest_hour", (OUT, 1.0)),
+    ("hour", (100.0, OUT)),
+)
+_HOUR_TRIES: Final = (
+    ("weekday", (100.0, 20.0, 5.0)),
+    ("year", (300.0, 50.0)),
+    ("rest_year", (300.0, 50.0)),
+    ("temperature", (300.0, 50.0, 10.0)),
+    ("slow", (300.0, 50.0)),
+    ("others", (300.0, 50.0)),
+)
+_GAIN: Final = 0.002
+_FALLBACK: Final[Penalties] = {
+    "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "year": 30.0, "year_fine": 300.0, "rest_year": 300.0
+}  # fmt: skip
+
+
+_LOOKS: Final = 3
+_FIRST_LOOK: Final[Penalties] = {
+    "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "temperature": 10.0, "rest_temperature": 300.0,
+    "slow": 100.0, "year": 100.0, "others": 100.0, "now": 100.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyScheme:
+    """What the columns of an hourly baseline are made with; see `pooled` and `by_hour`."""
+
+    kinds: DayKinds
+    year: bool
+    effective: tuple[str, int] | None
+    temperature: Curve | None
+    slow: tuple[Curve, ...]
+    now: Curve | None
+    others: tuple[Curve | None, ...]
+
+    @classmethod
+    def of(cls, grid: Grid, counted: Bools, kinds: DayKinds, year: bool) -> HourlyScheme:
+        """Choose the effective temperature, and set the knots, from the cells that count."""
+        effective, temperature, now = None, None, None
+        slow: tuple[Curve, ...] = ()
+        if grid.temperature is not None:
+            effective = _effective_temperature(grid, counted)
+            felt = _felt(grid, effective)
+            temperature = Curve.through(felt[counted], _KNOT_SHARES, _REACH_K)
+            if effective != ("ago", 0):
+                now = Curve.through(grid.temperature[counted], _SLOW_SHARES)
+            slow = tuple(
+                Curve.through(smoothed(grid.temperature, grid.days, 24, hours)[counted], _SLOW_SHARES)
+                for hours in _SLOW_HOURS
+            )
+        others = tuple(Curve.of_driver(grid.others[counted, j], _SLOW_SHARES) for j in range(grid.others.shape[1]))
+        return cls(kinds, year, effective, temperature, slow, now, others)
+
+    def columns(self, grid: Grid) -> tuple[Columns, Columns]:
+        """Return the columns that all hours share, and those of which each hour has its own coefficients."""
+        rest_day = self.kinds.rest(grid.days)
+        rest = np.repeat(rest_day, 24).astype(float)[:, None]
+        weekday = np.repeat(np.eye(7)[self.kinds.weekday(grid.days)], 24, axis=0)
+        hour = np.tile(np.eye(24), (grid.days.size, 1))
+        one = np.ones((grid.cells, 1))
+        shared: dict[str, Floats] = {"one": one, "hour": hour, "rest_hour": hour * rest, "weekday": weekday}
+        own: dict[str, Floats] = {"weekday": np.concatenate([one, weekday, rest], axis=1)}
+        if self.year:
+            course = np.repeat(course_of_year(grid.days), 24, axis=0)
+            shared |= {"year": course[:, :2], "year_fine": course[:, 2:], "rest_year": course[:, :4] * rest}
+            own |= {"year": course, "rest_year": course[:, :4] * rest}
+        elif self.temperature is None:
+            shared["winter"] = np.repeat(winter(grid.days), 24, axis=0)
+        bend = None
+        if self.temperature is not None and self.effective is not None and grid.temperature is not None:
+            bend = self.temperature.columns(_felt(grid, self.effective))
+            slow = np.concatenate(
+                [
+                    curve.columns(smoothed(grid.temperature, grid.days, 24, hours))
+                    for curve, hours in zip(self.slow, _SLOW_HOURS, strict=True)
+                ],
+                axis=1,
+            )
+            shared |= {"temperature": bend, "rest_temperature": bend * rest, "slow": slow}
+            own |= {"temperature": bend, "slow": slow[:, :: len(_SLOW_SHARES) + 1]}
+            if self.now is not None:
+                shared["now"] = self.now.columns(grid.temperature)
+        used = [(curve, grid.others[:, j]) for j, curve in enumerate(self.others) if curve is not None]
+        if used:
+            blocks = [curve.columns(values) for curve, values in used]
+            straight = np.column_stack([block[:, 0] for block in blocks])
+            shared["others"] = np.concatenate(blocks, axis=1)
+            own["others"] = straight
+            if bend is not None:
+                shared["temperature_others"] = np.concatenate(
+                    [straight * bend[:, [0]], straight * bend[:, [3]]], axis=1
+                )
+        return Columns.of(shared), Columns.of(own)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads back."""
+        return {
+            "kinds": self.kinds.as_json(),
+            "year": self.year,
+            "effective": None if self.effective is None else list(self.effective),
+            "temperature": None if self.temperature is None else self.temperature.as_json(),
+            "slow": [curve.as_json() for curve in self.slow],
+            "now": None if self.now is None else self.now.as_json(),
+            "others": [None if curve is None else curve.as_json() for curve in self.others],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], calendar: Calendar | None) -> HourlyScheme:
+        """Return the scheme that `as_json` wrote."""
+        return cls(
+            DayKinds.from_json(data["kinds"], calendar),
+            data["year"],
+            None if data["effective"] is None else (data["effective"][0], data["effective"][1]),
+            None if data["temperature"] is None else Curve.from_json(data["temperature"]),
+            tuple(Curve.from_json(curve) for curve in data["slow"]),
+            None if data["now"] is None else Curve.from_json(data["now"]),
+            tuple(None if curve is None else Curve.from_json(curve) for curve in data["others"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyCore:
+    """
+    A fitted hourly baseline.
+
+    Attributes
+    ----------
+    scheme : of the columns
+    shared : (p,) coefficients of all hours
+    own : (24, q) corrections of each hour
+    calendar : (p,) coefficients that know the calendar alone, for hours without a temperature
+    terms : groups of columns that take part
+    """
+
+    scheme: HourlyScheme
+    shared: Floats
+    own: Floats
+    calendar: Floats
+    terms: tuple[str, ...]
+
+    def expected(self, grid: Grid) -> Floats:
+        """Return the (D * 24,) energy that is expected in each cell."""
+        return self.expected_of(grid, *self.scheme.columns(grid))
+
+    def expected_of(self, grid: Grid, shared: Columns, own: Columns) -> Floats:
+        """Return the (D * 24,) energy that is expected in each cell, its columns being made already."""
+        result: Floats = shared.matrix @ self.shared
+        if self.own.any():
+            result += np.einsum("dhq,hq->dh", own.matrix.reshape(-1, 24, self.own.shape[1]), self.own).ravel()
+        if self.scheme.temperature is not None:
+            # Without its weather a cell is what the calendar says.
+            blind = ~grid.weather_known
+            result[blind] = shared.matrix[blind] @ self.calendar
+        return result
+
+    def response(self, temperature: Floats, mean: float) -> Floats:
+        """Return the mean hour of a usual workday of each lasting temperature, (n,) °C; `mean` where there is none."""
+        if self.scheme.temperature is None:
+            return np.full(temperature.shape, mean)
+        # A day a fortnight, so that none has a day before; the course of the year is left out below.
+        days = 4 + 14 * np.arange(temperature.size, dtype=np.int64)
+        known = np.isfinite(temperature)
+        cells = days.size * 24
+        lasting = np.repeat(np.where(known, temperature, 0.0), 24)
+        others = np.full((cells, len(self.scheme.others)), np.nan)
+        grid = Grid(
+            days, 24, np.arange(cells), np.full(cells, np.nan), lasting, np.ones(cells, dtype=bool), others
+        )  # fmt: skip
+        scheme = replace(self.scheme, kinds=DayKinds(self.scheme.kinds.weekend))
+        columns, own_columns = scheme.columns(grid)
+        workdays = [day for day in range(7) if day not in scheme.kinds.weekend]
+        shared, own = self.shared.copy(), self.own.copy()
+        for groups, beta, shift in ((columns.groups, shared[None], 0), (own_columns.groups, own, 1)):
+            for name in ("year", "year_fine"):
+                if name in groups:
+                    beta[:, slice(*groups[name])] = 0.0
+            first = groups["weekday"][0] + shift
+            beta[:, first : first + 7] = beta[:, first : first + 7][:, workdays].mean(axis=1, keepdims=True)
+        hours = replace(self, shared=shared, own=own).expected_of(grid, columns, own_columns)
+        return np.where(known, hours.reshape(-1, 24).mean(axis=1), np.nan)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads back."""
+        return {
+            "scheme": self.scheme.as_json(),
+            "shared": self.shared.tolist(),
+            "own": self.own.tolist(),
+            "calendar": self.calendar.tolist(),
+            "terms": list(self.terms),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], calendar: Calendar | None) -> HourlyCore:
+        """Return the core that `as_json` wrote."""
+        return cls(
+            HourlyScheme.from_json(data["scheme"], calendar),
+            np.array(data["shared"], dtype=float),
+            np.array(data["own"], dtype=float),
+            np.array(data["calendar"], dtype=float),
+            tuple(data["terms"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HourlyFit:
+    """
+    What a fit hands over.
+
+    Attributes
+    ----------
+    core : predicts
+    kind : `TOWT`, or `TOW` without a temperature
+    balance_points : none
+    expected : (cells,) of the cells that it was fitted to
+    parameters : effective number
+    left_out_error : squared error, summed, of the blocks of days that were left out in turn
+    counted : (cells,) bool, cells that it was fitted to after all
+    """
+
+    core: HourlyCore
+    kind: str
+    balance_points: tuple[float | None, float | None]
+    expected: Floats
+    parameters: float
+    left_out_error: float
+    counted: Bools
+
+
+def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
+    """
+    Fit an hourly baseline.
+
+    Parameters
+    ----------
+    grid : with 24 cells a day
+    counted : (D * 24,) bool, cells to fit to; their energy is known, and their temperature where there is any
+    kinds : which days are rest days
+    """
+    span = int(grid.days[-1] - grid.days[0]) + 1
+    scheme = HourlyScheme.of(grid, counted, kinds, year=span >= YEAR_SPAN_DAYS)
+    target = np.where(counted, grid.energy, 0.0)
+    block, blocks = blocks_of_days(grid.days)
+    rows = np.repeat(block, 24)
+    for _ in range(_LOOKS):
+        shared, own = scheme.columns(grid)
+        sums = BlockedSums(shared, target, counted.astype(float), rows, blocks)
+        odd = _odd_days(scheme, grid, shared, sums, counted)
+        if not odd.any:
+            break
+        counted = counted & ~np.repeat(odd.trouble, 24)
+        off = (*scheme.kinds.odd_days, *grid.days[odd.off].tolist())
+        scheme = replace(scheme, kinds=replace(scheme.kinds, odd_days=off))
+    else:
+        shared, own = scheme.columns(grid)
+        sums = BlockedSums(shared, target, counted.astype(float), rows, blocks)
+    target = np.where(counted, target, 0.0)
+    penalties, error = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
+    beta, worth = sums.solve(penalties)
+    left = sums.left_out(penalties)[1]
+    seen = counted.reshape(-1, 24)
+    residual = np.where(counted[:, None], target[:, None] - shared.matrix @ np.column_stack([beta, left.T]), 0.0)
+    corrections = HourCorrections(own, residual.reshape(-1, 24, blocks + 1), seen, block, blocks)
+    own_beta, own_worth, error = corrections.choose()
+    fallback = {name: value for name, value in _FALLBACK.items() if name in shared.groups}
+    terms = [name for name in shared.groups if np.isfinite(penalties.get(name, OUT))]
+    core = HourlyCore(
+        scheme, beta, own_beta, sums.solve(fallback)[0], (*terms, *(["hour by hour"] if own_worth else []))
+    )
+    expected = core.expected_of(grid, shared, own)
+    # Shrinking moves the sum a little; the baseline's own year must add up.
+    shift = float(np.mean((target - expected)[counted]))
+    core.shared[0] += shift
+    kind = "TOW" if scheme.temperature is None else "TOWT"
+    return HourlyFit(core, kind, (None, None), expected + shift, worth + own_worth, error, counted)
+
+
+def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSums, counted: Bools) -> OddDays:
+    """Look at the days with a plain model, before the penalties are chosen."""
+    beta = sums.solve({name: value for name, value in _FIRST_LOOK.items() if name in shared.groups})[0]
+    rest = scheme.kinds.rest(grid.days)
+    first = shared.groups["rest_hour"][0]
+    expected = shared.matrix @ beta
+    weekday = beta[slice(*shared.groups["weekday"])]
+    kind = scheme.kinds.weekday(grid.days)
+    change = np.repeat(weekday[scheme.kinds.rest_weekday] - weekday[kind], 24) + beta[first + grid.hour_of_cell]
+    at_rest = expected + np.where(np.repeat(rest, 24), 0.0, change)
+    seen = counted.reshape(-1, 24)
+    number = seen.sum(axis=1)
+
+    def daily(values: Floats) -> Floats:
+        total = np.where(seen, values.reshape(-1, 24), 0.0).sum(axis=1)
+        return np.where(number >= 12, total / np.maximum(number, 1), np.nan)
+
+    return odd_days(daily(grid.energy), daily(expected), daily(at_rest), rest)
+
+
+class HourCorrections:
+    """
+    A ridge regression for each hour of the day on what the shared layer leaves.
+
+    Parameters
+    ----------
+    own : (D * 24, q) columns
+    residual : (D, 24, blocks + 1); first of the model of all blocks, then of each model that did not see a block
+    seen : (D, 24) bool
+    block : (D,) int
+    """
+
+    def __init__(self, own: Columns, residual: Floats, seen: Bools, block: Ints, blocks: int) -> None:
+        q = own.matrix.shape[1]
+        self.groups = own.groups
+        z = np.where(seen.T[:, :, None], own.matrix.reshape(-1, 24, q).transpose(1, 0, 2), 0.0)
+        r = residual.transpose(1, 0, 2)
+        self.gram = np.empty((24, blocks, q, q))
+        moment = np.empty((24, blocks, q, blocks + 1))
+        self.power = np.empty((24, blocks))
+        for k in range(blocks):
+            days = np.flatnonzero(block == k)
+            part = np.ascontiguousarray(z[:, days].transpose(0, 2, 1))
+            self.gram[:, k] = np.matmul(part, part.transpose(0, 2, 1))
+            moment[:, k] = np.matmul(part, r[:, days])
+            self.power[:, k] = np.sum(r[:, days, k + 1] ** 2, axis=1)
+        every = np.arange(blocks)
+        self.inside = moment[:, every, :, every + 1].transpose(1, 0, 2)
+        total = moment.sum(axis=1)
+        self.outside = total[:, :, 1:].transpose(0, 2, 1) - self.inside
+        self.moment_all = total[:, :, 0]
+        self.gram_all = self.gram.sum(axis=1)
+        self.gram_outside = self.gram_all[:, None] - self.gram
+
+    def _taken(self, penalties: Mapping[str, float]) -> tuple[Floats, Ints]:
+        full = np.full(self.gram.shape[-1], OUT)
+        for name, (first, last) in self.groups.items():
+            full[first:last] = penalties.get(name, OUT)
+        taken = np.flatnonzero(np.isfinite(full))
+        return full[taken], taken
+
+    def error(self, penalties: Mapping[str, float]) -> float:
+        """Return the squared error of the blocks that were left out in turn, summed."""
+        penalty, taken = self._taken(penalties)
+        if not taken.size:
+            return float(self.power.sum())
+        system = self.gram_outside[:, :, taken][:, :, :, taken]
+        places = np.arange(taken.size)
+        system[:, :, places, places] += penalty
+        beta = np.linalg.solve(system, self.outside[:, :, taken][..., None])
+        gram = self.gram[:, :, taken][:, :, :, taken]
+        squares = np.matmul(np.matmul(beta.transpose(0, 1, 3, 2), gram), beta)[..., 0, 0]
+        crossed = np.sum(beta[..., 0] * self.inside[:, :, taken], axis=-1)
+        return float(np.sum(self.power - 2.0 * crossed + squares))
+
+    def choose(self) -> tuple[Floats, float, float]:
+        """Return (24, q) coefficients, how many parameters they are worth, and the error left out."""
+        best: Penalties = {}
+        error = self.error(best)
+        for name, options in _HOUR_TRIES:
+            for option in options if name in self.groups else ():
+                found = self.error({**best, name: option})
+                if found >= error * (1.0 - (_GAIN if name not in best else 0.0)):
+                    break  # what does not help at a strong penalty is not tried at a weak one
+                best, error = {**best, name: option}, found
+        penalty, taken = self._taken(best)
+        beta = np.zeros((24, self.gram.shape[-1]))
+        if not taken.size:
+            return beta, 0.0, error
+        gram = self.gram_all[:, taken][:, :, taken]
+        worth = np.linalg.solve(
+            gram + np.diag(penalty), np.concatenate([self.moment_all[:, taken, None], gram], axis=2)
+        )
+        beta[:, taken] = worth[:, :, 0]
+        return beta, float(np.trace(worth[:, :, 1:], axis1=1, axis2=2).sum()), error
+
+
+def _effective_temperature(grid: Grid, counted: Bools) -> tuple[str, int]:
+    """Return the form of the temperature that alone explains most of what differs from the hour's mean."""
+    hour = grid.hour_of_cell[counted]
+    energy = grid.energy[counted]
+    energy = energy - (np.bincount(hour, energy, 24) / np.maximum(np.bincount(hour, minlength=24), 1))[hour]
+    best, least = _EFFECTIVE[0], np.inf
+    for form in _EFFECTIVE:
+        felt = _felt(grid, form)[counted]
+        x = np.column_stack([np.ones(felt.size), Curve.through(felt, (0.2, 0.5, 0.8)).columns(felt)])
+        moment = x.T @ energy
+        beta = np.linalg.lstsq(x.T @ x, moment, rcond=None)[0]
+        error = float(energy @ energy - moment @ beta)
+        if error < least * (1.0 - 1e-9):
+            best, least = form, error
+    return best
+
+
+def _felt(grid: Grid, form: tuple[str, int]) -> Floats:
+    assert grid.temperature is not None
+    kind, size = form
+    if kind == "ago":
+        return delayed(grid.temperature, grid.days, 24, size)
+    return smoothed(grid.temperature, grid.days, 24, float(size))
