@@ -278,8 +278,9 @@ class _OwnFactor(_Strict):
     source: Annotated[str, Field(min_length=3)]
     year: Annotated[int, Field(ge=1990, le=2100)] | None = None
 
-    def factor(self) -> Factor:
-        return Factor(self.value, self.source, self.year)
+
+def _own(spec: _OwnFactor | None) -> Factor | None:
+    return None if spec is None else Factor(spec.value, spec.source, spec.year)
 
 
 def _grid_id(value: Any) -> str:
@@ -310,9 +311,9 @@ class CarbonFile(_Strict):
         """Return the choices as the accounts take them."""
         return CarbonSettings(
             electricity=self.electricity,
-            electricity_factor=self.electricity_factor and self.electricity_factor.factor(),
+            electricity_factor=_own(self.electricity_factor),
             gas=self.gas,
-            gas_coal=self.gas_coal and self.gas_coal.factor(),
-            electricity_coal=self.electricity_coal and self.electricity_coal.factor(),
+            gas_coal=_own(self.gas_coal),
+            electricity_coal=_own(self.electricity_coal),
             steam_enthalpy=self.steam_enthalpy,
         )
