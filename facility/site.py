@@ -21,6 +21,7 @@ from facility.names import Names
 from facility.readings import PointAddress, PointTable
 from facility.store.levels import Retention
 from facility.targets import Target
+from facility.tariff_model import Contract, Tariff
 
 V = TypeVar("V")
 
@@ -291,42 +292,6 @@ class Equipment:
 
 
 @dataclass(frozen=True, slots=True)
-class TariffBand:
-    """A price from one time of day to another (minutes after midnight; an end before the start runs past midnight)."""
-
-    name: str
-    price: float
-    start_minute: int
-    end_minute: int
-    months: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Tariff:
-    """
-    The price of one carrier.
-
-    Attributes
-    ----------
-    carrier : electricity, water, gas, heat, oxygen, steam
-    price : price a unit outside all bands [currency/unit]
-    unit : what the price is for (kWh, m³, Nm³, GJ, t)
-    bands : time-of-use bands; the first that fits counts
-    power_factor_target : 0.90, 0.85 or 0.80 by contract; None: no adjustment
-    demand_price, capacity_price : basic charge [currency/(kW·month)], [currency/(kVA·month)]
-    """
-
-    carrier: str
-    price: float
-    unit: str
-    bands: tuple[TariffBand, ...] = ()
-    power_factor_target: float | None = None
-    demand_price: float | None = None
-    capacity_price: float | None = None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Crew:
     """
     People who answer for plant rooms: a shift of the hospital's own, or a contractor.
@@ -395,6 +360,7 @@ class Site:
     retention: Retention = field(default_factory=Retention)
     shifts: Mapping[str, Crew] = field(default_factory=dict)
     contractors: Mapping[str, Crew] = field(default_factory=dict)
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
     allocation: Mapping[str, Dated[AllocationRules]] = field(default_factory=dict)  # by carrier
     carbon: CarbonSettings = field(default_factory=CarbonSettings)
     targets: tuple[Target, ...] = ()

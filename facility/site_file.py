@@ -67,8 +67,6 @@ from facility.site import (
     Site,
     Size,
     SparkplugSettings,
-    Tariff,
-    TariffBand,
     Telemetry,
     TopicPattern,
 )
@@ -76,8 +74,11 @@ from facility.sparkplug_names import group_of
 from facility.store.levels import Retention
 from facility.target_file import TargetFile
 from facility.targets import Target
+from facility.tariff_file import TariffFile, billed_twice, contract_of, wrong_meter
+from facility.tariff_model import Contract, Tariff
 from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
+from facility.when_file import Day, TimeOfDay
 from facility.wording import nearest
 
 T = TypeVar("T")
@@ -86,7 +87,6 @@ ROOM_KINDS: Final = (
     "power_room", "boiler_room", "oxygen_station", "pump_room", "water_supply_room", "heat_station", "chiller_plant",
     "sewage_station", "waste_store", "machine_room", "department", "outdoor", "other",
 )  # fmt: skip
-CARRIERS: Final = ("electricity", "water", "gas", "heat", "oxygen", "steam")
 DEFAULT_PATTERNS: Final = (
     TopicPattern("{site}/{room}/{equipment}/telemetry", "json"),
     TopicPattern("{site}/{room}/{equipment}/{point}", "plain"),
@@ -94,23 +94,10 @@ DEFAULT_PATTERNS: Final = (
 _DEFAULT_LEARN_S = 7 * 86400.0
 
 
-def _time_of_day(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,2}):(\d{2})", str(text))
-    if match is None or int(match[1]) > 24 or int(match[2]) > 59 or int(match[1]) * 60 + int(match[2]) > 1440:
-        raise ValueError(f"{text!r} is not a time of day; write it as '07:30'")
-    return int(match[1]) * 60 + int(match[2])
-
-
 def _currency(text: str) -> str:
     if not re.fullmatch(r"[A-Z]{3}", text):
         raise ValueError(f"{text!r} is no currency; write its three letters, such as CNY")
     return text
-
-
-def _power_factor_target(value: float) -> float:
-    if value not in (0.9, 0.85, 0.8):
-        raise ValueError(f"{value} is no power-factor target; the contract says 0.90, 0.85 or 0.80")
-    return value
 
 
 def _phone(value: Any) -> str:
@@ -120,13 +107,6 @@ def _phone(value: Any) -> str:
     return value
 
 
-def _day(value: Any) -> date:
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"{value!r} is not a date; write it as 2026-03-02") from None
-
-
 def _moment(value: Any) -> datetime:
     try:
         return datetime.fromisoformat(str(value))
@@ -134,22 +114,7 @@ def _moment(value: Any) -> datetime:
         raise ValueError(f"{value!r} is not a time; write it as '2026-03-02 10:20'") from None
 
 
-def _months(value: Any) -> frozenset[int]:
-    months: set[int] = set()
-    for part in value if isinstance(value, list) else [value]:
-        match = re.fullmatch(r"(\d{1,2})(?:\s*[-–]\s*(\d{1,2}))?", str(part))
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-        if not (1 <= first <= 12 and 1 <= last <= 12):
-            raise ValueError(f"{part!r} is no month; write numbers 1 to 12 or ranges such as [7-9, 12]")
-        # A range may run past the year's end: 12-2 is December to February.
-        months |= set(range(first, last + 1)) if first <= last else {*range(first, 13), *range(1, last + 1)}
-    return frozenset(months)
-
-
-Day = Annotated[date, BeforeValidator(_day)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
-TimeOfDay = Annotated[int, BeforeValidator(_time_of_day)]
-Months = Annotated[frozenset[int], BeforeValidator(_months)]
 
 
 def _area(value: Any) -> float:
@@ -281,26 +246,6 @@ class _EquipmentFile(_Strict):
     until: Day | None = None
 
 
-class _BandFile(_Strict):
-    name: Literal["sharp", "peak", "flat", "valley", "deep"]
-    price: Annotated[float, Field(ge=0)]
-    from_: TimeOfDay = Field(alias="from")
-    to: TimeOfDay
-    months: Months = frozenset(range(1, 13))
-
-
-class _TariffFile(_Strict):
-    carrier: Literal[CARRIERS]  # type: ignore[valid-type]
-    from_: Day = Field(alias="from")
-    price: Annotated[float, Field(ge=0)]
-    unit: Unit
-    bands: list[_BandFile] = Field(default_factory=list)
-    power_factor_target: Annotated[float, AfterValidator(_power_factor_target)] | None = None
-    demand_price: Annotated[float, Field(ge=0)] | None = None
-    capacity_price: Annotated[float, Field(ge=0)] | None = None
-    source: Annotated[str, Field(min_length=3)]
-
-
 class _CrewFile(_Strict):
     id: Id
     name: Names
@@ -323,7 +268,7 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "telemetry": TypeAdapter(PatternFile),
     "sparkplug": TypeAdapter(_SparkplugFile),
     "retention": TypeAdapter(RetentionFile),
-    "tariffs": TypeAdapter(_TariffFile),
+    "tariffs": TypeAdapter(TariffFile),
     "shifts": TypeAdapter(_CrewFile),
     "contractors": TypeAdapter(_CrewFile),
     "allocation": TypeAdapter(AllocationFile),
@@ -448,7 +393,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     equipment = [e for item in draft.items["equipment"] if (e := _equipment(item, draft, zone)) is not None]
     _refuse_loops(draft)
     _refuse_shared_topics(draft, equipment)
-    tariffs = _tariffs(draft)
+    contracts = _contracts(draft, equipment)
     allocation = _allocation(draft, equipment)
     sizes = sorted(draft.items["sizes"], key=lambda i: i.value.from_)
     _refuse_same_day(draft, [(i, i.value.from_) for i in sizes])
@@ -470,7 +415,8 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         },
         departments={d.id: d for d in (_department(i, draft) for i in draft.items["departments"])},
         equipment={e.id: e for e in equipment},
-        tariffs=tariffs,
+        tariffs=_tariffs(contracts),
+        contracts=contracts,
         patterns=tuple(i.value.pattern() for i in draft.items["telemetry"]) or DEFAULT_PATTERNS,
         library=draft.library,
         files=files,
@@ -804,16 +750,36 @@ def _refuse_shared_topics(draft: _Draft, equipment: Sequence[Equipment]) -> None
         draft.problems.append(items[machine].problem(message, "telemetry", *place))
 
 
-def _tariffs(draft: _Draft) -> dict[str, Dated[Tariff]]:
-    by_carrier: dict[str, list[_Item[_TariffFile]]] = {}
+def _contracts(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Contract]:
+    found: dict[str, list[_Item[TariffFile]]] = {}
     for item in draft.items["tariffs"]:
-        by_carrier.setdefault(item.value.carrier, []).append(item)
-    result: dict[str, Dated[Tariff]] = {}
-    for carrier, items in by_carrier.items():
-        ordered = sorted(items, key=lambda i: i.value.from_)
-        _refuse_same_day(draft, [(i, i.value.from_) for i in ordered])
-        result[carrier] = Dated(tuple(i.value.from_ for i in ordered), tuple(_tariff(i.value) for i in ordered))
-    return result
+        found.setdefault(item.value.id or item.value.carrier, []).append(item)
+    contracts: dict[str, Contract] = {}
+    known = {e.id: e for e in equipment}
+    for name, items in found.items():
+        items.sort(key=lambda i: i.value.from_)
+        _refuse_same_day(draft, [(i, i.value.from_) for i in items])
+        for item in items:
+            if item.value.carrier != items[0].value.carrier:
+                told = f"contract {name!r} is for {items[0].value.carrier} already; give this one another id"
+                draft.problems.append(item.problem(told, "carrier"))
+        contracts[name] = contract_of(name, [i.value for i in items])
+        for item in items:
+            for i, meter in enumerate(item.value.meters):
+                if wrong := wrong_meter(meter, item.value.carrier, known):
+                    draft.problems.append(item.problem(wrong, "meters", i))
+    for name, told in billed_twice(contracts.values()):
+        draft.problems.append(found[name][0].problem(told, "meters"))
+    return contracts
+
+
+def _tariffs(contracts: Mapping[str, Contract]) -> dict[str, Dated[Tariff]]:
+    """Return what a unit of each carrier costs: by the contract without an id, else by the first."""
+    main: dict[str, Contract] = {}
+    for contract in contracts.values():
+        if contract.carrier not in main or contract.id == contract.carrier:
+            main[contract.carrier] = contract
+    return {carrier: Dated(c.since, c.tariffs) for carrier, c in main.items()}
 
 
 def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
@@ -828,19 +794,6 @@ def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
             draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
         found.setdefault(target.key, target)
     return tuple(found.values())
-
-
-def _tariff(value: _TariffFile) -> Tariff:
-    return Tariff(
-        carrier=value.carrier,
-        price=value.price,
-        unit=value.unit,
-        bands=tuple(TariffBand(b.name, b.price, b.from_, b.to, b.months) for b in value.bands),
-        power_factor_target=value.power_factor_target,
-        demand_price=value.demand_price,
-        capacity_price=value.capacity_price,
-        source=value.source,
-    )
 
 
 def _allocation(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Dated[AllocationRules]]:

@@ -1,54 +1,158 @@
 """What a unit costs at a time, and how the power factor changes the electricity bill.
 
-Tariffs are data in the site file; the functions here read them. Which tariff holds on a day is `Dated[Tariff].on(day)`.
+Tariffs are data in the site file; the functions here read them. Which tariff holds on a day is `Contract.on(day)`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Set
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facility.calendar import DayKind, at_us, day_kind, day_of
 from facility.formats import moment
-from facility.site import Tariff, TariffBand
+from facility.tariff_model import BAND_NAMES, HOLIDAYS, Tariff, TariffBand
+
+Floats = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+BANDS: Final = tuple(BAND_NAMES)
+NO_DAYS: Final[frozenset[date]] = frozenset()
 
 _MINUTES_A_DAY: Final = 24 * 60
+_DAY_MINUTES: Final = np.arange(_MINUTES_A_DAY)
+_QUARTER_US: Final = 15 * 60 * 1_000_000
 
 # Power-factor target of the contract -> factor from which the reward no longer grows, and what it is there [%].
 _REWARD_ENDS: Final = {0.90: (95, -0.75), 0.85: (94, -1.10), 0.80: (92, -1.30)}
 
 
-def band_at(tariff: Tariff, minute: int, month: int) -> TariffBand | None:
-    """Return the first band that holds at `minute` minutes after midnight in `month` (1 to 12), or None outside all."""
-    return next((b for b in tariff.bands if month in b.months and _within(b, minute)), None)
+def holds_on(days: Set[str], day: date, kind: DayKind, hot: bool) -> bool:
+    """Return True if a band of these `days` holds on a day; `hot`: the day reaches the temperature of the rule."""
+    if not days:
+        return True
+    return bool(
+        ("workdays" in days and kind.workday)
+        or ("rest_days" in days and not kind.workday)
+        or ("weekdays" in days and day.weekday() < 5)
+        or ("holidays" in days and kind.holiday is not None)
+        or ("hot" in days and hot)
+        or any(kind.holiday == HOLIDAYS[d] for d in days if d in HOLIDAYS)
+    )
 
 
-def _within(band: TariffBand, minute: int) -> bool:
-    start, end = band.start_minute, band.end_minute
-    if start < end:
-        return start <= minute < end
-    # An end at or before the start runs past midnight; a band from 00:00 to 00:00 is the whole day.
-    return minute >= start or minute < end
+@lru_cache(maxsize=512)
+def _day_bands(bands: tuple[TariffBand, ...], month: int) -> NDArray[np.int16]:
+    """Return which of some bands holds at each minute of a day in a month: (1440,), -1 outside all."""
+    found = np.full(_MINUTES_A_DAY, -1, dtype=np.int16)
+    for i, band in reversed(list(enumerate(bands))):
+        if month not in band.months:
+            continue
+        start, end = band.start_minute, band.end_minute
+        # An end at or before the start runs past midnight; a band from 00:00 to 00:00 is the whole day.
+        inside = (start <= _DAY_MINUTES) & (end > _DAY_MINUTES) if start < end else None
+        if inside is None:
+            inside = (start <= _DAY_MINUTES) | (end > _DAY_MINUTES)
+        found[inside] = i
+    return found
 
 
-def unit_price(tariff: Tariff, time_us: int, zone: ZoneInfo) -> float:
-    """Return the price of one unit at a time [currency/unit of the tariff]."""
-    local = moment(time_us, zone)
-    found = band_at(tariff, local.hour * 60 + local.minute, local.month)
-    return tariff.price if found is None else found.price
+def bands_at(tariff: Tariff, time_us: Times, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS) -> NDArray[np.int16]:
+    """
+    Return which entry of `tariff.bands` holds at each of (n,) times: (n,), -1 outside all. [µs UTC]
+
+    `hot_days` are the site's days that reach the temperature of a rule with bands on hot days.
+    """
+    result = np.full(time_us.shape, -1, dtype=np.int16)
+    if not tariff.bands or not time_us.size:
+        return result
+    # Clocks are changed on whole quarters of an hour, so a quarter has one offset; bands begin on whole minutes.
+    quarters, which = np.unique(time_us // _QUARTER_US, return_inverse=True)
+    day_number, first_minute = _wall(quarters, zone)
+    minute = first_minute[which] + (time_us // 60_000_000) % 15
+    days, day_index = np.unique(day_number[which], return_inverse=True)
+    special = any(b.days for b in tariff.bands)
+    for i, number in enumerate(days):
+        day = date.fromordinal(int(number))
+        here = day_index == i
+        table = _of_day(tariff, day, zone, hot_days) if special else _day_bands(tariff.bands, day.month)
+        result[here] = table[minute[here]]
+    return result
 
 
-def unit_prices(tariff: Tariff, time_us: NDArray[np.int64], zone: ZoneInfo) -> NDArray[np.float64]:
-    """Return the price of one unit at each of (n,) times [currency/unit of the tariff]."""
-    if not tariff.bands:
-        return np.full(time_us.shape, tariff.price)
-    # Bands begin and end on whole minutes, and offsets of zones are whole minutes too.
-    minutes, which = np.unique(time_us // 60_000_000, return_inverse=True)
-    prices = np.array([unit_price(tariff, int(m) * 60_000_000, zone) for m in minutes])
-    return prices[which] if minutes.size else np.zeros(0)
+def _wall(quarters: Times, zone: ZoneInfo) -> tuple[Times, Times]:
+    """Return day (ordinal) and minute of the wall clock at the begin of each quarter of an hour since 1970."""
+    locals_ = [moment(int(q) * _QUARTER_US, zone) for q in quarters]
+    days = np.array([w.toordinal() for w in locals_], dtype=np.int64)
+    return days, np.array([w.hour * 60 + w.minute for w in locals_], dtype=np.int64)
+
+
+def _of_day(tariff: Tariff, day: date, zone: ZoneInfo, hot_days: Set[date]) -> NDArray[np.int16]:
+    kind = day_kind(day, zone)
+    held = [i for i, b in enumerate(tariff.bands) if holds_on(b.days, day, kind, day in hot_days)]
+    table = _day_bands(tuple(tariff.bands[i] for i in held), day.month)
+    return np.array([*held, -1], dtype=np.int16)[table]
+
+
+def band_at(tariff: Tariff, time_us: int, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS) -> TariffBand | None:
+    """Return the band that holds at a time, or None outside all."""
+    found = int(bands_at(tariff, np.array([time_us], dtype=np.int64), zone, hot_days)[0])
+    return tariff.bands[found] if found >= 0 else None
+
+
+def unit_price(tariff: Tariff, time_us: int, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS) -> float:
+    """Return the price of one unit at a time, as `unit_prices` does [currency/unit of the tariff]."""
+    return float(unit_prices(tariff, np.array([time_us], dtype=np.int64), zone, hot_days)[0])
+
+
+def unit_prices(tariff: Tariff, time_us: Times, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS) -> Floats:
+    """
+    Return the price of one unit at each of (n,) times, all components together [currency/unit of the tariff].
+
+    For a month whose price is not known yet, that of the month before it holds; of tiers the first. The bill itself
+    (`analytics.energy.bill`) is stricter.
+    """
+    entry = bands_at(tariff, time_us, zone, hot_days)
+    total = np.zeros(time_us.shape)
+    for (year, month), here in by_month(time_us, zone).items():
+        for i in np.unique(entry[here]):
+            band = tariff.bands[i] if i >= 0 else None
+            total[here & (entry == i)] = price_in(tariff, band, year, month)
+    return total
+
+
+def price_in(tariff: Tariff, band: TariffBand | None, year: int, month: int) -> float:
+    """Return the price of one unit in a band of a month, None being outside all bands [currency/unit]."""
+    if band is not None and band.price is not None:
+        return band.price
+    first_tier = tariff.tiers.steps[0].price if tariff.tiers else 0.0
+    parts = () if tariff.tiers and not tariff.components else tariff.parts
+    ratio = tariff.ratio(band.name if band else "flat", month)
+    return first_tier + sum(p.nearest(year, month) * p.share * (ratio if p.floats else 1.0) for p in parts)
+
+
+def by_month(time_us: Times, zone: ZoneInfo) -> dict[tuple[int, int], NDArray[np.bool_]]:
+    """Return which of (n,) times lie in each of the site's months `(2026, 3)`: (n,) bool each."""
+    if not time_us.size:
+        return {}
+    first = day_of(int(time_us.min()), zone).replace(day=1)
+    last = int(time_us.max())
+    found: dict[tuple[int, int], NDArray[np.bool_]] = {}
+    while True:
+        after = (first + timedelta(days=32)).replace(day=1)
+        start, end = (at_us(d, 0, zone) for d in (first, after))
+        here = (time_us >= start) & (time_us < end)
+        if here.any():
+            found[first.year, first.month] = here
+        if last < end:
+            return found
+        first = after
 
 
 def power_factor(active: float, reactive: float) -> float:

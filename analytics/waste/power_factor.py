@@ -19,8 +19,9 @@ from analytics.waste.rule import DAY_US, Rule, RuleContext
 from facility.calendar import day_of, month_bounds_us
 from facility.formats import money, number
 from facility.names import Names
-from facility.site import Equipment, Site, Tariff
+from facility.site import Equipment, Site
 from facility.tariff import power_factor, power_factor_adjustment, unit_prices
+from facility.tariff_model import Tariff
 
 Floats = NDArray[np.float64]
 

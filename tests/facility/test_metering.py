@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from facility.metering import BOUGHT, CARRIER_NAMES, booked_registers, of_carrier, points_of_supply
-from facility.site_file import CARRIERS, load_site
+from facility.site_file import load_site
+from facility.tariff_file import CARRIERS
 
 SITE = load_site(Path(__file__).parents[2] / "examples" / "hospital")
 REGISTERS = booked_registers(SITE)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from facility import tariff
 from facility.calendar import at_us
-from facility.site import Tariff, TariffBand
+from facility.tariff_model import Tariff, TariffBand
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 YEAR = frozenset(range(1, 13))

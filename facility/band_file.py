@@ -1,0 +1,60 @@
+"""Bands of the day and their ratios as people write them, in a site file and in the library of plans alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from facility.tariff_model import ALL_MONTHS, DAY_WORDS, HOLIDAYS, BandRatios, TariffBand
+from facility.when_file import Months, TimeOfDay
+from facility.wording import nearest
+
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+BandWord = Literal["sharp", "peak", "flat", "valley", "deep"]
+
+
+def _days(value: Any) -> frozenset[str]:
+    words = value if isinstance(value, list | frozenset) else [value]
+    known = (*DAY_WORDS, *HOLIDAYS)
+    for word in words:
+        if word not in known:
+            raise ValueError(f"{word!r} are no days known here{nearest(str(word), known)}; known: {', '.join(known)}")
+    return frozenset(words)
+
+
+class Strict(BaseModel):
+    """What unknown keys are refused in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, populate_by_name=True)
+
+
+class BandFile(Strict):
+    """A band of the day; without a price it takes that of the ratios."""
+
+    name: BandWord
+    price: Price | None = None
+    from_: TimeOfDay = Field(alias="from")
+    to: TimeOfDay
+    months: Months = ALL_MONTHS
+    days: Annotated[frozenset[str], BeforeValidator(_days)] = frozenset()
+
+    def band(self) -> TariffBand:
+        """Return it as data."""
+        return TariffBand(self.name, self.price, self.from_, self.to, self.months, self.days)
+
+
+class RatiosFile(Strict):
+    """What floating prices are multiplied by in each band; flat is 1."""
+
+    months: Months = ALL_MONTHS
+    sharp: Price | None = None
+    peak: Price | None = None
+    flat: Price | None = None
+    valley: Price | None = None
+    deep: Price | None = None
+
+    def ratios(self) -> BandRatios:
+        """Return them as data."""
+        given = self.model_dump(exclude={"months"}, exclude_none=True)
+        return BandRatios(self.months, {"flat": 1.0, **given})
