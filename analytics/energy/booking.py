@@ -9,7 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.energy.intervals import Times
+from analytics.energy.registers import SAY_US
 from facility.readings import Rollups
+
+SAY_DAYS: Final = -(-SAY_US // 86_400_000_000)
+LEARNT_DAYS: Final = 28  # four weeks have every weekday alike
+LEAST_LEARNT: Final = 7
 
 Bools = NDArray[np.bool_]
 Counts = NDArray[np.int64]
@@ -27,8 +32,7 @@ class Segment:
     Attributes
     ----------
     first, last : the days, both counted
-    lead, tail : the next days before and after with readings, which the booking reads too; where there are none, the
-        first and the last day themselves
+    lead, tail : the first and the last day whose readings have a say in these, and which the booking reads too
     """
 
     first: int
@@ -95,8 +99,9 @@ def segments(has_readings: Bools, changed: Bools, stale: Bools) -> list[Segment]
     """
     Return which days of one register must be booked anew.
 
-    What a register counted between two readings belongs to the time between them; so a reading that is new reaches
-    back to the last day before it that has readings, and on to the next one after it.
+    What a register counted between two readings belongs to the time between them, and readings of some days around
+    have a say in whether one is believed; so a reading that is new reaches back and on by so many days, and from there
+    to the next day that has readings.
 
     Parameters
     ----------
@@ -110,22 +115,50 @@ def segments(has_readings: Bools, changed: Bools, stale: Bools) -> list[Segment]
     dirty = np.flatnonzero(changed | stale)
     if not dirty.size:
         return []
-    before, after = _neighbours(has_readings)
+    before, after = _reach(has_readings)
     low = np.where(changed[dirty], before[dirty], dirty)
     low = np.minimum.accumulate(low[::-1])[::-1]
     high = np.where(changed[dirty], after[dirty], dirty)
     reach = np.maximum.accumulate(high)
     begins = np.concatenate(([True], low[1:] > reach[:-1] + 1))
-    first = low[begins]
     last = reach[np.append(np.flatnonzero(begins)[1:] - 1, dirty.size - 1)]
-    return [Segment(int(a), int(b), int(before[a]), int(after[b])) for a, b in zip(first, last, strict=True)]
+    return [Segment(int(a), int(b), int(before[a]), int(after[b])) for a, b in zip(low[begins], last, strict=True)]
 
 
-def _neighbours(has_readings: Bools) -> tuple[Counts, Counts]:
-    """Return, of each day, the last day before and the first day after with readings; the day itself if none."""
-    days = np.arange(has_readings.shape[0])
+def _reach(has_readings: Bools) -> tuple[Counts, Counts]:
+    """Return, of each day, the first and the last day whose readings have a say in what it is booked with."""
+    n = has_readings.shape[0]
+    days = np.arange(n)
     upto = np.maximum.accumulate(np.where(has_readings, days, -1))
-    before = np.concatenate(([-1], upto[:-1]))
-    since = np.minimum.accumulate(np.where(has_readings, days, days.size)[::-1])[::-1]
-    after = np.concatenate((since[1:], [days.size]))
-    return np.where(before < 0, days, before), np.where(after >= days.size, days, after)
+    since = np.minimum.accumulate(np.where(has_readings, days, n)[::-1])[::-1]
+    early, late = days - SAY_DAYS, days + SAY_DAYS
+    before = np.where(early > 0, upto[np.clip(early - 1, 0, n - 1)], -1)
+    after = np.where(late < n - 1, since[np.clip(late + 1, 0, n - 1)], n)
+    return np.where(before < 0, np.maximum(early, 0), before), np.where(after >= n, np.minimum(late, n - 1), after)
+
+
+def learning_days(has_readings: Bools, month_first: int, over: int) -> tuple[Counts, Counts]:
+    """
+    Return from which days each register's habits of a month are learnt: those before the month, or its first ones.
+
+    A function of the readings alone, so that a month is booked alike in whatever order they came.
+
+    Parameters
+    ----------
+    has_readings : (k, d) bool
+        Days with readings.
+    month_first : place of the month's first day
+    over : how many days are over
+
+    Returns
+    -------
+    (k,) int64 first day and (k,) int64 end; both 0 where there is no such day yet
+    """
+    begin = max(0, month_first - LEARNT_DAYS)
+    usual = has_readings[:, begin : min(month_first, over)].sum(axis=1) >= LEAST_LEARNT
+    later = has_readings[:, begin:over]
+    some = later.any(axis=1) if later.shape[1] else np.zeros(has_readings.shape[0], dtype=bool)
+    first_one = begin + (later.argmax(axis=1) if later.shape[1] else 0)
+    first = np.where(usual, begin, np.where(some, first_one, 0))
+    end = np.where(usual, month_first, np.where(some, np.minimum(first_one + LEARNT_DAYS, over), 0))
+    return first.astype(np.int64), end.astype(np.int64)

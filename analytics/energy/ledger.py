@@ -10,14 +10,14 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, delete, func, insert, select
+from sqlalchemy import Select, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from analytics.energy.intervals import Floats
 from analytics.energy.tables import EnergyDayRow, EnergyRegisterRow, EnergyRestatementRow
 from facility.database import Database
 
-Cause = Literal["late data", "hand reading", "exchange", "correction", "tariff"]
+Cause = Literal["late data", "hand reading", "exchange", "correction", "profile", "tariff"]
 
 _MOST_NAMED: Final = 500  # names of registers in one question; beyond it all are read and picked
 _ROWS_AT_A_TIME: Final = 50_000
@@ -154,20 +154,27 @@ class Ledger:
         return None if first is None else (date.fromisoformat(first), date.fromisoformat(last))
 
     @staticmethod
-    def write_days(session: Session, figures: DayFigures, now_us: int) -> None:
-        """Write the held figures in place of all that these registers had from the first to the last of these days."""
-        if not figures.held.any():
-            return
+    def write_days(
+        session: Session, figures: DayFigures, fresh: NDArray[np.bool_], there: NDArray[np.bool_], now_us: int
+    ) -> None:
+        """
+        Write some figures.
+
+        Parameters
+        ----------
+        fresh, there : (keys, days) bool
+            Which figures are written, and which of them the ledger has already.
+        """
         row = EnergyDayRow
         names = [day.isoformat() for day in figures.days]
-        for keys in _parts(figures.keys, _MOST_NAMED):
-            session.execute(
-                delete(row).where(row.register.in_(keys), row.day >= names[0], row.day <= names[-1]),
-                execution_options={"synchronize_session": False},
+        replaced = [{"r": figures.keys[i], "d": names[j]} for i, j in np.argwhere(fresh & there).tolist()]
+        for part in _parts(replaced, _ROWS_AT_A_TIME):
+            session.connection().execute(
+                delete(row.__table__).where(row.register == bindparam("r"), row.day == bindparam("d")), part
             )
-        for part in _parts(list(zip(*map(list, np.nonzero(figures.held)), strict=True)), _ROWS_AT_A_TIME):
-            session.execute(
-                insert(row),
+        for part in _parts(np.argwhere(fresh).tolist(), _ROWS_AT_A_TIME):
+            session.connection().execute(
+                insert(row.__table__),
                 [
                     {
                         "register": figures.keys[i], "day": names[j], "amount": _known(float(figures.amount[i, j])),

@@ -1,0 +1,304 @@
+"""What people enter into the energy accounts: registers read by hand, and meters exchanged.
+
+Nothing is deleted: an entry that was wrong is withdrawn, stays on record, and counts no more. Who may enter is the
+caller's to check, and the audit trail the caller's to write.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analytics.desk import ActionRefused, NoSuchRecord
+from analytics.energy.tables import HandReadingRow, MeterExchangeRow
+from facility.calendar import to_us
+from facility.formats import moment
+from facility.metering import BookedRegister
+
+_EARLIEST_US: Final = to_us(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
+_MOST_NOTE: Final = 500
+_DAY_US: Final = 86_400_000_000
+# A jump asks for a second look where it is so many times what the register counts in so much time on the average.
+_JUMP: Final = 20.0
+# Two readings closer together say little about how much a register counts in a day.
+_SHORTEST_US: Final = 3600 * 1_000_000
+
+
+class EntryRefused(ActionRefused):
+    """An entry that cannot stand as it is; where `confirmable`, it is taken if a person says that it is meant."""
+
+    def __init__(self, words: str, confirmable: bool = False) -> None:
+        super().__init__(words)
+        self.confirmable = confirmable
+
+
+@dataclass(frozen=True, slots=True)
+class HandReading:
+    """A register as a person read it. Times in µs UTC; `value` in the register's counts."""
+
+    id: int
+    register: str
+    at_us: int
+    value: float
+    note: str
+    entered_us: int
+    entered_by: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredExchange:
+    """A meter exchanged, as a person entered it: the old register's end and the new one's start, in its counts."""
+
+    id: int
+    register: str
+    at_us: int
+    end_value: float
+    start_value: float
+    note: str
+    entered_us: int
+    entered_by: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What a register showed at a time. [µs UTC]"""
+
+    at_us: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of a register around a time: readings before it and after it, oldest first; times of exchanges."""
+
+    before: Sequence[Point] = ()
+    after: Sequence[Point] = ()
+    exchanges_us: Sequence[int] = ()
+
+
+def check_reading(
+    register: BookedRegister, at_us: int, value: float, around: Around, now_us: int, zone: ZoneInfo, confirmed: bool
+) -> None:
+    """
+    Raise EntryRefused if a reading cannot be right; one that is only unlikely passes if it is `confirmed`.
+
+    A register never runs back: less than before, or more than after, is wrong unless the meter was exchanged or the
+    register rolled over in between.
+    """
+    _check_time(at_us, now_us, zone)
+    _check_value(register, value, "the reading")
+    if confirmed:
+        return
+    previous = around.before[-1] if around.before else None
+    following = around.after[0] if around.after else None
+    if previous is not None and value < previous.value and not _between(around, previous.at_us, at_us):
+        raise EntryRefused(
+            f"{value:,.10g} is below the reading before it, {previous.value:,.10g} {register.unit} on "
+            f"{_shown(previous.at_us, zone)}; correct it, enter the exchange if the meter was exchanged, or confirm it "
+            "if the register rolled over",
+            True,
+        )
+    if following is not None and value > following.value and not _between(around, at_us, following.at_us):
+        raise EntryRefused(
+            f"{value:,.10g} is above the reading after it, {following.value:,.10g} {register.unit} on "
+            f"{_shown(following.at_us, zone)}; correct it, enter the exchange if the meter was exchanged, or confirm "
+            "it if the register rolled over",
+            True,
+        )
+    usual = _usual_a_day(around)
+    if previous is not None and usual is not None and at_us - previous.at_us >= _SHORTEST_US:
+        a_day = (value - previous.value) * _DAY_US / (at_us - previous.at_us)
+        if a_day > _JUMP * usual:
+            raise EntryRefused(
+                f"{value:,.10g} would be {a_day:,.4g} {register.unit} a day since {_shown(previous.at_us, zone)}, "
+                f"where {usual:,.4g} is usual; correct it, or confirm it",
+                True,
+            )
+
+
+def check_exchange(
+    register: BookedRegister, at_us: int, end: float, start: float, around: Around, now_us: int, zone: ZoneInfo
+) -> None:
+    """Raise EntryRefused if an exchange cannot be right: it counts what the old meter showed last, never less."""
+    _check_time(at_us, now_us, zone)
+    _check_value(register, end, "the old meter's end")
+    _check_value(register, start, "the new meter's start")
+    if any(abs(at_us - other) < 60_000_000 for other in around.exchanges_us):
+        raise EntryRefused(
+            f"an exchange at {_shown(at_us, zone)} is on record already; withdraw that one first, or correct the time"
+        )
+    since = max((e for e in around.exchanges_us if e <= at_us), default=None)
+    until = min((e for e in around.exchanges_us if e > at_us), default=None)
+    previous = around.before[-1] if around.before else None
+    if previous is not None and (since is None or previous.at_us > since) and end < previous.value:
+        raise EntryRefused(
+            f"the old meter's end {end:,.10g} is below what it showed on {_shown(previous.at_us, zone)}, "
+            f"{previous.value:,.10g} {register.unit}; correct the end or the time of the exchange"
+        )
+    following = around.after[0] if around.after else None
+    if following is not None and (until is None or following.at_us < until) and start > following.value:
+        raise EntryRefused(
+            f"the new meter's start {start:,.10g} is above what it showed on {_shown(following.at_us, zone)}, "
+            f"{following.value:,.10g} {register.unit}; correct the start or the time of the exchange"
+        )
+
+
+def _check_time(at_us: int, now_us: int, zone: ZoneInfo) -> None:
+    if at_us > now_us:
+        raise EntryRefused(f"{_shown(at_us, zone)} lies in the future; correct the time")
+    if at_us < _EARLIEST_US:
+        raise EntryRefused(f"{_shown(at_us, zone)} lies before the year 2000; correct the time")
+
+
+def _check_value(register: BookedRegister, value: float, what: str) -> None:
+    if not math.isfinite(value) or value < 0.0:
+        raise EntryRefused(f"{what} is {value:g}; give what the register shows, zero or above")
+    digits = register.register.digits
+    if digits is not None and value >= 10.0**digits:
+        raise EntryRefused(f"{what} {value:,.10g} has more than the register's {digits} digits; correct it")
+
+
+def _usual_a_day(around: Around) -> float | None:
+    """Return what the register counts in a day on the average, by the readings before; None where they say nothing."""
+    if len(around.before) < 2:
+        return None
+    first, last = around.before[0], around.before[-1]
+    if last.at_us - first.at_us < _SHORTEST_US or last.value <= first.value:
+        return None
+    return (last.value - first.value) * _DAY_US / (last.at_us - first.at_us)
+
+
+def _between(around: Around, from_us: int, to_us_: int) -> bool:
+    return any(from_us <= exchange <= to_us_ for exchange in around.exchanges_us)
+
+
+def _shown(time_us: int, zone: ZoneInfo) -> str:
+    return f"{moment(time_us, zone):%Y-%m-%d %H:%M}"
+
+
+# -- keeping
+
+
+def hand_readings(
+    session: Session, registers: Iterable[str] | None = None, *, withdrawn: bool = False
+) -> dict[str, list[HandReading]]:
+    """Return the readings by hand of some registers (of all, if None), oldest first; withdrawn ones only if asked."""
+    row = HandReadingRow
+    query = select(row).order_by(row.at_us, row.id)
+    if registers is not None:
+        query = query.where(row.register.in_(list(registers)))
+    if not withdrawn:
+        query = query.where(row.withdrawn_us.is_(None))
+    found: dict[str, list[HandReading]] = {}
+    for each in session.scalars(query):
+        found.setdefault(each.register, []).append(HandReading(**_fields(each, HandReading)))
+    return found
+
+
+def exchanges(
+    session: Session, registers: Iterable[str] | None = None, *, withdrawn: bool = False
+) -> dict[str, list[EnteredExchange]]:
+    """Return the exchanges that people entered, oldest first; withdrawn ones only if asked."""
+    row = MeterExchangeRow
+    query = select(row).order_by(row.at_us, row.id)
+    if registers is not None:
+        query = query.where(row.register.in_(list(registers)))
+    if not withdrawn:
+        query = query.where(row.withdrawn_us.is_(None))
+    found: dict[str, list[EnteredExchange]] = {}
+    for each in session.scalars(query):
+        found.setdefault(each.register, []).append(EnteredExchange(**_fields(each, EnteredExchange)))
+    return found
+
+
+def add_hand_reading(
+    session: Session, register: str, at_us: int, value: float, who: str, note: str, now_us: int
+) -> HandReading:
+    """
+    Keep a reading; the same one again changes nothing and returns the first.
+
+    EntryRefused if another value stands for the same moment.
+    """
+    row = session.scalars(
+        select(HandReadingRow).where(
+            HandReadingRow.register == register, HandReadingRow.at_us == at_us, HandReadingRow.withdrawn_us.is_(None)
+        )
+    ).first()
+    if row is not None and row.value != value:
+        raise EntryRefused(
+            f"{row.value:,.10g} is on record for the same moment; withdraw that reading first, or correct the time"
+        )
+    if row is None:
+        row = HandReadingRow(
+            register=register, at_us=at_us, value=value, note=note.strip()[:_MOST_NOTE], entered_us=now_us,
+            entered_by=who, withdrawn_us=None, withdrawn_by=None,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+    return HandReading(**_fields(row, HandReading))
+
+
+def add_exchange(
+    session: Session, register: str, at_us: int, end: float, start: float, who: str, note: str, now_us: int
+) -> EnteredExchange:
+    """Keep an exchange; the same one again changes nothing and returns the first."""
+    row = session.scalars(
+        select(MeterExchangeRow).where(
+            MeterExchangeRow.register == register, MeterExchangeRow.at_us == at_us,
+            MeterExchangeRow.end_value == end, MeterExchangeRow.start_value == start,
+            MeterExchangeRow.withdrawn_us.is_(None),
+        )
+    ).first()  # fmt: skip
+    if row is None:
+        row = MeterExchangeRow(
+            register=register, at_us=at_us, end_value=end, start_value=start, note=note.strip()[:_MOST_NOTE],
+            entered_us=now_us, entered_by=who, withdrawn_us=None, withdrawn_by=None,
+        )  # fmt: skip
+        session.add(row)
+        session.flush()
+    return EnteredExchange(**_fields(row, EnteredExchange))
+
+
+def withdraw_hand_reading(session: Session, number: int, who: str, now_us: int) -> HandReading:
+    """Let a reading count no more; NoSuchRecord. A second time changes nothing: the first stands."""
+    row = session.get(HandReadingRow, number)
+    if row is None:
+        raise NoSuchRecord(f"there is no hand reading with number {number}; look for it in the list")
+    if row.withdrawn_us is None:
+        row.withdrawn_us, row.withdrawn_by = now_us, who
+    return HandReading(**_fields(row, HandReading))
+
+
+def withdraw_exchange(session: Session, number: int, who: str, now_us: int) -> EnteredExchange:
+    """Let an exchange that was entered count no more; NoSuchRecord. A second time changes nothing."""
+    row = session.get(MeterExchangeRow, number)
+    if row is None:
+        raise NoSuchRecord(
+            f"there is no exchange with number {number} that a person entered; those of the site file change there"
+        )
+    if row.withdrawn_us is None:
+        row.withdrawn_us, row.withdrawn_by = now_us, who
+    return EnteredExchange(**_fields(row, EnteredExchange))
+
+
+def _fields(row: HandReadingRow | MeterExchangeRow, record: type[Any]) -> Mapping[str, Any]:
+    return {name: getattr(row, name) for name in record.__slots__}
