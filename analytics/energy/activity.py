@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import Index, insert, select
 from sqlalchemy.orm import Mapped
@@ -180,7 +180,8 @@ class ActivityBook:
         standing: dict[tuple[str, str | None, str, date], Activity] = {}
         with self._database.reading() as session:
             for kind, department, period, day, value in session.execute(query):
-                item = Activity(kind, department or None, period, date.fromisoformat(day), value)
+                first_day = date.fromisoformat(day)
+                item = Activity(cast(ActivityKind, kind), department or None, cast(Period, period), first_day, value)
                 standing[_key(item)] = item
         return list(standing.values())
 

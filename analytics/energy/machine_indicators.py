@@ -85,8 +85,8 @@ def machine_indicators(
 
 
 def _machine(spec: MachineIndicator, item: Equipment, figures: MachineFigures, span: Span) -> Indicator:
-    sides = [_register(side, item, figures) for side in (spec.of, spec.over)]
-    return judge(spec, "machine", item.id, span, *sides)
+    above, below = (_register(side, item, figures) for side in (spec.of, spec.over))
+    return judge(spec, "machine", item.id, span, above, below)
 
 
 def _register(side: RegisterSide, item: Equipment, figures: MachineFigures) -> Side:
