@@ -1,0 +1,316 @@
+"""
+How every plan of a site stands in a month: consumption by days, turned into what the plan is in, against its course.
+
+A department's days are the hospital's, at the share that the month's allocation gave it; money, carbon and standard
+coal are the carrier's amount at the month's mean rate. So a plan of any kind is judged on days, and adds up to the
+accounts by months.
+"""
+
+from __future__ import annotations
+
+import calendar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.energy.forecast import Forecast, day_kinds, forecast
+from analytics.energy.intervals import Totals
+from analytics.energy.reasons import Reason
+from analytics.energy.targets import MonthlyPlan, PastMonths, Progress, monthly_plan, progress
+from analytics.energy.weather import cooling_degrees, heating_degrees
+from facility.calendar import day_bounds_us, day_of
+from facility.equipment_classes import Carrier
+from facility.names import Names
+from facility.targets import Measure, Target
+
+Floats = NDArray[np.float64]
+
+# A day with more of it missing teaches nothing; one with less is scaled up to the whole.
+_MOST_MISSING: Final = 0.10
+# A month is known, for spreading the next year's plan, if no more of it is missing.
+_MONTH_MISSING: Final = 0.05
+# Further ahead than two months there is no forecast without most of a year behind.
+_FAR_D: Final = 62
+_YEAR_KNOWN_D: Final = 300
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DailyUse:
+    """
+    What the hospital bought by consecutive days, and the weather.
+
+    Attributes
+    ----------
+    first_day : the first of the days; a year or two before the plan's month, where that is known
+    totals : by carrier, in the accounts' units (kWh, Nm³, m³, GJ, t), all of the same days; the last is the newest
+    temperature_c : (days,) mean outdoor temperature, NaN where not known; None: not at all [°C]
+    """
+
+    first_day: date
+    totals: Mapping[Carrier, Totals]
+    temperature_c: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """
+    What turns a carrier's amount into what a plan is in.
+
+    Attributes
+    ----------
+    by_unit : money [currency], carbon [kgCO₂] or standard coal [kgce] of one unit of a carrier, by (carrier, measure)
+    shares : of a carrier's amount that departments bore in a month, by (month's first day, carrier) and department
+    """
+
+    by_unit: Mapping[tuple[Carrier, Measure], float] = field(default_factory=dict)
+    shares: Mapping[tuple[date, Carrier], Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """
+    How one plan stands in a month.
+
+    Attributes
+    ----------
+    target, plan : the plan, and its months
+    month_start : the month's first day
+    month, year : against the month's plan, and against the year's; None where `problem` says why
+    days : (days of the month,) what was used or is expected each day; NaN where neither is known
+    problem : why the plan cannot be judged at all
+    """
+
+    target: Target
+    plan: MonthlyPlan
+    month_start: date
+    month: Progress | None
+    year: Progress | None
+    days: Floats
+    problem: Reason | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the standing as plain values; what is not known is null."""
+        target = self.target
+        return {
+            "key": target.key,
+            "year": target.year,
+            "carrier": target.carrier,
+            "department": target.department,
+            "measure": target.measure,
+            "unit": target.unit,
+            "annual": target.annual,
+            "monthly": [_plain(x) for x in self.plan.amounts],
+            "basis": self.plan.basis,
+            "basis_reason": None if self.plan.reason is None else self.plan.reason.as_json(),
+            "month": None if self.month is None else _progress_json(self.month),
+            "year_so_far": None if self.year is None else _progress_json(self.year),
+            "days": [_plain(x) for x in self.days],
+            "problem": None if self.problem is None else self.problem.as_json(),
+        }
+
+
+def standings(
+    targets: Sequence[Target], use: DailyUse, rates: Rates, month: date, now_us: int, zone: ZoneInfo
+) -> list[Standing]:
+    """Return how each plan of the month's year stands, in the order of the site file."""
+    first = month.replace(day=1)
+    return [_standing(t, use, rates, first, now_us, zone) for t in targets if t.year == first.year]
+
+
+def _standing(target: Target, use: DailyUse, rates: Rates, month: date, now_us: int, zone: ZoneInfo) -> Standing:
+    n_days = calendar.monthrange(month.year, month.month)[1]
+    begin = min(use.first_day, date(month.year, 1, 1))
+    grid = [begin + timedelta(days=i) for i in range((date(month.year, 12, 31) - begin).days + 1)]
+    edges = np.array([day_bounds_us(day, zone)[0] for day in [*grid, grid[-1] + timedelta(days=1)]], dtype=np.int64)
+    found = _series(target, use, rates, grid, edges)
+    temperature = _on_grid(use.temperature_c, use.first_day, grid)
+    if isinstance(found, Reason):
+        plan = monthly_plan(target)
+        return Standing(target, plan, month, None, None, np.full(n_days, np.nan), found)
+    plan = monthly_plan(target, _past(found, temperature, grid, target.year))
+    start, january = grid.index(month), grid.index(date(month.year, 1, 1))
+    today = grid.index(day_of(now_us, zone)) if grid[0] <= day_of(now_us, zone) <= grid[-1] else len(grid)
+    learnt = _learnt(found, today)
+    kinds = day_kinds(grid, zone)
+    end = start + n_days
+    ahead = forecast(learnt[:end], kinds[:end], None if temperature is None else temperature[:end], start)
+    of_month = progress(
+        float(plan.amounts[month.month - 1]) or _LEAST, _part(found, start, end), now_us, ahead if today < end else None
+    )
+    far = _year_forecast(learnt, kinds, temperature, january)
+    course = np.concatenate(
+        [
+            np.full(length, plan.amounts[m - 1] / length)
+            for m in range(1, 13)
+            for length in (calendar.monthrange(month.year, m)[1],)
+        ]
+    )
+    whole = _part(found, january, len(grid))
+    of_year = progress(target.annual, whole, now_us, far if today < len(grid) else None, course)
+    return Standing(target, plan, month, of_month, of_year, ahead.expected)
+
+
+# A month of which the plan is nothing at all is judged as if it were next to nothing.
+_LEAST: Final = 1e-9
+
+
+def _series(target: Target, use: DailyUse, rates: Rates, grid: list[date], edges: NDArray[np.int64]) -> Totals | Reason:
+    """Return the days of a plan in its own unit, or why there are none."""
+    carriers = [target.carrier] if target.carrier is not None else list(use.totals)
+    offset = (use.first_day - grid[0]).days
+    amount, shares, held = np.zeros(len(grid)), np.zeros((3, len(grid))), False
+    known = np.zeros(len(grid), dtype=bool)
+    for carrier in carriers:
+        totals = use.totals.get(carrier)
+        if totals is None:
+            return _not_bought(carrier)
+        rate = 1.0 if target.measure == "use" else rates.by_unit.get((carrier, target.measure))
+        if rate is None:
+            if target.carrier is None and target.measure != "cost":
+                continue  # water has no carbon that is counted
+            return _no_rate(carrier, target.measure)
+        share = _shares_by_day(carrier, target.department, rates, grid)
+        if share is None:
+            return _no_share(carrier, target.department or "")
+        n = min(len(totals), len(grid) - offset)
+        place = slice(offset, offset + n)
+        own = totals.amount[:n]
+        amount[place] += np.where(np.isfinite(own), own, 0.0) * rate * share[place]
+        known[place] |= np.isfinite(own)
+        worse = totals.missing[:n] >= shares[2, place]
+        for i, graded in enumerate((totals.measured, totals.estimated, totals.missing)):
+            shares[i, place] = np.where(worse, graded[:n], shares[i, place])
+        held = True
+    if not held:
+        return _no_rate(target.carrier or "electricity", target.measure)
+    shares[2, ~known], shares[0, ~known], shares[1, ~known] = 1.0, 0.0, 0.0
+    return Totals(edges, np.where(known, amount, np.nan), shares[0], shares[1], shares[2])
+
+
+def _shares_by_day(carrier: Carrier, department: str | None, rates: Rates, grid: list[date]) -> Floats | None:
+    """Return a department's share of a carrier on each day; None if no month's allocation names it."""
+    if department is None:
+        return np.ones(len(grid))
+    months = {
+        month: by_department[department]
+        for (month, of), by_department in rates.shares.items()
+        if of == carrier and department in by_department
+    }
+    if not months:
+        return None
+    ordered = sorted(months)
+    # A month without an allocation takes that of the month before it, or the first that there is.
+    place = np.searchsorted([m.toordinal() for m in ordered], [d.toordinal() for d in grid], side="right") - 1
+    return np.array([months[m] for m in ordered])[np.maximum(place, 0)]
+
+
+def _learnt(series: Totals, today: int) -> Floats:
+    """Return the days that a forecast learns from: whole ones, today and what is to come left out."""
+    enough = np.isfinite(series.amount) & (series.missing <= _MOST_MISSING)
+    used = np.where(enough, series.amount / np.where(enough, 1.0 - series.missing, 1.0), np.nan)
+    used[today:] = np.nan
+    return used
+
+
+def _year_forecast(
+    learnt: Floats, kinds: NDArray[np.int8], temperature: Floats | None, january: int
+) -> Forecast | None:
+    ahead = int((~np.isfinite(learnt[january:])).sum())
+    if ahead > _FAR_D and int(np.isfinite(learnt).sum()) < _YEAR_KNOWN_D:
+        return None
+    return forecast(learnt, kinds, temperature, january)
+
+
+def _past(series: Totals, temperature: Floats | None, grid: list[date], year: int) -> PastMonths:
+    """Return the months before a plan's year."""
+    months = sorted({d.replace(day=1) for d in grid if d.year < year})
+    used, days, heating, cooling = [], [], [], []
+    for month in months:
+        own = np.array([d.replace(day=1) == month for d in grid])
+        length = calendar.monthrange(month.year, month.month)[1]
+        missing = 1.0 - float((1.0 - series.missing[own]).sum()) / length
+        known = missing <= _MONTH_MISSING
+        used.append(float(np.nansum(series.amount[own])) / (1.0 - missing) if known else np.nan)
+        days.append(length)
+        means = np.full(1, np.nan) if temperature is None else temperature[own]
+        whole = means.size == length
+        heating.append(float(heating_degrees(means).sum()) if whole else np.nan)
+        cooling.append(float(cooling_degrees(means).sum()) if whole else np.nan)
+    return PastMonths(
+        np.array([m.month for m in months], dtype=np.int64), np.array(used), np.array(days, dtype=np.int64),
+        np.array(heating), np.array(cooling),
+    )  # fmt: skip
+
+
+def _on_grid(values: Floats | None, first_day: date, grid: list[date]) -> Floats | None:
+    if values is None or not np.isfinite(values).any():
+        return None
+    placed = np.full(len(grid), np.nan)
+    offset = (first_day - grid[0]).days
+    n = min(values.size, len(grid) - offset)
+    placed[offset : offset + n] = values[:n]
+    return placed
+
+
+def _part(series: Totals, first: int, end: int) -> Totals:
+    own = slice(first, end)
+    return Totals(
+        series.edges_us[first : end + 1], series.amount[own], series.measured[own], series.estimated[own],
+        series.missing[own],
+    )  # fmt: skip
+
+
+def _plain(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _progress_json(found: Progress) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        name: _plain(getattr(found, name))
+        for name in (
+            "planned", "consumed", "measured", "estimated", "missing", "elapsed", "expected", "forecast", "low", "high",
+            "confidence", "chance", "over", "over_share", "left",
+        )
+    }  # fmt: skip
+    return plain | {
+        "verdict": found.verdict,
+        "since_us": found.since_us,
+        "reasons": [reason.as_json() for reason in found.reasons],
+    }
+
+
+def _not_bought(carrier: Carrier) -> Reason:
+    return Reason(
+        "not-metered",
+        Names(zh="没有这种能源的进线计量", en=f"no meter counts the {carrier} that comes in"),
+    )
+
+
+def _no_rate(carrier: Carrier, measure: Measure) -> Reason:
+    if measure == "cost":
+        return Reason(
+            "no-price",
+            Names(
+                zh="没有这种能源的价格，请在站点文件中补充 tariffs",
+                en=f"there is no price of {carrier}; add it under tariffs in the site file",
+            ),
+        )
+    return Reason(
+        "no-factor",
+        Names(zh="没有这种能源的排放或折标系数", en=f"there is no factor that turns {carrier} into {measure}"),
+    )
+
+
+def _no_share(carrier: Carrier, department: str) -> Reason:
+    return Reason(
+        "not-allocated",
+        Names(
+            zh="这种能源还没有分摊到该科室",
+            en=f"no {carrier} has been allocated to {department} yet",
+        ),
+    )
