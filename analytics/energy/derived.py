@@ -15,7 +15,7 @@ import numpy as np
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, STEP_US, Intervals
 from facility import readings
 from facility.metering import BookedRegister
-from facility.readings import PointAddress, PointTable, ReadingBatch, Series
+from facility.readings import Aggregates, PointAddress, PointTable, ReadingBatch, Series
 from facility.site import Site
 from facility.store import TelemetryStore
 
@@ -58,7 +58,7 @@ def read_used(store: TelemetryStore, keys: Sequence[str], start_us: int, end_us:
     steps = max(1, -(-(end_us - start_us) // STEP_US))
     for part in _parts(keys, max(1, _MOST_READ // steps)):
         names = [used_key(key) for key in part]
-        old = {}
+        old: Mapping[str, Aggregates] = {}
         if kept_us is not None and start_us < kept_us:
             old = store.aggregate(names, start_us, min(kept_us, end_us), STEP_US)
         series = store.series(names, start_us, end_us)

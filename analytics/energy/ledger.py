@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from analytics.energy.intervals import Floats
@@ -170,11 +170,11 @@ class Ledger:
         replaced = [{"r": figures.keys[i], "d": names[j]} for i, j in np.argwhere(fresh & there).tolist()]
         for part in _parts(replaced, _ROWS_AT_A_TIME):
             session.connection().execute(
-                delete(row.__table__).where(row.register == bindparam("r"), row.day == bindparam("d")), part
+                delete(row).where(row.register == bindparam("r"), row.day == bindparam("d")), part
             )
         for part in _parts(np.argwhere(fresh).tolist(), _ROWS_AT_A_TIME):
             session.connection().execute(
-                insert(row.__table__),
+                insert(row),
                 [
                     {
                         "register": figures.keys[i], "day": names[j], "amount": _known(float(figures.amount[i, j])),
@@ -220,7 +220,7 @@ class Ledger:
     ) -> list[Restatement]:
         """Return what was restated, newest first."""
         row = EnergyRestatementRow
-        query: Select[tuple[EnergyRestatementRow]] = select(row).order_by(row.id.desc()).limit(limit)
+        query = select(row).order_by(row.id.desc()).limit(limit)
         if kind is not None:
             query = query.where(row.kind == kind)
         if subject is not None:
