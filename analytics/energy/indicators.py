@@ -180,6 +180,10 @@ def _nothing(above: Total, below: Total) -> Reason:
 def _doubts(spec: Spec, above: Total, below: Total, value: float) -> list[Reason]:
     found: list[Reason] = []
     missing = max(above.missing, below.missing)
+    # What is missing above an area that is known makes the figure smaller, and is told as such.
+    apart = below.missing - above.missing
+    if not isinstance(spec, HospitalIndicator):
+        apart = abs(apart)
     if missing > MOST_MISSING:
         text = f"{missing:.0%}"
         found.append(
@@ -188,12 +192,12 @@ def _doubts(spec: Spec, above: Total, below: Total, value: float) -> list[Reason
                 missing, MOST_MISSING,
             )
         )  # fmt: skip
-    elif abs(above.missing - below.missing) > MOST_APART:
+    elif apart > MOST_APART:
         found.append(
             Reason(
                 "not-the-same-time",
                 Names(zh="分子和分母缺失的时间不同", en="the two sides are not known over the same time"),
-                abs(above.missing - below.missing), MOST_APART,
+                apart, MOST_APART,
             )
         )  # fmt: skip
     elif missing > 0.001:
