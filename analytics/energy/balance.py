@@ -1,0 +1,493 @@
+"""Main against branches: what went into each part of the supply, what the meters below account for, and what is lost.
+
+The figures of a row are those of the days on which all its meters are known, so that a gap in one meter is not taken
+for a loss. They are rounded once, and the loss is the difference of what is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.energy.intervals import Totals
+from analytics.energy.meter_tree import Counted, Group, MeterTree, meter_tree
+from analytics.energy.meter_use import decimals_of
+from analytics.energy.reasons import Reason
+from analytics.energy.rounding import scaled_to_whole
+from analytics.energy.suspects import GroupDays, Suspect, find_suspect
+from facility.equipment_classes import Carrier
+from facility.metering import BookedRegister
+from facility.names import Names
+from facility.site import Site
+from facility.units import conversion
+
+Floats = NDArray[np.float64]
+
+# balanced: within losses and accuracy; unmetered: more goes in, to users known to have no meter; loss: more goes in
+# than losses explain; gain: the branches count more than what feeds them; cannot_tell: too little is known.
+Finding = Literal["balanced", "unmetered", "loss", "gain", "cannot_tell"]
+
+_KNOWN_DAY: Final = 0.001  # a day with less of it missing counts as known
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceParameters:
+    """
+    What may be lost and misread.
+
+    Attributes
+    ----------
+    loss : by carrier, share that cables and pipes may lose; a network in order, typical practice
+    error : by carrier, accuracy of a meter in use: class 1 (GB/T 17215.321), class 2 (OIML R 49), class 1.5 (OIML
+        R 137), class 3 (OIML R 75), 3 % for vortex meters of steam and oxygen
+    transformer_loss : of a transformer whose rating says nothing, typical of dry-type units at usual load
+    power_factor : at which a transformer's load follows from its energy
+    load_shape : mean square over square of the mean of a hospital's load
+    """
+
+    loss: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "electricity": 0.03, "water": 0.05, "gas": 0.01, "heat": 0.05, "steam": 0.10, "oxygen": 0.03,
+        }
+    )  # fmt: skip
+    error: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "electricity": 0.01, "water": 0.02, "gas": 0.015, "heat": 0.03, "steam": 0.03, "oxygen": 0.03,
+        }
+    )  # fmt: skip
+    transformer_loss: float = 0.02
+    power_factor: float = 0.95
+    load_shape: float = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceMeter:
+    """What one machine's meters counted on the days compared, and how good its whole period is."""
+
+    node: str
+    amount: float
+    measured: float
+    estimated: float
+    missing: float
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceRow:
+    """
+    One part of the supply.
+
+    Attributes
+    ----------
+    parents, children : meters that feed, and those next below
+    fed, used, loss : [unit]; `loss` is `fed - used` in the figures themselves
+    loss_share : of what was fed; NaN where nothing was
+    expected_low, expected_high : between which the loss lies if all is well [unit]
+    days, days_known : of the period, and those compared
+    unmetered : departments that are served and have no meter below
+    absent : machines among the children of which nothing is known
+    suspect : the meter most likely at fault
+    words : the finding for a person
+    """
+
+    parents: tuple[BalanceMeter, ...]
+    children: tuple[BalanceMeter, ...]
+    fed: float
+    used: float
+    loss: float
+    loss_share: float
+    expected_low: float
+    expected_high: float
+    finding: Finding
+    days: int
+    days_known: int
+    unmetered: tuple[str, ...]
+    absent: tuple[str, ...]
+    suspect: Suspect | None
+    suspect_since: date | None
+    words: Names
+
+    @property
+    def id(self) -> str:
+        """Return a name that stays as long as the parents do."""
+        return "+".join(p.node for p in self.parents)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """The balance of one carrier over a period: a row for each part of its supply, top down."""
+
+    carrier: Carrier
+    first: date
+    last: date
+    unit: str
+    decimals: int
+    sources: tuple[str, ...]
+    rows: tuple[BalanceRow, ...]
+    problems: tuple[Reason, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the balance as plain values."""
+        return {
+            "carrier": self.carrier,
+            "first": self.first.isoformat(),
+            "last": self.last.isoformat(),
+            "unit": self.unit,
+            "decimals": self.decimals,
+            "sources": list(self.sources),
+            "rows": [_row_json(r) for r in self.rows],
+            "problems": [p.as_json() for p in self.problems],
+        }
+
+
+def _row_json(row: BalanceRow) -> dict[str, Any]:
+    suspect = row.suspect
+    return {
+        "id": row.id,
+        "parents": [_meter_json(m) for m in row.parents],
+        "children": [_meter_json(m) for m in row.children],
+        "fed": row.fed,
+        "used": row.used,
+        "loss": row.loss,
+        "loss_share": row.loss_share if math.isfinite(row.loss_share) else None,
+        "expected_low": row.expected_low,
+        "expected_high": row.expected_high,
+        "finding": row.finding,
+        "days": row.days,
+        "days_known": row.days_known,
+        "unmetered": list(row.unmetered),
+        "absent": list(row.absent),
+        "words": {"zh": row.words.zh, "en": row.words.en},
+        "suspect": None
+        if suspect is None
+        else {
+            "node": suspect.node,
+            "cause": suspect.cause,
+            "factor": round(suspect.factor, 4),
+            "since": row.suspect_since.isoformat() if row.suspect_since else None,
+            "confidence": round(suspect.confidence, 2),
+            "words": {"zh": suspect.words.zh, "en": suspect.words.en},
+        },
+    }
+
+
+def _meter_json(meter: BalanceMeter) -> dict[str, Any]:
+    return {
+        "node": meter.node,
+        "amount": meter.amount,
+        "measured": round(meter.measured, 4),
+        "estimated": round(meter.estimated, 4),
+        "missing": round(meter.missing, 4),
+    }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Days:
+    """What a node took and gave on each day, NaN where it is not known; and its grade over the period."""
+
+    used: Floats
+    passed: Floats
+    grade: tuple[float, float, float]
+
+
+def balance(
+    site: Site,
+    registers: Mapping[str, BookedRegister],
+    carrier: Carrier,
+    first: date,
+    totals: Mapping[str, Totals],
+    parameters: BalanceParameters | None = None,
+    unit: str | None = None,
+) -> Balance:
+    """
+    Balance a carrier's meters over consecutive days.
+
+    Parameters
+    ----------
+    first : the first day
+    totals : by register, its days: all of the same edges. Virtual meters are left out
+    unit : of the carrier; None: that of the first register of its supply
+
+    Returns
+    -------
+    Balance. A part of the supply of which too little is known is a row that says so; what is wrong with the tree of
+    meters, such as a circle, is told in `problems`, and what can be balanced is.
+
+    Raises
+    ------
+    ValueError
+        If the registers' days differ.
+    """
+    edges = next(iter(totals.values())).edges_us if totals else np.zeros(1, dtype=np.int64)
+    for key, total in totals.items():
+        if not np.array_equal(total.edges_us, edges):
+            raise ValueError(f"the days of {key} are not those of {next(iter(totals))}; sum both over the same days")
+    days = edges.size - 1
+    last = first + timedelta(days=max(days - 1, 0))
+    tree = meter_tree(site, registers, carrier, (first, last))
+    names = tree.sources or tuple(tree.nodes)
+    unit = unit or (registers[tree.nodes[names[0]].registers[0]].unit if names else "")
+    problems = list(tree.problems)
+    known = {n: _days_of(tree, n, registers, totals, unit, days, problems) for n in tree.nodes}
+    maker = _Rows(site, tree, known, parameters or BalanceParameters(), first, decimals_of(unit), np.diff(edges))
+    rows = tuple(maker.row(g) for g in tree.groups)
+    return Balance(carrier, first, last, unit, decimals_of(unit), tree.sources, rows, tuple(problems))
+
+
+def _days_of(
+    tree: MeterTree,
+    name: str,
+    registers: Mapping[str, BookedRegister],
+    totals: Mapping[str, Totals],
+    unit: str,
+    days: int,
+    problems: list[Reason],
+) -> _Days:
+    node = tree.nodes[name]
+    values: dict[str, Floats] = {}
+    for key in node.registers:
+        total = totals.get(key)
+        if total is None or not bool(np.any(np.isfinite(total.amount))):
+            continue
+        try:
+            scale = conversion(registers[key].unit, unit)[0]
+        except ValueError:
+            problems.append(_wrong_unit(key, registers[key].unit, unit))
+            continue
+        values[key] = np.where(total.missing <= _KNOWN_DAY, total.amount * scale, np.nan)
+
+    def add(counted: Iterable[Counted]) -> Floats:
+        terms = list(counted)
+        # A register of what flows back that never came counts as none: many meters are read one way only.
+        here = [c for c in terms if c.key in values]
+        if not any(c.sign > 0 for c in here):
+            return np.full(days, np.nan)
+        return np.asarray(np.sum([c.sign * values[c.key] for c in here], axis=0), dtype=np.float64)
+
+    graded = [totals[k] for k in values]
+    n = max(len(graded) * days, 1)
+    grade = (
+        tuple(float(sum(getattr(t, g).sum() for t in graded)) / n for g in ("measured", "estimated", "missing"))
+        if graded
+        else (0.0, 0.0, 1.0)
+    )
+    return _Days(add(node.used), add(node.passed), (grade[0], grade[1], grade[2]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Makes the rows of one tree."""
+
+    site: Site
+    tree: MeterTree
+    known: Mapping[str, _Days]
+    parameters: BalanceParameters
+    first: date
+    decimals: int
+    lengths_us: NDArray[np.int64]
+
+    def row(self, group: Group) -> BalanceRow:
+        absent = tuple(c for c in group.children if not np.any(np.isfinite(self.known[c].used)))
+        children = tuple(c for c in group.children if c not in absent)
+        compared = self._compared(group.parents, children)
+        parents_shown = [self._meter(p, self.known[p].passed, compared) for p in group.parents]
+        children_shown = [self._meter(c, self.known[c].used, compared) for c in children]
+        fed = sum(scaled_to_whole(m.amount, self.decimals) for m in parents_shown)
+        used = sum(scaled_to_whole(m.amount, self.decimals) for m in children_shown)
+        scale = float(10**self.decimals)
+        low, high = self._expected(group.parents, children, compared)
+        unmetered = self._unmetered(group)
+        finding = self._finding(
+            fed / scale, (fed - used) / scale, low, high, compared, bool(unmetered or absent), group
+        )
+        suspect, since, words = self._explained(group, finding, compared, unmetered, absent)
+        return BalanceRow(
+            parents=tuple(parents_shown),
+            children=tuple(children_shown),
+            fed=fed / scale,
+            used=used / scale,
+            loss=(fed - used) / scale,
+            loss_share=(fed - used) / fed if fed else math.nan,
+            expected_low=round(low, self.decimals),
+            expected_high=round(high, self.decimals),
+            finding=finding,
+            days=self.lengths_us.size,
+            days_known=int(np.count_nonzero(compared)),
+            unmetered=unmetered,
+            absent=absent,
+            suspect=suspect,
+            suspect_since=since,
+            words=words,
+        )
+
+    def _compared(self, parents: Sequence[str], children: Sequence[str]) -> NDArray[np.bool_]:
+        """Return the days on which all meters are known; none if there is nothing on one side."""
+        if not parents or not children:
+            return np.zeros(self.lengths_us.size, dtype=np.bool_)
+        arrays = [self.known[p].passed for p in parents] + [self.known[c].used for c in children]
+        return np.asarray(np.all([np.isfinite(a) for a in arrays], axis=0), dtype=np.bool_)
+
+    def _meter(self, node: str, values: Floats, compared: NDArray[np.bool_]) -> BalanceMeter:
+        amount = scaled_to_whole(float(values[compared].sum()), self.decimals) / float(10**self.decimals)
+        return BalanceMeter(node, amount, *self.known[node].grade)
+
+    def _transformer_loss(self, children: Sequence[str]) -> Floats:
+        """Return what transformers between the parents and their own meters lose each day. [kWh]"""
+        total = np.zeros(self.lengths_us.size)
+        if self.tree.carrier != "electricity":
+            return total
+        hours = self.lengths_us / 3.6e9
+        for name in children:
+            item = self.tree.nodes[name].equipment
+            if item.cls.id != "dry_type_transformer":
+                continue
+            used = np.maximum(self.known[name].used, 0.0)
+            rating = item.rating
+            if {"power", "no_load_loss", "load_loss"} <= rating.keys() and rating["power"] > 0:
+                load = used / (hours * rating["power"] * self.parameters.power_factor)
+                total += hours * (rating["no_load_loss"] + rating["load_loss"] * load**2 * self.parameters.load_shape)
+            else:
+                total += used * self.parameters.transformer_loss
+        return total
+
+    def _expected(
+        self, parents: Sequence[str], children: Sequence[str], compared: NDArray[np.bool_]
+    ) -> tuple[float, float]:
+        sums = [float(self.known[p].passed[compared].sum()) for p in parents]
+        sums += [float(self.known[c].used[compared].sum()) for c in children]
+        # Over many days a meter's own error stays; it does not average out as noise would.
+        accuracy = self.parameters.error.get(self.tree.carrier, 0.02) * math.sqrt(math.fsum(s * s for s in sums))
+        transformers = float(self._transformer_loss(children)[compared].sum()) if children else 0.0
+        fed = math.fsum(sums[: len(parents)])
+        lost = self.parameters.loss.get(self.tree.carrier, 0.05) * max(fed, 0.0)
+        # A transformer's losses are known to about a quarter, since its load within the day is not.
+        return 0.75 * transformers - accuracy, 1.25 * transformers + lost + accuracy
+
+    def _unmetered(self, group: Group) -> tuple[str, ...]:
+        """Return departments that the parents serve and that no meter below serves."""
+        below: set[str] = set()
+        for child in group.children:
+            item = self.tree.nodes[child].equipment
+            below.update(d.id for d in self.site.affected(item.id, self.first))
+        served = [d for p in group.parents for d in self.tree.nodes[p].equipment.serves.on(self.first)]
+        return tuple(dict.fromkeys(d for d in served if d not in below))
+
+    def _finding(
+        self,
+        fed: float,
+        loss: float,
+        low: float,
+        high: float,
+        compared: NDArray[np.bool_],
+        unmetered: bool,
+        group: Group,
+    ) -> Finding:
+        if not compared.any():
+            return "cannot_tell"
+        if loss < low and not group.unmetered_sources:
+            return "gain"
+        if loss > high:
+            return "unmetered" if unmetered else "loss"
+        return "balanced"
+
+    def _explained(
+        self,
+        group: Group,
+        finding: Finding,
+        compared: NDArray[np.bool_],
+        unmetered: Sequence[str],
+        absent: Sequence[str],
+    ) -> tuple[Suspect | None, date | None, Names]:
+        if finding == "cannot_tell":
+            return None, None, self._why_not(group, absent)
+        if finding not in ("loss", "gain"):
+            return None, None, _finding_words(finding, unmetered, absent)
+        around = [g for g in self.tree.groups if g is not group and _meet(g, group)]
+        ready = [(g, self._compared(g.parents, g.children)) for g in around]
+        # Only a neighbour that is known on nearly all of the days can tell something about them.
+        ready = [(g, c) for g, c in ready if np.count_nonzero(c & compared) >= 0.8 * np.count_nonzero(compared)]
+        days = np.logical_and.reduce([compared, *(c for _, c in ready)])
+        present = [c for c in group.children if c not in absent]
+        head = self._case(group, days, present)
+        through = {n: self._through(n)[days] for n in (*group.parents, *present)}
+        verdict = find_suspect(head, [self._case(g, days, g.children) for g, _ in ready], through)
+        since = None
+        if verdict.suspect is not None:
+            since = self.first + timedelta(days=int(np.flatnonzero(days)[verdict.suspect.since]))
+        first = _finding_words(finding, unmetered, absent)
+        words = Names(zh=f"{first.zh} {verdict.words.zh}", en=f"{first.en} {verdict.words.en}")
+        return verdict.suspect, since, words
+
+    def _through(self, node: str) -> Floats:
+        days = self.known[node]
+        return days.passed if self.tree.nodes[node].makes else days.used
+
+    def _case(self, group: Group, days: NDArray[np.bool_], children: Sequence[str]) -> GroupDays:
+        fed = np.sum([self.known[p].passed[days] for p in group.parents], axis=0)
+        used = np.sum([self.known[c].used[days] for c in children], axis=0)
+        lost = self._transformer_loss(children)[days] + 0.5 * self.parameters.loss.get(self.tree.carrier, 0.05) * fed
+        opened = bool(self._unmetered(group)) or len(children) < len(group.children) or bool(group.unmetered_sources)
+        kept = Group(group.parents, tuple(children), group.unmetered_sources)
+        counted = [self.known[p].passed[days] for p in group.parents] + [self.known[c].used[days] for c in children]
+        return GroupDays(
+            group=kept,
+            excess=fed - used - lost,
+            fed=fed,
+            counted=np.array(counted),
+            error=self.parameters.error.get(self.tree.carrier, 0.02),
+            # As if any loss up to the allowed one were as likely as any other.
+            loss=self.parameters.loss.get(self.tree.carrier, 0.05) / math.sqrt(12.0),
+            open=opened,
+        )
+
+    def _why_not(self, group: Group, absent: Sequence[str]) -> Names:
+        unknown = [p for p in group.parents if not np.any(np.isfinite(self.known[p].passed))] + list(absent)
+        if unknown:
+            names = ", ".join(unknown)
+            return Names(
+                zh=f"无法判断: {names} 本期没有完整的日数据",
+                en=f"It cannot be told: nothing is known of {names} on any whole day.",
+            )
+        return Names(
+            zh="无法判断: 没有一天各表数据都齐全",
+            en="It cannot be told: there is no day on which all meters are known.",
+        )
+
+
+def _meet(one: Group, other: Group) -> bool:
+    return not {*one.parents, *one.children}.isdisjoint((*other.parents, *other.children))
+
+
+def _finding_words(finding: Finding, unmetered: Sequence[str], absent: Sequence[str]) -> Names:
+    lacking = ", ".join((*unmetered, *absent))
+    return {
+        "balanced": Names(zh="平衡: 差额在损耗与表计精度之内。", en="Balanced: within losses and accuracy."),
+        "unmetered": Names(
+            zh=f"上级多出的部分流向未计量的用户: {lacking}。",
+            en=f"More went in than the meters below counted; {lacking} has no meter below.",
+        ),
+        "loss": Names(
+            zh="损失超出允许值: 漏损、未计量用户或表计误差。",
+            en="More is lost than losses explain: a leak, a user without a meter, or a wrong meter.",
+        ),
+        "gain": Names(
+            zh="下级表计之和大于上级, 必有表计或供应关系有误。",
+            en="The branches count more than what feeds them: a meter, or the supply as written down, is wrong.",
+        ),
+        "cannot_tell": Names(zh="无法判断。", en="It cannot be told."),
+    }[finding]
+
+
+def _wrong_unit(key: str, unit: str, wanted: str) -> Reason:
+    return Reason(
+        "unit-does-not-fit",
+        Names(
+            zh=f"{key} 的单位 {unit} 不能换算为 {wanted}, 未计入; 请在站点文件 register 中改正单位",
+            en=f"{key} counts in {unit}, which does not convert to {wanted}, and is left out; mend its unit.",
+        ),
+    )
