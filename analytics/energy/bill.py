@@ -1,0 +1,298 @@
+"""The bill of a month, line by line as the supplier writes it: energy, basic charge, power factor, minimum, tax.
+
+Nothing is invented: energy that is missing is not charged, a charge that cannot be worked out is left out, and the bill
+says both, with how it is mended. Every line is rounded by itself, and the total is the exact sum of the lines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Set
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from analytics.energy.basic_charge import LEAST_DECLARED, basic_lines, earns_load_rate
+from analytics.energy.bill_lines import Bill, BillLine, cents, line, next_month, rounded
+from analytics.energy.bill_problems import BillProblem, problem, raises_total
+from analytics.energy.demand import Peak, maximum_demand
+from analytics.energy.energy_charge import energy_lines
+from analytics.energy.intervals import MISSING, Intervals, Total
+from facility.calendar import at_us, day_kind
+from facility.names import Names
+from facility.tariff import NO_DAYS, power_factor, power_factor_adjustment
+from facility.tariff_model import DAY_WORDS, HOLIDAYS, Contract, Tariff
+from facility.units import conversion
+
+# A power factor that rests on less of the month is told as uncertain.
+_ENOUGH_FOR_FACTOR: Final = 0.95
+
+_CALENDAR_DAYS: Final = frozenset({*HOLIDAYS, *DAY_WORDS} - {"hot", "weekdays"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Days [start, end) of a month with one tariff; None: none holds."""
+
+    start: date
+    end: date
+    tariff: Tariff | None
+
+
+@dataclass
+class _Draft:
+    """A bill that is being written; `adjustable` is what the power-factor adjustment applies to, by target."""
+
+    contract: Contract
+    month: date
+    end: date
+    zone: ZoneInfo
+    segments: list[_Segment]
+    lines: list[BillLine] = field(default_factory=list)
+    adjustable: dict[float, int] = field(default_factory=dict)
+    problems: dict[BillProblem, None] = field(default_factory=dict)
+
+    def tell(self, code: str, **facts: Any) -> None:
+        place = f"tariffs '{self.contract.id}'"
+        self.problems[problem(code, place=place, month=f"{self.month:%Y-%m}", **facts)] = None
+
+    def charge(self, lines: list[BillLine], segment: _Segment) -> None:
+        """Write lines of a segment; where the tariff changes within the month, they say for which days."""
+        for x in lines:
+            self.lines.append(x if len(self.segments) == 1 else _with_days(x, segment))
+            target = segment.tariff.power_factor_target if segment.tariff else None
+            if x.adjusted and target is not None:
+                self.adjustable[target] = self.adjustable.get(target, 0) + x.amount_cents
+
+    def window(self, whole: Intervals, segment: _Segment) -> Intervals:
+        return whole.window(at_us(segment.start, 0, self.zone), at_us(segment.end, 0, self.zone))
+
+
+def _with_days(x: BillLine, segment: _Segment) -> BillLine:
+    last = segment.end - timedelta(days=1)
+    zh, en = f"{segment.start} 至 {last}", f"{segment.start} to {last}"
+    if x.detail:
+        zh, en = f"{zh}；{x.detail.zh}", f"{en}; {x.detail.en}"
+    return replace(x, detail=Names(zh=zh, en=en))
+
+
+def bill(
+    contract: Contract,
+    month: date,
+    use: Intervals,
+    *,
+    zone: ZoneInfo,
+    unit: str | None = None,
+    currency: str = "CNY",
+    reactive: Intervals | None = None,
+    capacity_kva: float | None = None,
+    peak: Peak | None = None,
+    used_before: Total | None = None,
+    hot_days: Set[date] | None = None,
+    through: date | None = None,
+) -> Bill:
+    """
+    Make the bill of a contract for a month.
+
+    Parameters
+    ----------
+    month : any day of it
+    use : energy through the meters of the contract, added up
+    unit : of `use`; None: the tariff's
+    reactive : reactive energy through them, import and export by amount [kvarh]; None: no register counts it
+    capacity_kva : of the transformers behind the meters; the tariff's own comes first
+    peak : maximum demand by the meter; None: the largest step of `use`, whose unit is then kWh
+    used_before : what was used from the year's begin to the month's, for yearly tiers; None: not known
+    hot_days : days that reach the temperature of a rule with bands on hot days; None: not known
+    through : day after the last one that has passed, of a month that runs; None: the month has ended
+
+    Returns
+    -------
+    The bill; `problems` says what is not on it. A month without a tariff gives a bill without lines.
+
+    Raises
+    ------
+    ValueError
+        If no day of the month has passed.
+    """
+    first = month.replace(day=1)
+    end = min(through or next_month(first), next_month(first))
+    if end <= first:
+        raise ValueError(f"the month begins on {first}, and no day of it has passed by {end}")
+    segments = [_Segment(*s) for s in contract.segments(first, end)]
+    draft = _Draft(contract, first, end, zone, segments)
+    held = use.window(at_us(first, 0, zone), at_us(end, 0, zone))
+    _tell_missing(draft, held)
+    _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
+    two_part = any(s.tariff and s.tariff.basic and s.tariff.basic.by != "capacity" for s in segments)
+    peak = (peak or maximum_demand(held)) if two_part else None
+    _basic(draft, held, peak, capacity_kva)
+    factor = _power_factor(draft, held, reactive)
+    _minimum_and_tax(draft)
+    total = held.total
+    last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
+    return Bill(
+        contract=contract.id,
+        name=contract.name,
+        carrier=contract.carrier,
+        month=first,
+        through=end,
+        currency=currency,
+        lines=tuple(draft.lines),
+        used=total.amount,
+        unit=unit or last.unit,
+        measured=total.measured,
+        estimated=total.estimated,
+        missing=total.missing,
+        peak_kw=peak.kw if peak else None,
+        peak_at_us=peak.at_us if peak else None,
+        power_factor=factor,
+        problems=tuple(draft.problems),
+        at_least=any(raises_total(p.code) for p in draft.problems),
+    )
+
+
+def _tell_missing(draft: _Draft, held: Intervals) -> None:
+    share = float(np.mean(held.grade == MISSING))
+    if share == 1.0:
+        draft.tell("no-energy")
+    elif share > 0.0:
+        draft.tell("energy-missing", share=share)
+
+
+def _energy(
+    draft: _Draft, held: Intervals, unit: str | None, used_before: Total | None, hot_days: Set[date], *, hot_known: bool
+) -> None:
+    before: float | None = None
+    for segment in draft.segments:
+        tariff = segment.tariff
+        if tariff is None:
+            last = segment.end - timedelta(days=1)
+            draft.tell("no-tariff", start=segment.start, last=last, first=draft.contract.since[0])
+            continue
+        factor = _unit_factor(draft, unit, tariff)
+        if factor is None:
+            continue
+        part = draft.window(held, segment).scaled(factor)
+        _tell_days(draft, tariff, segment, hot_known)
+        if tariff.tiers is not None and before is None:
+            before = _before(draft, tariff.tiers.period == "month", used_before) * factor
+        lines, unpriced = energy_lines(tariff, part, draft.zone, hot_days, before or 0.0)
+        before = (before or 0.0) + (part.total.amount if part.total.known else 0.0)
+        draft.charge(lines, segment)
+        for component in unpriced:
+            draft.tell("no-price", component=component.code)
+
+
+def _unit_factor(draft: _Draft, unit: str | None, tariff: Tariff) -> float | None:
+    """Return how many units of the tariff one of the meters is; None, and told, if the one is not the other."""
+    if unit is None or unit == tariff.unit:
+        return 1.0
+    try:
+        factor, offset = conversion(unit, tariff.unit)
+    except ValueError:
+        offset = math.nan
+    if offset != 0.0:
+        draft.tell("unit", counted=unit, unit=tariff.unit)
+        return None
+    return factor
+
+
+def _before(draft: _Draft, monthly: bool, used_before: Total | None) -> float:
+    """Return what counts towards the tiers at the month's begin, in the unit of the meters."""
+    if monthly or draft.month.month == 1:
+        return 0.0
+    if used_before is None or not used_before.known or used_before.missing > 0.0:
+        draft.tell("tier-unknown")
+    return used_before.amount if used_before is not None and used_before.known else 0.0
+
+
+def _tell_days(draft: _Draft, tariff: Tariff, segment: _Segment, hot_known: bool) -> None:
+    if tariff.needs_hot_days and not hot_known:
+        draft.tell("hot-days-unknown")
+    days = (segment.start + timedelta(days=i) for i in range((segment.end - segment.start).days))
+    by_calendar = any(b.days & _CALENDAR_DAYS for b in tariff.bands)
+    if by_calendar and any(day_kind(d, draft.zone).basis != "official" for d in days):
+        draft.tell("holidays-unknown", year=draft.month.year)
+
+
+def _basic(draft: _Draft, held: Intervals, peak: Peak | None, capacity_kva: float | None) -> None:
+    days = (next_month(draft.month) - draft.month).days
+    for segment in draft.segments:
+        basic = segment.tariff.basic if segment.tariff else None
+        if basic is None:
+            continue
+        # A month that runs has its basic charge whole: it is due for the month, not by the day.
+        until = next_month(draft.month) if segment.end == draft.end else segment.end
+        capacity = basic.capacity_kva or capacity_kva
+        declared = basic.declared_kw(draft.month.year, draft.month.month)
+        lines = basic_lines(
+            basic,
+            capacity_kva=capacity,
+            peak_kw=peak.kw if peak else None,
+            declared_kw=declared,
+            discount=basic.load_rate_discount and earns_load_rate(held.total.amount, capacity),
+            share=Fraction((until - segment.start).days, days),
+        )
+        draft.charge(lines, segment)
+        if basic.by == "capacity":
+            if not lines:
+                draft.tell("no-capacity")
+            continue
+        if peak is None:
+            draft.tell("no-demand")
+        elif peak.estimated or peak.missing > 0.0:
+            draft.tell("peak-uncertain", kw=peak.kw, share=peak.missing)
+        if basic.by == "contract_demand":
+            _check_declared(draft, declared, capacity)
+
+
+def _check_declared(draft: _Draft, declared: float | None, capacity: float | None) -> None:
+    if declared is None:
+        draft.tell("no-declaration")
+    elif capacity is not None and declared < LEAST_DECLARED * capacity:
+        draft.tell("declared-too-low", kw=declared, capacity=capacity)
+
+
+def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None) -> float | None:
+    if not any(s.tariff and s.tariff.power_factor_target is not None for s in draft.segments):
+        return None
+    kvarh = (reactive or Intervals.missing(held.start_us, held.end_us)).window(held.start_us, held.end_us)
+    both = (held.grade != MISSING) & (kvarh.grade != MISSING)
+    if not both.any():
+        draft.tell("no-reactive")
+        return None
+    exact = power_factor(float(held.used[both].sum()), float(kvarh.used[both].sum()))
+    if math.isnan(exact):
+        return None
+    factor = max(0.0, rounded(exact, 2))
+    share = float(both.mean())
+    if share < _ENOUGH_FOR_FACTOR:
+        draft.tell("factor-uncertain", share=share)
+    for target, base in draft.adjustable.items():
+        percent = power_factor_adjustment(factor, target)
+        detail = Names(
+            zh=f"功率因数 {factor:.2f}，标准 {target:.2f}，{percent:+.2f}%",
+            en=f"power factor {factor:.2f}, standard {target:.2f}, {percent:+.2f} %",
+        )
+        name = Names(zh="力调电费（功率因数调整）", en="Power-factor adjustment")
+        draft.lines.append(line("power_factor", name, base / 100.0, "", percent / 100.0, detail=detail))
+    return factor
+
+
+def _minimum_and_tax(draft: _Draft) -> None:
+    tariff = next((s.tariff for s in reversed(draft.segments) if s.tariff), None)
+    if tariff is None:
+        return
+    total = sum(x.amount_cents for x in draft.lines)
+    least = cents(tariff.minimum_charge, 1.0)
+    if total < least and draft.end == next_month(draft.month):
+        name = Names(zh="补足最低消费", en="Difference to the minimum charge")
+        draft.lines.append(line("minimum", name, (least - total) / 100.0, "", 1.0))
+        total = least
+    if tariff.tax:
+        draft.lines.append(line("tax", Names(zh="税额", en="Tax"), total / 100.0, "", tariff.tax))

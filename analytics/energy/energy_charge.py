@@ -1,0 +1,152 @@
+"""What energy costs: the lines of a bill by component and band, and the cost of many meters at once."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.energy.bill_lines import BillLine, line
+from analytics.energy.intervals import MISSING, Floats, Intervals
+from analytics.energy.tiers import tiered
+from facility.calendar import at_us, day_of
+from facility.names import Names
+from facility.tariff import BANDS, NO_DAYS, bands_at, unit_prices
+from facility.tariff_model import COMPONENT_NAMES, Component, Contract, Tariff
+
+_NO_BAND = ""
+
+
+def energy_lines(
+    tariff: Tariff, use: Intervals, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS, used_before: float = 0.0
+) -> tuple[list[BillLine], list[Component]]:
+    """
+    Return the lines of the energy in a stretch of one month, and the components whose price of that month is unknown.
+
+    Parameters
+    ----------
+    use : steps of the stretch, in the tariff's unit; those that are missing are not charged, and each line tells their
+        share
+    used_before : since the tiers' period began [unit]
+    """
+    if not len(use) or not bool(np.any(use.grade != MISSING)):
+        return [], []
+    day = day_of(use.start_us, zone)
+    year, month = day.year, day.month
+    unpriced = [c for c in tariff.parts if c.in_month(year, month) is None]
+    lines = _tier_lines(tariff, use, used_before) if tariff.tiers else []
+    # A tariff of tiers alone has no other part of the price.
+    parts = [c for c in tariff.parts if c not in unpriced] if tariff.components or not tariff.tiers else []
+    entry = bands_at(tariff, use.begins_us, zone, hot_days)
+    for component in parts:
+        price = component.in_month(year, month)
+        if price is not None:
+            lines += _component_lines(tariff, component, price, use, entry, month)
+    return lines, unpriced
+
+
+def _component_lines(
+    tariff: Tariff, component: Component, price: float, use: Intervals, entry: NDArray[np.int16], month: int
+) -> list[BillLine]:
+    own_prices = any(b.price is not None for b in tariff.bands)
+    places: dict[tuple[str, float], NDArray[np.bool_]] = {}
+    for i in np.unique(entry):
+        band = tariff.bands[i] if i >= 0 else None
+        name = band.name if band else "flat"
+        if own_prices:
+            charge = name, price if band is None or band.price is None else band.price
+        elif component.floats and tariff.bands:
+            charge = name, price * tariff.ratio(name, month)
+        else:
+            charge = _NO_BAND, price
+        here = entry == i
+        places[charge] = places[charge] | here if charge in places else here
+    ordered = sorted(places, key=lambda c: (BANDS.index(c[0]) if c[0] else -1, -c[1]))
+    lines = [_line(tariff.unit, component, *c, use, places[c]) for c in ordered]
+    return [x for x in lines if x is not None]
+
+
+def _line(
+    unit: str, component: Component, band: str, price: float, use: Intervals, here: NDArray[np.bool_]
+) -> BillLine | None:
+    known = here & (use.grade != MISSING)
+    if not known.any():
+        return None
+    code = ".".join(x for x in ("energy", component.code if component.code != "energy" else "", band) if x)
+    share, detail = component.share, None
+    if share != 1.0:
+        detail = Names(zh=f"按用量的{share:.0%}计", en=f"charged on {share:.0%} of the amount")
+    return line(
+        code,
+        component.name,
+        float(use.used[known].sum()) * share,
+        unit,
+        price,
+        band=band,
+        adjusted=component.adjusted,
+        missing=1.0 - float(known.sum() / here.sum()),
+        detail=detail,
+    )
+
+
+def _tier_lines(tariff: Tariff, use: Intervals, used_before: float) -> list[BillLine]:
+    assert tariff.tiers is not None
+    known = use.grade != MISSING
+    missing = 1.0 - float(known.mean())
+    name = COMPONENT_NAMES["energy" if tariff.carrier == "electricity" else "commodity"]
+    lines = []
+    amount = max(0.0, float(use.used[known].sum()))
+    for step, quantity in tiered(tariff.tiers, used_before, amount):
+        number = tariff.tiers.steps.index(step) + 1
+        named = Names(zh=f"{name.zh}（第{number}阶梯）", en=f"{name.en}, tier {number}")
+        lines.append(line(f"tier.{number}", named, quantity, tariff.unit, step.price, adjusted=True, missing=missing))
+    return lines
+
+
+def contract_prices(
+    contract: Contract, begins_us: NDArray[np.int64], zone: ZoneInfo, hot_days: Set[date] = NO_DAYS
+) -> Floats:
+    """
+    Return the price of a unit at each of (n,) rising times, tariffs changing with their days; NaN before the first.
+
+    Of tiers the first counts, and a month without a price of its own takes the one before. [currency/unit]
+    """
+    prices = np.full(begins_us.shape, np.nan)
+    edges = [at_us(d, 0, zone) for d in contract.since]
+    for i, tariff in enumerate(contract.tariffs):
+        here = begins_us >= edges[i]
+        if i + 1 < len(edges):
+            here &= begins_us < edges[i + 1]
+        if here.any():
+            prices[here] = unit_prices(tariff, begins_us[here], zone, hot_days)
+    return prices
+
+
+def energy_cost(use: Floats, prices: Floats) -> Floats:
+    """
+    Return what the energy of meters costs at the prices of its steps, basic charge and adjustments left out.
+
+    Parameters
+    ----------
+    use : (n,) or (meters, n) float
+        Energy by step, NaN where missing: what is not known costs nothing here, and the caller tells its share. [unit]
+    prices : (n,) float
+        [currency/unit], as `contract_prices` has them
+
+    Returns
+    -------
+    () or (meters,) float [currency]; NaN for a meter of which nothing is known.
+
+    Raises
+    ------
+    ValueError
+        If there is not one price a step.
+    """
+    if prices.shape != use.shape[-1:]:
+        raise ValueError(f"prices {prices.shape} and use {use.shape} differ in steps; give one price a step")
+    known = np.isfinite(use)
+    cost = np.where(known, use, 0.0) @ prices
+    return np.where(known.any(axis=-1), cost, np.nan)
