@@ -276,8 +276,9 @@ def _levels(found: Floats, seen: tuple[int, ...]) -> Floats:
 
 def _robust(columns: Floats, values: Floats, rounds: int = 4) -> tuple[Floats, float, Floats]:
     """Return coefficients by least squares with Huber's weights, the scale of the residuals, and the weights."""
-    weights = np.ones(values.shape)
-    coefficients, scale = np.zeros(columns.shape[1]), 0.0
+    weights: Floats = np.ones(values.shape)
+    coefficients: Floats = np.zeros(columns.shape[1])
+    scale = 0.0
     for _ in range(rounds):
         root = np.sqrt(weights)
         coefficients = np.linalg.lstsq(columns * root[:, None], values * root, rcond=None)[0]
