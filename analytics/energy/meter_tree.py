@@ -140,8 +140,13 @@ def _in_service(item: Equipment, during: tuple[date, date] | None) -> bool:
     return (item.since is None or item.since <= last) and (item.until is None or item.until >= first)
 
 
+def is_meter_by_trade(item: Equipment) -> bool:
+    """Return True for a meter, and False for a machine that counts beside its work."""
+    return item.cls.id in _METERS_BY_TRADE
+
+
 def _is_source(node: Node, feeding: Collection[str]) -> bool:
-    return node.makes or node.id in feeding or node.equipment.cls.id in _METERS_BY_TRADE
+    return node.makes or node.id in feeding or is_meter_by_trade(node.equipment)
 
 
 def _nodes(

@@ -161,11 +161,11 @@ class _Case:
         floor = (0.2 * daily) ** 2 * float(squares.mean()) + 1e-12
         cover = np.diag(daily**2 * squares + floor)
         cover += steady**2 * days.counted.T @ days.counted + days.loss**2 * np.outer(days.fed, days.fed)
-        whiten = np.linalg.inv(np.linalg.cholesky(cover))
+        whiten: Floats = np.asarray(np.linalg.inv(np.linalg.cholesky(cover)), dtype=np.float64)
         if days.open:
             # What users without a meter took is not known; it may be anything steady, or a share of what was fed.
             unknown = whiten @ np.column_stack([np.ones(days.fed.size), days.fed])
-            whiten = whiten - unknown @ np.linalg.pinv(unknown) @ whiten
+            whiten = np.asarray(whiten - unknown @ np.linalg.pinv(unknown) @ whiten, dtype=np.float64)
         return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess)
 
 
@@ -216,7 +216,11 @@ def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iter
             # What it would have counted is lacking above it, and what was counted below it came from nowhere.
             running = ~stopped & (head.fed > 0)
             share = float(np.median(counted[running] / head.fed[running])) if running.any() else 0.0
-            for usual in (float(np.median(counted[~stopped])) * stopped, share * head.fed * stopped):
+            guesses: list[Floats] = [float(np.median(counted[~stopped])) * np.ones(days), share * head.fed]
+            # What the meters below it counted meanwhile is the best guess of all.
+            guesses += [-c.excess for c in cases if node in c.group.parents]
+            for guess in guesses:
+                usual = np.maximum(guess, 0.0) * stopped
                 misfit = _misfit(cases, [-_sign(c.group, node) * usual for c in cases])
                 yield _Tried(node, "stopped", 0.0, int(np.argmax(stopped)), misfit, 1)
     for course in (np.ones(days), np.maximum(head.fed, 0.0)):
