@@ -31,6 +31,7 @@ _STILL_SHARE: Final = 0.9
 _STANDSTILL: Final = 2
 # Without known digits: where counters of meters, 16-bit and 32-bit registers begin again, in counts.
 _USUAL_MODULI: Final = tuple(sorted([10.0**k for k in range(3, 13)] + [2.0**16, 2.0**31, 2.0**32]))
+_LEAST_LOOK: Final = 2  # readings that are looked at though they lie beyond `LOOK_US`, behind an outage
 _AFTER_A_LEAP: Final = 4  # readings that may show that a leap was the beginning of a heavier load
 
 
@@ -149,9 +150,15 @@ class _Judge:
         """Return True if the step begins or ends with what a person entered."""
         return (self.run.begins and last == 0) or (self.run.ends and i == len(self.keep) - 1)
 
-    def _within_look(self, last: int) -> int:
+    def _look_ahead(self, last: int) -> int:
         """Return the end of the readings that may speak for or against the one after `last`."""
-        return int(np.searchsorted(self.run.time_us, self._time(last) + LOOK_US, side="right"))
+        near = int(np.searchsorted(self.run.time_us, self._time(last) + LOOK_US, side="right"))
+        return min(max(near, last + 2 + _LEAST_LOOK), len(self.keep))
+
+    def _look_back(self, last: int) -> int:
+        """Return the first of the readings that `last` may have leapt away from."""
+        near = int(np.searchsorted(self.run.time_us, self._time(last) - LOOK_US))
+        return max(self.broken, min(near, last - _LEAST_LOOK))
 
     # -- what is made of a doubt
 
@@ -159,7 +166,7 @@ class _Judge:
         """Judge the step that ends with reading `i`, unless an earlier judgement covers it."""
         if i <= self.settled:
             return
-        last = i - 1
+        last = i - 1 if self.keep[i - 1] else int(np.flatnonzero(self.keep[:i])[-1])
         step = self._count(i) - self._count(last)
         if step < 0.0:
             self._fall(last, i)
@@ -188,7 +195,9 @@ class _Judge:
     def _fall(self, last: int, i: int) -> None:
         before, after = self._count(last), self._count(i)
         rolled = self._rolled(last, i)
-        if self._came_back_up(last, i, rolled) or (rolled is None and self._had_leapt_up(last, i)):
+        if self._came_back_up(last, i, rolled):
+            return
+        if rolled is None and (self._had_leapt_up(last, i) or self._rolled_behind(last, i)):
             return
         guessed = None if rolled is not None or self._anchored(last, i) else self._rolled_by_guess(last, i)
         if rolled is not None:
@@ -228,6 +237,17 @@ class _Judge:
         burst = ODD * self.habits.most_an_hour * min(1.0, (self._time(i) - self._time(last)) / HOUR_US)
         return advance if advance <= max(burst, self._most(last, i, BRISK)) else None
 
+    def _rolled_behind(self, last: int, i: int) -> bool:
+        """Leave out a reading that was too low, if the register rolled over just behind it."""
+        j = i + 1
+        if j >= len(self.keep) or self._anchored(last, i) or self._count(j) >= self._count(i):
+            return False
+        if self._rolled(last, j) is None:
+            return False
+        self._leave_out(i, j)
+        self.settled = i
+        return True
+
     def _rolled_by_guess(self, last: int, i: int) -> float | None:
         """Return the advance across what can only be a roll-over, though the digits are not known, or not right."""
         before, after = self._count(last), self._count(i)
@@ -243,7 +263,7 @@ class _Judge:
         if self.run.ends and i == len(self.keep) - 1:
             return False
         before = self._count(last)
-        later = np.flatnonzero(self.run.count[i + 1 : self._within_look(last)] >= before)
+        later = np.flatnonzero(self.run.count[i + 1 : self._look_ahead(last)] >= before)
         if not later.shape[0]:
             return False
         j = i + 1 + int(later[0])
@@ -260,7 +280,7 @@ class _Judge:
 
     def _had_leapt_up(self, last: int, i: int) -> bool:
         """Leave out earlier readings that were too high, if this one goes on where the register stood before them."""
-        first = max(self.broken, int(np.searchsorted(self.run.time_us, self._time(last) - LOOK_US)))
+        first = self._look_back(last)
         lower = np.flatnonzero((self.run.count[first:last] <= self._count(i)) & self.keep[first:last])
         if not lower.shape[0]:
             return False
@@ -314,22 +334,25 @@ class _Judge:
         """Leave out readings that were too high, if later ones go on where the register had stood."""
         if self.run.ends and i == len(self.keep) - 1:
             return False
-        end = self._within_look(last)
+        end = self._look_ahead(last)
         count, lengths = self.run.count[i + 1 : end], self.run.time_us[i + 1 : end] - self._time(last)
         before = self._count(last)
-        back = np.flatnonzero(
-            (count >= before) & (count < self._count(i)) & (count - before <= self.habits.most_each(lengths, ODD))
-        )
+        forward = count - before
+        if self.run.modulus is not None:
+            # It may have rolled over behind the wrong reading.
+            forward = np.where((forward < 0.0) & (before < self.run.modulus), forward + self.run.modulus, forward)
+        most = self.habits.most_each(lengths, ODD)
+        back = np.flatnonzero((count < self._count(i)) & (forward >= 0.0) & (forward <= most))
         if not back.shape[0]:
             return False
         j = i + 1 + int(back[0])
         self._leave_out(i, j)
-        self.settled = j
+        self.settled = j - 1
         return True
 
     def _went_on(self, last: int, i: int, step: float) -> bool:
-        """Return True if the leap was the beginning of a heavier load: what follows runs about as fast."""
+        """Return True if the leap belongs to a heavier load: what follows, or came just before, runs about as fast."""
         rate = step / (self._time(i) - self._time(last))
-        after = slice(i, i + _AFTER_A_LEAP + 1)
-        rates = np.diff(self.run.count[after]) / np.diff(self.run.time_us[after])
-        return bool(np.any(rates >= rate / 5.0))
+        others = [slice(i, i + _AFTER_A_LEAP + 1), slice(max(self.broken, last - 1), last + 1)]
+        rates = [np.diff(self.run.count[o]) / np.diff(self.run.time_us[o]) for o in others]
+        return bool(np.any(np.concatenate(rates) >= rate / 5.0))

@@ -7,8 +7,8 @@ off, fits the end and the start and the entered one does not, the readings are f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -25,10 +25,15 @@ SEARCH_US: Final = LOOK_US
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """Readings by meter, oldest first; consecutive runs share the moment of the exchange."""
+    """
+    Readings by meter, oldest first; consecutive runs share the moment of the exchange.
+
+    `moved` tells of each exchange when it was by the readings, by when it was entered. [µs UTC]
+    """
 
     runs: tuple[Run, ...]
-    events: tuple[RegisterEvent, ...]
+    events: tuple[RegisterEvent, ...] = ()
+    moved: Mapping[int, int] = field(default_factory=dict)
 
 
 def modulus_of(digits: int | None) -> float | None:
@@ -40,9 +45,10 @@ def parted(time_us: Times, count: Floats, register: Register, habits: Habits) ->
     """Part a register's readings by its exchanges."""
     modulus = modulus_of(register.digits)
     if not register.exchanges:
-        return Parted((Run(time_us, count, modulus=modulus),), ())
+        return Parted((Run(time_us, count, modulus=modulus),))
     runs: list[Run] = []
     events: list[RegisterEvent] = []
+    moved: dict[int, int] = {}
     done, opening = 0, None  # opening: moment and start of the exchange before
     for exchange in _one_a_moment(register.exchanges):
         i, at_us = _moment(time_us, count, exchange, modulus, habits)
@@ -52,10 +58,11 @@ def parted(time_us: Times, count: Floats, register: Register, habits: Habits) ->
         i = max(i, done)
         runs.append(_run(time_us[done:i], count[done:i], opening, (at_us, exchange.end), modulus))
         events.append(_told(time_us, count, i, done, at_us, exchange))
+        moved[to_us(exchange.at)] = at_us
         done, opening = i, (at_us, exchange.start)
         modulus = modulus_of(exchange.digits) or modulus
     runs.append(_run(time_us[done:], count[done:], opening, None, modulus))
-    return Parted(tuple(runs), tuple(events))
+    return Parted(tuple(runs), tuple(events), moved)
 
 
 def _one_a_moment(exchanges: Sequence[MeterExchange]) -> list[MeterExchange]:
@@ -87,16 +94,20 @@ def _moment(
     entered = int(np.searchsorted(time_us, at_us, side="right"))
     first = int(np.searchsorted(time_us, at_us - SEARCH_US))
     last = int(np.searchsorted(time_us, at_us + SEARCH_US, side="right"))
-    gaps = sorted(range(max(first, 1), min(last + 1, len(time_us))), key=lambda i: (_off(time_us, i, at_us), i))
-    if entered in (0, len(time_us)) or _fits(time_us, count, entered, exchange, modulus, habits):
-        return entered, _inside(time_us, entered, at_us)
-    found = next((i for i in gaps if i != entered and _fits(time_us, count, i, exchange, modulus, habits)), entered)
+    gaps = [i for i in {entered, *range(first, last + 1)} if _fits(time_us, count, i, at_us, exchange, modulus, habits)]
+    found = min(gaps, key=lambda i: (_plain(count, i), _off(time_us, i, at_us), i), default=entered)
     return found, _inside(time_us, found, at_us)
+
+
+def _plain(count: Floats, i: int) -> bool:
+    """Return True if nothing shows that reading `i` is another meter's than the one before."""
+    return i in (0, len(count)) or bool(count[i] >= count[i - 1])
 
 
 def _off(time_us: Times, i: int, at_us: int) -> int:
     """Return how far a moment lies from the gap before reading `i`. [µs]"""
-    return max(0, int(time_us[i - 1]) - at_us, at_us - int(time_us[i]))
+    before = max(0, int(time_us[i - 1]) - at_us) if i > 0 else 0
+    return before + (max(0, at_us - int(time_us[i])) if i < len(time_us) else 0)
 
 
 def _inside(time_us: Times, i: int, at_us: int) -> int:
@@ -109,16 +120,24 @@ def _inside(time_us: Times, i: int, at_us: int) -> int:
 
 
 def _fits(
-    time_us: Times, count: Floats, i: int, exchange: MeterExchange, modulus: float | None, habits: Habits
+    time_us: Times,
+    count: Floats,
+    i: int,
+    at_us: int,
+    exchange: MeterExchange,
+    modulus: float | None,
+    habits: Habits,
 ) -> bool:
-    """Return True if the old meter can have ended, and the new one have started, between reading `i` and the last."""
-    most = habits.most(int(time_us[i] - time_us[i - 1]), ODD)
-    ended = exchange.end - float(count[i - 1])
+    """Return True if the old meter can have ended, and the new one have started, just before reading `i`."""
+    from_us = int(time_us[i - 1]) if i > 0 else at_us
+    until_us = int(time_us[i]) if i < len(time_us) else at_us
+    most = habits.most(max(0, until_us - from_us), ODD)
+    ended = exchange.end - float(count[i - 1]) if i > 0 else 0.0
     if modulus is not None and ended < -ANCHOR_TOLERANCE:
         ended += modulus
         # Without a known pace any fall could be a roll-over; only a small part of the digits is believed.
         most = min(most, 0.1 * modulus)
-    started = float(count[i]) - exchange.start
+    started = float(count[i]) - exchange.start if i < len(time_us) else 0.0
     return -ANCHOR_TOLERANCE <= ended <= most and -ANCHOR_TOLERANCE <= started <= most
 
 

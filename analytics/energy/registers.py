@@ -11,7 +11,7 @@ A step of which only a part is known (the first reading came in its midst) holds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -27,7 +27,7 @@ from analytics.energy.register_events import RegisterEvent
 from analytics.energy.spreading import spread, typical_profile
 from facility.calendar import at_us, day_of, to_us
 from facility.readings import OUT_OF_RANGE, Series
-from facility.site import Register
+from facility.site import MeterExchange, Register
 
 # Readings that may have a say in a step: a standstill is recognised by its end, a wrong reading by those after it.
 SAY_US: Final = 7 * 24 * 3_600_000_000
@@ -83,13 +83,12 @@ def book(
     if not t.shape[0] or end_us <= start_us:
         return Booked(Intervals.missing(start_us, end_us), ())
     own = habits or learn_pace(t, v)
-    course = _Course.of(t, v, register, own)
-    factors = _Factors.of(register, zone)
+    course = _Course.of(t, v, register, own, zone)
     profile = own.profile
     if habits is None and course.has_outages:
-        profile = typical_profile(course.intervals(start_us, end_us, factors), zone)
-    spreaded = course.spread(profile, zone, start_us, end_us)
-    return Booked(spreaded.intervals(start_us, end_us, factors), course.events_within(start_us, end_us))
+        profile = typical_profile(course.intervals(start_us, end_us), zone)
+    spread_out = course.spread(profile, zone, start_us, end_us)
+    return Booked(spread_out.intervals(start_us, end_us), course.events_within(start_us, end_us))
 
 
 def book_many(
@@ -131,8 +130,8 @@ def learn(
     if not t.shape[0]:
         return habits
     start_us, end_us = int(t[0] - t[0] % STEP_US), int(t[-1] - t[-1] % STEP_US) + STEP_US
-    course = _Course.of(t, v, register, habits)
-    return habits.running(typical_profile(course.intervals(start_us, end_us, _Factors.of(register, zone)), zone))
+    course = _Course.of(t, v, register, habits, zone)
+    return habits.running(typical_profile(course.intervals(start_us, end_us), zone))
 
 
 def believed(time_us: Times, value: Floats, quality: NDArray[np.uint8]) -> tuple[Times, Floats]:
@@ -192,10 +191,10 @@ class _Factors:
     value: Floats
 
     @classmethod
-    def of(cls, register: Register, zone: ZoneInfo) -> _Factors:
+    def of(cls, register: Register, zone: ZoneInfo, moved: Mapping[int, int]) -> _Factors:
         per_count = register.per_pulse or 1.0
         ratio = register.ratio
-        until = [_change(register, day, zone) for day in ratio.since[1:]]
+        until = [_change(register, day, zone, moved) for day in ratio.since[1:]]
         return cls(np.array(until, dtype=np.int64), per_count * np.array(ratio.values, dtype=np.float64))
 
     def between(self, edges_us: Times) -> tuple[Times, Floats]:
@@ -205,10 +204,14 @@ class _Factors:
         return every, self.value[np.searchsorted(self.until_us, every[:-1], side="right")]
 
 
-def _change(register: Register, day: date, zone: ZoneInfo) -> int:
+def _change(register: Register, day: date, zone: ZoneInfo, moved: Mapping[int, int]) -> int:
     """Return when a ratio begins: with the meter that was exchanged on its day, else at midnight. [µs]"""
-    exchanged = [to_us(e.at) for e in register.exchanges if day_of(to_us(e.at), zone) == day]
-    return min(exchanged, default=at_us(day, 0, zone))
+    entered = min((e for e in map(_entered, register.exchanges) if day_of(e, zone) == day), default=None)
+    return at_us(day, 0, zone) if entered is None else moved.get(entered, entered)
+
+
+def _entered(exchange: MeterExchange) -> int:
+    return to_us(exchange.at)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,15 +222,17 @@ class _Course:
     count: Floats
     grade: NDArray[np.int8]
     events: tuple[RegisterEvent, ...]
+    factors: _Factors
 
     @classmethod
-    def of(cls, time_us: Times, value: Floats, register: Register, habits: Habits) -> _Course:
+    def of(cls, time_us: Times, value: Floats, register: Register, habits: Habits, zone: ZoneInfo) -> _Course:
         whole = parted(time_us, value, register, habits)
         parts = [advances(run, habits) for run in whole.runs]
         joined = parts[0] if len(parts) == 1 else _joined(parts)
         count = np.concatenate([[0.0], np.cumsum(joined.counted)])
         events = sorted((*whole.events, *joined.events), key=lambda e: (e.from_us, e.to_us, e.kind))
-        return cls(joined.time_us, count, joined.grade, tuple(events))
+        factors = _Factors.of(register, zone, whole.moved)
+        return cls(joined.time_us, count, joined.grade, tuple(events), factors)
 
     @property
     def has_outages(self) -> bool:
@@ -254,13 +259,13 @@ class _Course:
         time_us = np.insert(self.time_us, place, np.concatenate(times))
         count = np.insert(self.count, place, np.concatenate(counts))
         grade = np.insert(self.grade, place - 1, np.full(place.shape[0], ESTIMATED, dtype=np.int8))
-        return _Course(time_us, count, grade, self.events)
+        return replace(self, time_us=time_us, count=count, grade=grade)
 
-    def intervals(self, start_us: int, end_us: int, factors: _Factors) -> Intervals:
+    def intervals(self, start_us: int, end_us: int) -> Intervals:
         """Return what was counted in each step of [start, end), in units."""
         n = (end_us - start_us) // STEP_US
         edges = start_us + STEP_US * np.arange(n + 1, dtype=np.int64)
-        every, factor = factors.between(edges)
+        every, factor = self.factors.between(edges)
         used = np.maximum(np.diff(np.interp(every, self.time_us, self.count)), 0.0) * factor
         if every.shape[0] > edges.shape[0]:
             used = np.add.reduceat(used, np.searchsorted(every, edges[:-1]))
