@@ -99,6 +99,32 @@ def simulate(
     _print(result, as_json)
 
 
+@app.command()
+def baseline(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            envvar="WARDWATT_RECORDED_DATA",
+            help="Folder of recorded meters: opendsm/, eensight/, power_demand/, shootout/, or some of them.",
+        ),
+    ],
+    opendsm: Annotated[
+        Path | None,
+        typer.Option("--opendsm", help="A Python that has opendsm, to judge its models on the same splits."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """CV(RMSE) and NMBE of the baselines out of sample, and seconds of a fit, beside OpenDSM's own models."""
+    from analytics.energy.baseline_benchmark import run
+
+    with told(), stages() as progress:
+        result = run(data, opendsm, lambda name, share: progress("baselines", share))
+    if not as_json:
+        result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
+    _print(result, as_json)
+
+
 def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
