@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fastapi import Request
 
 from analytics.data_health import HealthState
 from analytics.desk import Desk
+from analytics.energy.books import Books
 from api.live import LiveBoard, Snapshot
 from api.security.users import Person, list_users
 from api.times import now_us
@@ -63,7 +65,7 @@ def no_health() -> None:
     return
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Context:
     """
     The parts that requests use; `app.state.context`.
@@ -83,6 +85,7 @@ class Context:
     site_read_us : when the site's files were read [µs UTC]; None: not known
     health : how the data fare; None where no watch over them runs in this process
     local_key : what commands on this machine bring to the store's routes; empty: none may
+    own_books : the energy accounts that this process brings up to date; None where another does, or none
     """
 
     site: Site
@@ -99,6 +102,12 @@ class Context:
     replays: Replays | None = None
     site_read_us: int | None = None
     local_key: str = field(default="", repr=False)
+    own_books: Books | None = None
+
+    @cached_property
+    def books(self) -> Books:
+        """Return the energy accounts."""
+        return self.own_books or Books(self.site, self.store, self.database, self.clock)
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).
 

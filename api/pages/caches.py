@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from api.context import context_of
 from api.pages.curves import Spark
+from api.pages.energy_work import Work
 from api.pages.live_pages import SharedParts
 from api.pages.sources import Desktop, Live, Sources, simulation_begun
 from api.pages.system_rows import day_curves, spark_points
@@ -28,10 +29,11 @@ T = TypeVar("T")
 
 @dataclass
 class PageCaches:
-    """The desk's lists of this second, parts drawn this second, and curves of this minute."""
+    """The desk's lists of this second, parts drawn this second, curves of this minute, and what takes longer."""
 
     desktop: Desktop
     parts: SharedParts = field(default_factory=SharedParts)
+    work: Work = field(default_factory=Work)
     _curves: dict[str, tuple[float, Spark]] = field(default_factory=dict)
     _held: dict[object, tuple[float, object]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

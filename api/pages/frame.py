@@ -22,7 +22,7 @@ from facility.store.spooled import SPOOL_WARNING
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: Final[tuple[Theme, ...]] = ("auto", "light", "dark")
-Place = Literal["overview", "plant", "alerts", "tickets", "data", "help", "more", "none"]
+Place = Literal["overview", "plant", "alerts", "tickets", "energy", "data", "help", "more", "none"]
 
 # What each role may do beyond reading; the server checks again when the form arrives.
 
@@ -237,6 +237,7 @@ def build_frame(
         ("plant", "/plant", words("Plant"), None),
         ("alerts", "/alerts", words("Alerts"), waiting),
         ("tickets", "/tickets", words("Tickets"), open_tickets),
+        ("energy", "/energy", words("Energy"), None),
         ("data", "/data", words.in_context("page", "Data"), None),
         ("help", "/help", words("Help"), None),
     )

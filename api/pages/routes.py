@@ -10,7 +10,17 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 
 from api.errors import ApiError, unknown
-from api.pages import alerts, data_health, forms, live_routes, quarantine_routes, reading, tickets
+from api.pages import (
+    alerts,
+    data_health,
+    energy_forms,
+    energy_routes,
+    forms,
+    live_routes,
+    quarantine_routes,
+    reading,
+    tickets,
+)
 from api.pages.alert import alert_page
 from api.pages.caches import Caches, From
 from api.pages.data_state import as_show, page_number
@@ -313,3 +323,5 @@ def static_route(name: str) -> Response:
 router.include_router(forms.router)
 router.include_router(live_routes.router)
 router.include_router(quarantine_routes.router)
+router.include_router(energy_routes.router)
+router.include_router(energy_forms.router)

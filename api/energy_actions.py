@@ -1,0 +1,85 @@
+"""What people enter into the energy accounts, with its line in the audit trail: for the API and the pages alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from analytics.energy.entries import EnteredExchange, EntryRefused, HandReading
+from api.context import Context
+from api.security import audit
+from api.security.logins import Identity
+from facility.calendar import to_us
+from facility.site import Site
+
+_FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
+
+
+def read_time(site: Site, text: str) -> int:
+    """Return a time that a person wrote, in the site's zone. [µs UTC] EntryRefused if it is none."""
+    for form in _FORMS:
+        try:
+            return to_us(datetime.strptime(text.strip(), form).replace(tzinfo=site.time_zone))
+        except (ValueError, OverflowError):
+            continue
+    raise EntryRefused(f"{text[:40]!r} is no time; write the site's time, such as 2026-07-16 08:00")
+
+
+def read_value(text: str, what: str) -> float:
+    """Return a number that a person wrote, thousands set off or not. EntryRefused if it is none."""
+    plain = text.strip().replace(",", "").replace("，", "").replace(" ", "")
+    try:
+        value = float(plain)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or "_" in plain:
+        raise EntryRefused(f"{what} {text[:40]!r} is no number; write what the register shows, such as 10452.7")
+    return value
+
+
+def add_reading(
+    here: Context, user: Identity, key: str, at: str, value: str, note: str, *, confirmed: bool = False
+) -> HandReading:
+    """Enter a reading by hand; EntryRefused, NoSuchRecord."""
+    at_us, shown = read_time(here.site, at), read_value(value, "the reading")
+    detail = {"at_us": at_us, "value": shown, "note": note.strip(), "confirmed": confirmed}
+    return here.books.add_hand_reading(
+        key, at_us, shown, user.name, note, confirmed=confirmed,
+        audit=_note(here, user, "energy-reading-entered", f"register {key}", detail),
+    )  # fmt: skip
+
+
+def withdraw_reading(here: Context, user: Identity, number: int) -> HandReading:
+    """Let a reading by hand count no more; NoSuchRecord."""
+    note = _note(here, user, "energy-reading-withdrawn", f"reading {number}", {})
+    return here.books.withdraw_hand_reading(number, user.name, audit=note)
+
+
+def add_exchange(here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str) -> EnteredExchange:
+    """Enter an exchange of a meter; EntryRefused, NoSuchRecord."""
+    at_us = read_time(here.site, at)
+    old, new = read_value(end, "the old meter's end"), read_value(start, "the new meter's start")
+    detail = {"at_us": at_us, "end": old, "start": new, "note": note.strip()}
+    return here.books.add_exchange(
+        key, at_us, old, new, user.name, note,
+        audit=_note(here, user, "energy-exchange-entered", f"register {key}", detail),
+    )  # fmt: skip
+
+
+def withdraw_exchange(here: Context, user: Identity, number: int) -> EnteredExchange:
+    """Let an exchange that was entered count no more; NoSuchRecord."""
+    note = _note(here, user, "energy-exchange-withdrawn", f"exchange {number}", {})
+    return here.books.withdraw_exchange(number, user.name, audit=note)
+
+
+def _note(
+    here: Context, user: Identity, action: str, subject: str, detail: dict[str, Any]
+) -> Callable[[Session], None]:
+    def write(session: Session) -> None:
+        audit.record(session, here.clock(), user.name, action, subject, detail | {"by": user.by})
+
+    return write

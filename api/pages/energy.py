@@ -1,0 +1,534 @@
+"""Energy today and this month: cost, carriers against plan, electricity by day, departments, waste."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from analytics.energy.intervals import Total
+from analytics.records import StoredFinding, Ticket
+from api.pages.energy_accounts import CarrierAccount, DepartmentAccount, PeriodAccounts
+from api.pages.energy_charts import (
+    BarChart,
+    Bars,
+    LineChart,
+    PlanBar,
+    Quality,
+    RatioBar,
+    bar_charts,
+    chart_unit,
+    plan_bar,
+    quality,
+    ratio_bar,
+    ratio_x,
+    running_total,
+)
+from api.pages.energy_figures import (
+    amount_text,
+    cents_text,
+    difference_text,
+    doubt,
+    few_decimals,
+    money_unit,
+    share_text,
+    shares_label,
+    whole_money,
+)
+from api.pages.energy_head import Link
+from api.pages.energy_parts import part_names, shaded_parts
+from api.pages.numbers import joined
+from api.pages.sources import Sources
+from api.pages.wording import machine_name, money_a_day, without_machine
+from api.pages.words import Words
+from facility.calendar import day_of, month_bounds_us
+from facility.formats import MISSING, NO_BREAK_SPACE, money, number
+from facility.metering import CARRIER_NAMES
+
+# A department's use is as expected within so much of it.
+BAND: Final = 0.05
+_WASTE_SHOWN: Final = 12
+_RATIO_TICKS: Final = (0.9, 1.0, 1.1, 1.2)
+_DAY_US: Final = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """A name, a figure, and what to hold it against."""
+
+    name: str
+    text: str
+    note: str
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CarrierRow:
+    """A carrier against its plan."""
+
+    name: str
+    href: str
+    amount: str
+    unit: str
+    on_plan: str
+    on_expected: str
+    bar: PlanBar | None
+    at_end: str
+    half_width: str
+    end_on_plan: str
+    will_exceed: bool
+    cost: str
+    quality: Quality
+    off: str = ""
+    off_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartCard:
+    """A carrier by hour, day or month, with the running total above what was expected."""
+
+    title: str
+    unit: str
+    key: str
+    sentence: str
+    carriers: tuple[Link, ...]
+    desk: BarChart | None
+    phone: BarChart | None
+    running_title: str = ""
+    running_sentence: str = ""
+    running_desk: LineChart | None = None
+    running_phone: LineChart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentRow:
+    """A department in the ranking."""
+
+    name: str
+    href: str
+    bar: RatioBar | None
+    index: str
+    money: str
+    measured: str
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentCard:
+    """The ranking of departments, and that it adds up to the bill."""
+
+    by: str
+    index_words: str
+    money_words: str
+    has_index: bool
+    rows: tuple[DepartmentRow, ...]
+    note: str
+    ticks: tuple[tuple[float, str], ...]
+    band: tuple[float, float]
+    one: float
+
+
+@dataclass(frozen=True, slots=True)
+class WasteRow:
+    """A finding that costs money."""
+
+    title: str
+    where: str
+    href: str
+    money: str
+    share: float
+    so_far: str
+    sure: str
+    who: str
+    nobody: bool
+    ticket: str
+    ticket_href: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyPage:
+    """Everything of the page."""
+
+    figures: tuple[KeyFigure, ...]
+    key: Quality
+    end_words: str
+    cost_words: str
+    carriers: tuple[CarrierRow, ...]
+    carrier_notes: tuple[str, ...]
+    no_carriers: str
+    chart: ChartCard
+    departments: DepartmentCard
+    waste: tuple[WasteRow, ...]
+    waste_note: str
+    waste_empty: str
+    a_day_words: str
+    so_far_words: str
+
+
+def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str, now_us: int) -> EnergyPage:
+    """
+    Build the page.
+
+    Parameters
+    ----------
+    accounts : the period's figures
+    chosen : the carrier whose bars are drawn; electricity, or the first there is, where it has none of that name
+    """
+    currency = sources.site.currency
+    wasting = _wasting(sources)
+    unit = money_unit(currency, words)
+    return EnergyPage(
+        figures=_figures(sources, words, accounts, wasting, now_us),
+        key=quality(Total(0.0, 0.6, 0.25, 0.15), words("measured, hatched = estimated, empty = missing")),
+        end_words=words("At period end") if accounts.period.span != "month" else words("At month end"),
+        cost_words=words("Cost %(unit)s", unit=unit),
+        carriers=tuple(_carrier_row(c, accounts, words) for c in accounts.carriers),
+        carrier_notes=_carrier_notes(accounts, words),
+        no_carriers=words(
+            "The accounts count meters with a register. Add meters to the site file (docs/site-file.md), or wait for "
+            "the first readings; booking runs every 15 minutes."
+        ),
+        chart=_chart(sources, words, accounts, chosen),
+        departments=_departments(accounts, words, currency),
+        waste=_waste_rows(sources, words, wasting, now_us),
+        waste_note=words("%(n)s of %(all)s", n=min(len(wasting), _WASTE_SHOWN), all=len(wasting)) if wasting else "",
+        waste_empty=words("No open finding costs money. The rules go on looking."),
+        a_day_words=money_a_day(sources.site, words),
+        so_far_words=words("This month %(unit)s", unit=unit),
+    )
+
+
+# --- key figures ------------------------------------------------------------------------------------------------------
+
+
+def _figures(
+    sources: Sources, words: Words, accounts: PeriodAccounts, wasting: Sequence[StoredFinding], now_us: int
+) -> tuple[KeyFigure, ...]:
+    currency, at = sources.site.currency, accounts.period.at
+    found = [_cost(accounts, words, currency)]
+    if accounts.running:
+        found.append(_cost_at_end(accounts, words, currency))
+    carbon = accounts.carbon
+    if carbon is None:
+        told = accounts.no_carbon or words("worked out by month, once a month has figures")
+        found.append(KeyFigure(words("Carbon"), MISSING, told))
+    else:
+        parts = words(", ").join(
+            f"{words.name(name)} {number(t, 0 if t >= 10 else 1)}" for name, t in carbon.by_energy[:3]
+        )
+        text = joined(
+            f"{'≥' if carbon.at_least else ''}{number(carbon.tonnes, 0 if carbon.tonnes >= 10 else 1)}", "tCO₂"
+        )
+        found.append(KeyFigure(words("Carbon"), text, " · ".join(p for p in (parts, carbon.note) if p)))
+    a_day = sum(f.cost_per_day or 0.0 for f in wasting)
+    so_far = sum(_so_far(f, sources, now_us) for f in wasting)
+    found.append(
+        KeyFigure(
+            words("Waste"),
+            money(a_day, currency, words.language, per_day=True),
+            words.plural("%(n)s finding", "%(n)s findings", len(wasting))
+            + (" · " + words("%(money)s this month", money=money(so_far, currency, words.language)) if wasting else ""),
+            "/alerts?show=advice",
+        )
+    )
+    savings = accounts.savings
+    if savings is None:
+        found.append(
+            KeyFigure(words("Savings, verified"), MISSING, words("no measure is written down"), "/energy/savings")
+        )
+    else:
+        found.append(
+            KeyFigure(
+                words("Savings, verified"),
+                cents_text(savings.cents, currency, words, headline=True),
+                words.plural("%(n)s measure", "%(n)s measures", savings.measures)
+                + (
+                    " · " + words("±%(money)s at 90%%", money=cents_text(savings.half_width_cents, currency, words))
+                    if savings.half_width_cents is not None
+                    else " · " + words("none is proven yet")
+                ),
+                f"/energy/savings?at={at}",
+            )
+        )
+    return tuple(found)
+
+
+def _cost(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFigure:
+    name, href = words("Cost"), f"/energy/bill?month={accounts.period.first:%Y-%m}"
+    if accounts.cost_cents is None:
+        told = words("no bill can be made: no tariff") if accounts.no_tariff else words("known by month")
+        return KeyFigure(name, MISSING, told, href)
+    text = cents_text(accounts.cost_cents, currency, words, headline=True, at_least=accounts.cost_at_least)
+    notes = [
+        words("%(difference)s on plan", difference=difference_text(accounts.cost_cents, accounts.cost_plan_cents))
+        if accounts.cost_plan_cents
+        else "",
+        words(
+            "without %(carriers)s",
+            carriers=words(", ").join(words.name(CARRIER_NAMES[c]) for c in accounts.without_cost),
+        )
+        if accounts.without_cost
+        else "",
+    ]
+    return KeyFigure(name, text, " · ".join(n for n in notes if n) or words("by the tariffs of the site"), href)
+
+
+def _cost_at_end(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFigure:
+    name = words("Forecast to month end") if accounts.period.span == "month" else words("Forecast to period end")
+    if accounts.end_cents is None:
+        return KeyFigure(name, MISSING, words("too few days to tell"))
+    text = cents_text(accounts.end_cents, currency, words, headline=True)
+    note = ""
+    if accounts.end_half_width_cents is not None and accounts.end_cents > 0:
+        share = number(100 * accounts.end_half_width_cents / accounts.end_cents, 1)
+        note = words("±%(share)s%%, holds in %(level)s of 100", share=share, level=round(100 * accounts.end_level))
+    return KeyFigure(name, text, note)
+
+
+# --- carriers ---------------------------------------------------------------------------------------------------------
+
+
+def _carrier_row(c: CarrierAccount, accounts: PeriodAccounts, words: Words) -> CarrierRow:
+    label = shares_label(c.total, words)
+    expected = c.expected_so_far
+    bar = None
+    if c.total.known:
+        bar = plan_bar(c.total.amount, c.plan, c.at_end, c.half_width, _bar_words(c, words))
+    decimals = few_decimals(c.at_end, c.unit) if c.at_end is not None else 0
+    return CarrierRow(
+        name=words.name(CARRIER_NAMES[c.carrier]),
+        href=f"/energy?span={accounts.period.span}&at={accounts.period.at}&carrier={c.carrier}#chart",
+        amount=amount_text(c.total, c.unit),
+        unit=c.unit,
+        on_plan=difference_text(c.total.amount, c.plan_to_date),
+        on_expected=difference_text(c.comparable, expected),
+        bar=bar,
+        at_end=number(c.at_end, decimals) if c.at_end is not None else ("?" if accounts.running else MISSING),
+        half_width=f"±{number(c.half_width, decimals)}" if c.at_end is not None and c.half_width is not None else "",
+        end_on_plan=difference_text(c.at_end if accounts.running else c.total.amount, c.plan),
+        will_exceed=c.will_exceed,
+        cost=whole_money(c.cost_cents, at_least=c.cost_at_least) if c.priced else words("no tariff"),
+        quality=quality(c.total, label),
+        off=words("off") if c.off else "",
+        off_words=words("out of season; left out of totals, which is not the same as zero") if c.off else "",
+    )
+
+
+def _bar_words(c: CarrierAccount, words: Words) -> str:
+    parts = [words("%(amount)s %(unit)s so far", amount=amount_text(c.total, c.unit), unit=c.unit)]
+    if c.at_end is not None:
+        parts.append(words("%(amount)s expected at the end", amount=number(c.at_end, few_decimals(c.at_end, c.unit))))
+    if c.plan is not None:
+        parts.append(words("plan %(amount)s", amount=number(c.plan, few_decimals(c.plan, c.unit))))
+    return words(", ").join(parts)
+
+
+def _carrier_notes(accounts: PeriodAccounts, words: Words) -> tuple[str, ...]:
+    notes: list[str] = []
+    if any(np.isfinite(c.expected).any() for c in accounts.carriers):
+        notes.append(words("Expected = what the days before say, corrected for weather and kind of day."))
+    if accounts.carriers and all(c.plan is None for c in accounts.carriers):
+        notes.append(words("No plan is written down: add targets to the site file (docs/energy-accounts.md)."))
+    return (*notes, *accounts.facts)
+
+
+# --- bars -------------------------------------------------------------------------------------------------------------
+
+
+def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str) -> ChartCard:
+    carriers = [c for c in accounts.carriers if not c.off]
+    links = tuple(
+        Link(
+            f"/energy?span={accounts.period.span}&at={accounts.period.at}&carrier={c.carrier}#chart",
+            words.name(CARRIER_NAMES[c.carrier]),
+        )
+        for c in carriers
+    )
+    if not carriers:
+        return ChartCard(words("By day"), "", "", words("Nothing has been booked in this period."), (), None, None)
+    c = next((c for c in carriers if c.carrier == chosen), carriers[0])
+    links = tuple(Link(k.href, k.text, one is c) for k, one in zip(links, carriers, strict=True))
+    known = [x for x in (c.parts.amount, c.expected, c.forecast) if np.isfinite(x).any()]
+    unit, divisor = chart_unit(c.unit, max((float(np.nanmax(x)) for x in known), default=0.0))
+    n = len(c.parts)
+    bars = Bars(
+        amount=c.parts.amount / divisor,
+        estimated=c.parts.estimated,
+        missing=c.parts.missing,
+        names=part_names(accounts.period, n),
+        shaded=shaded_parts(sources.site, accounts.period, n),
+        begun=accounts.begun,
+        expected=c.expected / divisor,
+        forecast=c.forecast / divisor,
+        plan=c.plan / n / divisor if c.plan is not None else None,
+    )
+    drawn = bar_charts(bars)
+    has_expected = bool(np.isfinite(c.expected[: accounts.begun]).any())
+    known_both = np.where(np.isfinite(c.parts.amount) & (c.parts.missing < 0.02), c.parts.amount, np.nan) - c.expected
+    difference = known_both[: accounts.begun] / divisor
+    over = float(np.nansum(difference)) if np.isfinite(difference).any() else math.nan
+    label = joined(number(over, 1, signed=True), unit)
+    running = running_total(np.concatenate([difference, np.full(n - len(difference), np.nan)]), label)
+    key = [words("bar actual, hatched estimated")]
+    if has_expected:
+        key += [words("line expected"), words("circle over by 4%")]
+    return ChartCard(
+        title=words("%(carrier)s %(by)s", carrier=words.name(CARRIER_NAMES[c.carrier]), by=_by_words(accounts, words)),
+        unit=unit,
+        key=words(", ").join(key),
+        sentence=_chart_sentence(c, accounts, unit, divisor, words) if drawn else words("Nothing is known of it."),
+        carriers=links,
+        desk=drawn[0] if drawn else None,
+        phone=drawn[1] if drawn else None,
+        running_title=words("Running total above expected"),
+        running_sentence=words("Running total above expected: %(amount)s", amount=label),
+        running_desk=running[0] if running else None,
+        running_phone=running[1] if running else None,
+    )
+
+
+def _by_words(accounts: PeriodAccounts, words: Words) -> str:
+    return {
+        "day": words("by hour"),
+        "week": words("by day"),
+        "month": words("by day"),
+        "year": words("by month"),
+    }[accounts.period.span]
+
+
+def _chart_sentence(c: CarrierAccount, accounts: PeriodAccounts, unit: str, divisor: float, words: Words) -> str:
+    known = c.parts.amount[: accounts.begun]
+    known = known[np.isfinite(known)] / divisor
+    if not known.size:
+        return words("Nothing is known of it yet.")
+    places = few_decimals(float(known.max()), unit)
+    told = words(
+        "From %(least)s to %(most)s %(unit)s, %(total)s in all.",
+        least=number(float(known.min()), places),
+        most=number(float(known.max()), places),
+        unit=unit,
+        total=joined(f"{doubt(c.total)}{number(c.total.amount / divisor, places)}", unit),
+    )
+    if c.total.missing > 0.0005:
+        gaps = words("%(share)s of the time is missing.", share=share_text(c.total.missing))
+        return words.in_context("sentences", "%(first)s %(second)s", first=told, second=gaps)
+    return told
+
+
+# --- departments ------------------------------------------------------------------------------------------------------
+
+
+def _departments(accounts: PeriodAccounts, words: Words, currency: str) -> DepartmentCard:
+    d = accounts.departments
+    unit = money_unit(currency, words)
+    has_index = any(row.index is not None for row in d.rows)
+    by = {
+        "expected": words("actual ÷ own expected, highest first"),
+        "plan": words("actual ÷ own plan, highest first"),
+        "past": words("actual ÷ own months before, highest first"),
+        "money": words("by money; no department has a plan or a past to compare with"),
+    }[d.compared_with]
+    rows = sorted(d.rows, key=lambda r: (r.index is None, -(r.index or 0.0), -r.cents))
+    return DepartmentCard(
+        by=by if d.rows else "",
+        index_words=words.in_context("departments", "Index") if has_index else "",
+        money_words=words("Extra %(unit)s", unit=unit) if has_index else words("Cost %(unit)s", unit=unit),
+        has_index=has_index,
+        rows=tuple(_department_row(row, accounts, words, has_index) for row in rows),
+        note=_department_note(accounts, words),
+        ticks=tuple((ratio_x(v), number(v, 1)) for v in _RATIO_TICKS),
+        band=(ratio_x(1 - BAND), ratio_x(1 + BAND)),
+        one=ratio_x(1.0),
+    )
+
+
+def _department_row(row: DepartmentAccount, accounts: PeriodAccounts, words: Words, has_index: bool) -> DepartmentRow:
+    extra = None if row.index is None or row.index <= 0 else round(row.cents - row.cents / row.index)
+    if row.comparable_cents is not None and row.index:
+        extra = round(row.comparable_cents - row.comparable_cents / row.index)
+    return DepartmentRow(
+        name=words.name(row.name),
+        href=f"/energy/departments/{row.id}?month={accounts.period.first:%Y-%m}" if row.id else "",
+        bar=ratio_bar(row.index, BAND) if row.index is not None else None,
+        index=number(row.index, 2, limits=(1 + BAND,)) if row.index is not None else (MISSING if has_index else ""),
+        money=whole_money(extra, signed=True) if has_index else whole_money(row.cents),
+        measured=share_text(row.measured, 0) if math.isfinite(row.measured) else MISSING,
+    )
+
+
+def _department_note(accounts: PeriodAccounts, words: Words) -> str:
+    d = accounts.departments
+    if not d.rows:
+        return d.why_not or words("Departments get their share once a month has a bill.")
+    if d.total_cents == 0:
+        return words("Nothing was bought.")
+    parts = {
+        "allocated": share_text(d.allocated_cents / d.total_cents),
+        "common": share_text(d.common_cents / d.total_cents),
+        "rest": share_text(d.unallocated_cents / d.total_cents),
+    }
+    told = words("%(allocated)s to departments, %(common)s common, %(rest)s unallocated", **parts)
+    if d.adds_up:
+        return words("%(shares)s: adds up to the bill.", shares=told)
+    return words("%(shares)s: does NOT add up to the bill.", shares=told)
+
+
+# --- waste ------------------------------------------------------------------------------------------------------------
+
+
+def _wasting(sources: Sources) -> list[StoredFinding]:
+    found = [f for f in sources.desk.open_findings() if f.cost_per_day and f.verdict == "fault"]
+    return sorted(found, key=lambda f: -(f.cost_per_day or 0.0))
+
+
+def _so_far(finding: StoredFinding, sources: Sources, now_us: int) -> float:
+    """Return what a finding has cost this month, at its cost a day."""
+    zone = sources.site.time_zone
+    month_us, _ = month_bounds_us(day_of(now_us, zone), zone)
+    return (finding.cost_per_day or 0.0) * max(0, now_us - max(finding.since_us, month_us)) / _DAY_US
+
+
+def _waste_rows(sources: Sources, words: Words, wasting: Sequence[StoredFinding], now_us: int) -> tuple[WasteRow, ...]:
+    tickets = sources.desk.open_tickets()
+    most = max((f.cost_per_day or 0.0 for f in wasting), default=1.0)
+    return tuple(_waste_row(sources, words, f, tickets, most, now_us) for f in wasting[:_WASTE_SHOWN])
+
+
+def _waste_row(
+    sources: Sources, words: Words, finding: StoredFinding, tickets: Sequence[Ticket], most: float, now_us: int
+) -> WasteRow:
+    ticket = next((t for t in tickets if t.finding_id == finding.id and t.state != "closed"), None)
+    where = machine_name(sources, finding.equipment, words)
+    href = f"/tickets/{ticket.id}" if ticket is not None else f"/plant/{finding.equipment}"
+    state = ""
+    if ticket is not None:
+        state = words("in work") if ticket.assignee else words("waits for somebody")
+    return WasteRow(
+        title=without_machine(words.either(finding.summary_zh, finding.summary_en), where),
+        where=where,
+        href=href,
+        money=number(finding.cost_per_day or 0.0, 0),
+        share=round(100 * (finding.cost_per_day or 0.0) / most, 1),
+        so_far=number(_so_far(finding, sources, now_us), 0),
+        sure=number(finding.confidence, 2),
+        who=sources.desk.called(ticket.assignee) if ticket is not None else "",
+        nobody=ticket is None or not ticket.assignee,
+        ticket=ticket.number if ticket is not None else "",
+        ticket_href=f"/tickets/{ticket.id}" if ticket is not None else "",
+        state=state,
+    )
+
+
+def until_words(accounts: PeriodAccounts, today: date, words: Words) -> str:
+    """Return how far the figures of a period go: `to 07-15 24:00, 15 of 31 days`."""
+    if not accounts.running:
+        return words.plural("%(n)s day", "%(n)s days", accounts.period.days)
+    done = min((today - accounts.period.first).days + 1, accounts.period.days)
+    until = accounts.until_words.replace(" ", NO_BREAK_SPACE)
+    if accounts.period.days == 1:
+        return words("to %(time)s", time=until)
+    return words("to %(time)s, day %(day)s of %(days)s", time=until, day=done, days=accounts.period.days)

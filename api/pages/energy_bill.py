@@ -1,0 +1,210 @@
+"""The invoice of a month, contract by contract and line by line: quantity × price = amount, to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from analytics.energy.intervals import Total
+from analytics.energy.statements import Statement
+from api.pages import times
+from api.pages.energy_charts import Quality, quality
+from api.pages.energy_figures import exact_money, money_unit, shares_label
+from api.pages.energy_head import Link, Note
+from api.pages.energy_restatements import cause_words
+from api.pages.energy_statements import names_of, problem_notes, told_notes
+from api.pages.words import Words
+from facility.formats import number
+from facility.site import Site
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """A line of the bill."""
+
+    name: str
+    quantity: str
+    unit: str
+    price: str
+    amount: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A figure that the bill rests on."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BillCard:
+    """The bill of one contract."""
+
+    name: str
+    period: str
+    version: str
+    total: str
+    quality: Quality | None
+    notes: tuple[Note, ...]
+    lines: tuple[LineRow, ...]
+    facts: tuple[Fact, ...]
+    versions: tuple[Link, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BillPage:
+    """All bills of the month."""
+
+    bills: tuple[BillCard, ...]
+    money_unit: str
+    empty: str
+
+
+def bill_page(
+    site: Site,
+    words: Words,
+    month: date,
+    shown: Sequence[Statement],
+    versions: Mapping[str, Sequence[Statement]],
+    now_us: int,
+) -> BillPage:
+    """
+    Build the page.
+
+    Parameters
+    ----------
+    shown : the statement of each contract, in the version that is asked for
+    versions : all versions of each contract, oldest first
+    """
+    return BillPage(
+        bills=tuple(_card(site, words, month, s, versions.get(s.subject, (s,)), now_us) for s in shown),
+        money_unit=money_unit(site.currency, words),
+        empty=words(
+            "No bill was made for this month. Bills are made from the tariffs in the site file (docs/tariffs.md)."
+        )
+        if site.tariffs
+        else words("The site has no tariff. Add tariffs: to the site file; wardwatt tariffs lists those of provinces."),
+    )
+
+
+def version_words(site: Site, statement: Statement, now_us: int, words: Words) -> str:
+    """Return which version of a statement this is: `version 2, 07-03 05:20, late data`, or that it is provisional."""
+    made = times.when(statement.made_us, now_us, site.time_zone)
+    if statement.provisional:
+        return words("provisional, as of %(time)s", time=made)
+    told = words("version %(n)s of %(time)s", n=statement.version, time=made)
+    return f"{told} · {cause_words(statement.cause, words)}" if statement.cause else told
+
+
+def _card(
+    site: Site, words: Words, month: date, own: Statement, versions: Sequence[Statement], now_us: int
+) -> BillCard:
+    figures = own.figures
+    total = Total(
+        _known(figures.get("used")),
+        _share(figures, "measured"),
+        _share(figures, "estimated"),
+        _share(figures, "missing"),
+    )
+    name = names_of(figures.get("name"), words, own.subject)
+    first = month.isoformat()
+    through = str(figures.get("through", ""))
+    cents = figures.get("total_cents")
+    sign = "≥" if figures.get("at_least") else ""
+    address = f"/energy/bill?month={month:%Y-%m}"
+    return BillCard(
+        name=name,
+        period=words("%(first)s to before %(end)s", first=first, end=through) if through else f"{month:%Y-%m}",
+        version=version_words(site, own, now_us, words),
+        total=f"{sign}{exact_money(int(cents))}" if cents is not None else "—",
+        quality=quality(total, shares_label(total, words)) if figures.get("measured") is not None else None,
+        notes=(*told_notes(own.problems, words), *problem_notes(figures.get("problems", ()), words)),
+        lines=tuple(_line(words, line) for line in figures.get("lines", ())),
+        facts=_facts(site, words, figures, now_us),
+        versions=tuple(
+            Link(f"{address}&contract={own.subject}&version={v.version}", _short(words, v), v.version == own.version)
+            for v in versions
+        ),
+    )
+
+
+def _short(words: Words, statement: Statement) -> str:
+    return words("version %(n)s", n=statement.version)
+
+
+def _known(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def _share(figures: Figures, name: str) -> float:
+    return float(figures.get(name) or 0.0)
+
+
+def _line(words: Words, line: Figures) -> LineRow:
+    detail = [names_of(line.get("detail"), words)]
+    share = float(line.get("share", 1.0))
+    if share != 1.0:
+        detail.append(words("×%(share)s of the month", share=number(share, 4)))
+    if float(line.get("missing") or 0.0) > 0.0005:
+        detail.append(words("%(share)s%% of its time is missing", share=number(100 * float(line["missing"]), 1)))
+    percent = line["unit"] == "%"
+    return LineRow(
+        name=names_of(line["name"], words, str(line["code"])),
+        quantity=_trimmed(float(line["quantity"]), 3),
+        unit="" if percent else str(line["unit"]),
+        price=f"{_trimmed(100 * float(line['price']), 2)}%" if percent else _trimmed(float(line["price"]), 6, 2),
+        amount=exact_money(int(line["amount_cents"])),
+        detail=" · ".join(d for d in detail if d),
+    )
+
+
+def _trimmed(value: float, most: int, least: int = 0) -> str:
+    text = number(value, most)
+    if "." in text:
+        whole, _, rest = text.partition(".")
+        rest = rest.rstrip("0").ljust(least, "0")
+        text = f"{whole}.{rest}" if rest else whole
+    return text
+
+
+def _facts(site: Site, words: Words, figures: Figures, now_us: int) -> tuple[Fact, ...]:
+    facts: list[Fact] = []
+    if figures.get("used") is not None:
+        facts.append(Fact(words("Used"), f"{number(float(figures['used']), 0)} {figures.get('unit', '')}"))
+    if figures.get("peak_kw") is not None:
+        text = f"{number(float(figures['peak_kw']), 1)} kW"
+        if figures.get("peak_at_us") is not None:
+            text += f" · {times.when(int(figures['peak_at_us']), now_us, site.time_zone)}"
+        facts.append(Fact(words("Maximum demand"), text))
+    forecast = figures.get("peak_forecast")
+    if isinstance(forecast, Mapping) and forecast.get("kw") is not None:
+        text = f"{number(float(forecast['kw']), 0)} kW"
+        if forecast.get("low_kw") is not None and forecast.get("high_kw") is not None:
+            text += f" ({number(float(forecast['low_kw']), 0)}–{number(float(forecast['high_kw']), 0)})"
+        facts.append(Fact(words("Demand expected to month end"), text))
+    if figures.get("power_factor") is not None:
+        facts.append(Fact(words("Power factor"), number(float(figures["power_factor"]), 2)))
+    choice = figures.get("basic_charge")
+    if isinstance(choice, Mapping):
+        facts += _choice(words, choice)
+    return tuple(facts)
+
+
+def _choice(words: Words, choice: Figures) -> list[Fact]:
+    named = {
+        "capacity": words("Basic charge by capacity"),
+        "demand": words("Basic charge by maximum demand"),
+        "contract_demand": words("Basic charge by contract demand"),
+    }
+    costs = choice.get("cents") or {}
+    facts = [Fact(named.get(way, way), exact_money(int(cents))) for way, cents in costs.items() if cents is not None]
+    cheapest = choice.get("cheapest")
+    if cheapest:
+        facts.append(Fact(words("The cheapest way"), named.get(str(cheapest), str(cheapest))))
+    return facts

@@ -1,0 +1,62 @@
+"""Tables of the accounts for spreadsheets: every part of a period, with how good it is."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping
+
+from analytics.energy.intervals import Totals
+from api.pages.energy_period import Period
+from api.pages.words import Words
+from facility.formats import moment
+from facility.metering import CARRIER_NAMES, BookedRegister
+from facility.site import Site
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def cell(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def period_csv(
+    site: Site,
+    words: Words,
+    period: Period,
+    registers: Mapping[str, BookedRegister],
+    parts: Mapping[str, Totals],
+    now_us: int,
+) -> str:
+    """Return one line a register and part that has begun; an unknown amount is an empty cell, never 0."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(
+        [
+            words("from"), words("meter"), words("name"), words("carrier"), words("amount"), words("unit"),
+            words("measured"), words("estimated"), words("missing"),
+        ]
+    )  # fmt: skip
+    form = "%Y-%m-%d %H:%M" if period.span == "day" else "%Y-%m" if period.span == "year" else "%Y-%m-%d"
+    for key, own in parts.items():
+        register = registers[key]
+        name, carrier = words.name(register.equipment.name), words.name(CARRIER_NAMES[register.carrier])
+        for i in range(len(own)):
+            start_us = int(own.edges_us[i])
+            if start_us >= now_us:
+                break
+            amount = own.amount[i]
+            writer.writerow(
+                [
+                    f"{moment(start_us, site.time_zone):{form}}",
+                    key,
+                    cell(name),
+                    carrier,
+                    f"{amount:.10g}" if math.isfinite(amount) else "",
+                    register.unit,
+                    *(f"{share:.4f}" for share in (own.measured[i], own.estimated[i], own.missing[i])),
+                ]
+            )
+    return out.getvalue()

@@ -1,0 +1,99 @@
+"""What people enter on the energy pages: readings by hand, exchanges of meters, a spreadsheet of readings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form
+from starlette.responses import RedirectResponse, Response
+
+from analytics.energy.entries import EntryRefused
+from api import energy_actions
+from api.context import Context, context_of
+from api.pages.caches import Caches, From
+from api.pages.energy_meter import Filled
+from api.pages.energy_routes import EXCHANGE_ROLE, READING_ROLE, meter_response, register_of
+from api.pages.visit import Visit, visit_of
+from api.security.access import require
+from api.security.logins import Identity
+
+router = APIRouter(include_in_schema=False)
+
+Here = Annotated[Context, Depends(context_of)]
+Operator = Annotated[Identity, Depends(require(READING_ROLE))]
+Engineer = Annotated[Identity, Depends(require(EXCHANGE_ROLE))]
+Visiting = Annotated[Visit, Depends(visit_of)]
+Line = Annotated[str, Form(max_length=40)]
+Text = Annotated[str, Form(max_length=500)]
+
+
+def _to(key: str, part: str) -> Response:
+    # 303: the browser loads the page anew, so that going back or loading again sends nothing twice.
+    return RedirectResponse(f"/energy/meters/{quote(key)}#{part}", 303)
+
+
+@router.post("/energy/meters/{equipment}/{point}/readings")
+def add_reading(
+    here: Here,
+    user: Operator,
+    sources: From,
+    visit: Visiting,
+    caches: Caches,
+    equipment: str,
+    point: str,
+    at: Line = "",
+    value: Line = "",
+    note: Text = "",
+    confirmed: Line = "",
+) -> Response:
+    """Enter a reading; one that is refused is shown again with what is wrong."""
+    key = register_of(sources, f"{equipment}/{point}").key
+    try:
+        energy_actions.add_reading(here, user, key, at, value, note, confirmed=confirmed == "1")
+    except EntryRefused as refused:
+        filled = Filled("reading", str(refused), refused.confirmable, {"at": at, "value": value, "note": note})
+        return meter_response(sources, user, visit, caches, key, filled=filled)
+    return _to(key, "readings")
+
+
+@router.post("/energy/meters/{equipment}/{point}/readings/{number}/withdraw")
+def withdraw_reading(here: Here, user: Operator, sources: From, equipment: str, point: str, number: int) -> Response:
+    """Let a reading count no more."""
+    key = register_of(sources, f"{equipment}/{point}").key
+    energy_actions.withdraw_reading(here, user, number)
+    return _to(key, "readings")
+
+
+@router.post("/energy/meters/{equipment}/{point}/exchanges")
+def add_exchange(
+    here: Here,
+    user: Engineer,
+    sources: From,
+    visit: Visiting,
+    caches: Caches,
+    equipment: str,
+    point: str,
+    at: Line = "",
+    end: Line = "",
+    start: Line = "",
+    note: Text = "",
+) -> Response:
+    """Enter an exchange; one that is refused is shown again with what is wrong."""
+    key = register_of(sources, f"{equipment}/{point}").key
+    try:
+        energy_actions.add_exchange(here, user, key, at, end, start, note)
+    except EntryRefused as refused:
+        values = {"at": at, "end": end, "start": start, "note": note}
+        return meter_response(
+            sources, user, visit, caches, key, filled=Filled("exchange", str(refused), refused.confirmable, values)
+        )
+    return _to(key, "exchanges")
+
+
+@router.post("/energy/meters/{equipment}/{point}/exchanges/{number}/withdraw")
+def withdraw_exchange(here: Here, user: Engineer, sources: From, equipment: str, point: str, number: int) -> Response:
+    """Let an exchange count no more."""
+    key = register_of(sources, f"{equipment}/{point}").key
+    energy_actions.withdraw_exchange(here, user, number)
+    return _to(key, "exchanges")

@@ -1,0 +1,387 @@
+"""What the page of a period reads: the ledger's figures, the month's statements, and what was worked out beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Any, Final
+
+import numpy as np
+
+from analytics.energy.books import Books
+from analytics.energy.intervals import Floats, Total, Totals
+from analytics.energy.statements import Statement
+from api.pages.caches import PageCaches
+from api.pages.energy_accounts import Carbon, CarrierAccount, DepartmentAccount, Departments, PeriodAccounts
+from api.pages.energy_expected import Outlook, outlook
+from api.pages.energy_head import Note
+from api.pages.energy_period import Period
+from api.pages.sources import Sources
+from api.pages.words import Words
+from facility.calendar import day_of
+from facility.equipment_classes import Carrier
+from facility.formats import moment, number
+from facility.metering import BOUGHT, BookedRegister, points_of_supply
+from facility.names import Names
+from facility.site import Site
+
+_OUTLOOK_FRESH_S: Final = 900.0
+_HEATING_MONTHS: Final = frozenset({11, 12, 1, 2, 3})
+_LIKELY: Final = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The period, today at the site, and the registers."""
+
+    period: Period
+    today: date
+    now_us: int
+    registers: Mapping[str, BookedRegister]
+
+
+def part_totals(books: Books, keys: Sequence[str], period: Period) -> dict[str, Totals]:
+    """Return what registers counted by the hours, days or months of a period."""
+    zone = books.site.time_zone
+    match period.span:
+        case "day":
+            return books.hourly(keys, *period.bounds_us(zone))
+        case "year":
+            return books.monthly(keys, period.first, period.last)
+        case _:
+            return books.daily(keys, period.first, period.last)
+
+
+def summed(parts: Sequence[Totals]) -> Totals:
+    """
+    Return the sum of several registers' parts: NaN only where nothing is known of any of them.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    if not parts:
+        raise ValueError("there are no parts to sum up")
+    amounts = np.array([p.amount for p in parts])
+    known = np.isfinite(amounts)
+    amount = np.where(known.any(axis=0), np.where(known, amounts, 0.0).sum(axis=0), np.nan)
+    shares = [np.mean([getattr(p, name) for p in parts], axis=0) for name in ("measured", "estimated", "missing")]
+    return Totals(parts[0].edges_us, amount, *shares)
+
+
+def whole(parts: Totals, now_us: int) -> Total:
+    """Return the total of the parts that have begun; shares are of the time that has passed."""
+    length = np.diff(parts.edges_us).astype(float)
+    passed = np.clip(now_us - parts.edges_us[:-1], 0, length)
+    time = float(passed.sum())
+    known = np.isfinite(parts.amount) & (passed > 0)
+    if time <= 0 or not known.any():
+        return Total(math.nan, 0.0, 0.0, 1.0)
+    measured, estimated, missing = (
+        float((share * passed).sum()) / time for share in (parts.measured, parts.estimated, parts.missing)
+    )
+    return Total(float(parts.amount[known].sum()), measured, estimated, missing)
+
+
+def begun_parts(parts: Totals, now_us: int) -> int:
+    """Return how many parts have begun."""
+    return int((parts.edges_us[:-1] < now_us).sum())
+
+
+def until_text(books: Books, period: Period, now_us: int) -> str:
+    """Return how far the figures of a period go, `07-15 24:00`: up to when the books go, or its end."""
+    zone = books.site.time_zone
+    booked = books.booked_until_us
+    until = min(period.bounds_us(zone)[1], now_us if booked is None else min(booked, now_us))
+    local = moment(until, zone)
+    if local.hour == 0 and local.minute == 0:
+        return f"{moment(until - 1, zone):%m-%d} 24:00"
+    return f"{local:%m-%d %H:%M}"
+
+
+def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: Period) -> PeriodAccounts:
+    """
+    Gather what the page of a period shows.
+
+    Raises
+    ------
+    StoreUnavailable
+        If store or database cannot be reached.
+    """
+    books, now_us, zone = sources.context.books, sources.now_us(), sources.site.time_zone
+    shown = Shown(period, day_of(now_us, zone), now_us, books.registers())
+    running = period.bounds_us(zone)[1] > now_us
+    months = months_of(period)
+    bills = _statements(books, "bill", months)
+    carriers = tuple(
+        account
+        for carrier in BOUGHT
+        if (account := _carrier(books, caches, sources, shown, carrier, bills, running)) is not None
+    )
+    begun = max((begun_parts(c.parts, now_us) for c in carriers), default=0)
+    priced = [c for c in carriers if c.cost_cents is not None]
+    unpriced = tuple(c.carrier for c in carriers if c.cost_cents is None and c.total.known and c.total.amount > 0)
+    accounts = PeriodAccounts(
+        period=period,
+        running=running,
+        begun=begun,
+        until_words=until_text(books, period, now_us),
+        carriers=carriers,
+        cost_cents=sum(c.cost_cents or 0 for c in priced) if priced else None,
+        cost_at_least=any(c.cost_at_least for c in priced),
+        without_cost=unpriced if priced else (),
+        no_tariff=bool(carriers) and not any(c.priced for c in carriers),
+        carbon=_carbon(books, months, words),
+        departments=_departments(sources, caches, shown, months, words),
+        notes=_notes(books, months, words),
+    )
+    return _with_cost_at_end(accounts)
+
+
+def months_of(period: Period) -> tuple[date, ...]:
+    """Return the months whose statements a period shows: its own; none for a day or a week."""
+    if period.span == "month":
+        return (period.first,)
+    return period.parts if period.span == "year" else ()
+
+
+def _statements(books: Books, kind: str, months: Sequence[date]) -> list[Statement]:
+    if len(months) > 1:
+        wanted = set(months)
+        return [s for s in books.statements(kind=kind) if s.month in wanted]
+    return [s for m in months for s in books.statements(kind=kind, month=m)]
+
+
+# --- carriers ---------------------------------------------------------------------------------------------------------
+
+
+def _carrier(
+    books: Books,
+    caches: PageCaches,
+    sources: Sources,
+    shown: Shown,
+    carrier: Carrier,
+    bills: Sequence[Statement],
+    running: bool,
+) -> CarrierAccount | None:
+    supply = points_of_supply(sources.site, shown.registers, carrier)
+    if not supply:
+        return None
+    keys = [r.key for r in supply]
+    parts = summed(list(part_totals(books, keys, shown.period).values()))
+    total = whole(parts, shown.now_us)
+    n = len(parts)
+    none = np.full(n, np.nan)
+    own = [b for b in bills if b.figures.get("carrier") == carrier]
+    cents = [int(b.figures["total_cents"]) for b in own if b.figures.get("total_cents") is not None]
+    account = CarrierAccount(
+        carrier=carrier,
+        unit=supply[0].unit,
+        total=total,
+        parts=parts,
+        expected=none,
+        forecast=none,
+        priced=carrier in sources.site.tariffs,
+        cost_cents=sum(cents) if cents else None,
+        cost_at_least=any(float(b.figures.get("missing") or 0.0) > 0.0005 for b in own),
+        off=_out_of_season(carrier, total, shown.period),
+    )
+    if shown.period.span not in ("week", "month") or account.off:
+        return account
+    first, end, today = shown.period.first, shown.period.end, shown.today
+    worked = caches.work.get(
+        ("outlook", carrier, first, end, today),
+        lambda: outlook(books, sources.store, keys, first, end, today),
+        _OUTLOOK_FRESH_S if running else 6 * 3600.0,
+    ).result
+    return account if worked is None else _with_outlook(account, worked, running)
+
+
+def _with_outlook(account: CarrierAccount, own: Outlook, running: bool) -> CarrierAccount:
+    # A day that has begun is no forecast any more.
+    return replace(
+        account,
+        expected=own.expected,
+        forecast=own.forecast,
+        at_end=own.total if running else None,
+        half_width=own.half_width if running else None,
+    )
+
+
+def _out_of_season(carrier: Carrier, total: Total, period: Period) -> bool:
+    """Return True for bought heat of which nothing came in months outside the heating season."""
+    if carrier != "heat" or (total.known and total.amount > 0):
+        return False
+    return not any(day.month in _HEATING_MONTHS for day in (period.first, period.last))
+
+
+def _with_cost_at_end(accounts: PeriodAccounts) -> PeriodAccounts:
+    """Return the accounts with the cost to the period's end: each carrier's forecast at its mean price so far."""
+    if not accounts.running or accounts.cost_cents is None:
+        return accounts
+    total, spread = 0.0, 0.0
+    for c in accounts.carriers:
+        if c.cost_cents is None or not c.total.known or c.total.amount <= 0:
+            continue
+        if c.at_end is None:
+            return accounts
+        price = c.cost_cents / c.total.amount
+        total += price * c.at_end
+        spread = math.hypot(spread, price * (c.half_width or 0.0))
+    if total <= 0:
+        return accounts
+    return replace(accounts, end_cents=round(total), end_half_width_cents=round(spread), end_level=_LIKELY)
+
+
+# --- carbon and what is missing ---------------------------------------------------------------------------------------
+
+
+def _carbon(books: Books, months: Sequence[date], words: Words) -> Carbon | None:
+    found = [s.figures for s in _statements(books, "carbon", months)]
+    if not found:
+        return None
+    by_energy: dict[str, float] = {}
+    names: dict[str, Names] = {}
+    factors: list[str] = []
+    at_least = False
+    for figures in found:
+        for row in figures["carbon"]["rows"] if "carbon" in figures else figures["rows"]:
+            by_energy[row["energy"]] = by_energy.get(row["energy"], 0.0) + float(row["kg"]) / 1000.0
+            names[row["energy"]] = Names(**row["name"])
+            at_least = at_least or float(row.get("missing") or 0.0) > 0.0005
+            if row["energy"] == "electricity":
+                factor = row["factor"]
+                factors.append(f"{number(float(factor['value']), 4)} ({factor['year']})")
+    note = words("factor %(factor)s", factor=factors[-1]) if factors else ""
+    ordered = sorted(by_energy.items(), key=lambda each: -each[1])
+    return Carbon(
+        tonnes=sum(by_energy.values()),
+        by_energy=tuple((names[energy], tonnes) for energy, tonnes in ordered),
+        note=note,
+        at_least=at_least,
+    )
+
+
+def _notes(books: Books, months: Sequence[date], words: Words) -> tuple[Note, ...]:
+    if books.booked_until_us is None:
+        return (
+            Note(
+                words("Nothing has been booked yet."),
+                words("The first booking begins within a minute of the start; a year of readings takes some minutes."),
+            ),
+        )
+    found: dict[str, Note] = {}
+    for month in months[-1:]:
+        for statement in books.statements(month=month):
+            for told in statement.problems:
+                note = Note(words.name(told.words), told.place)
+                found.setdefault(note.what, note)
+    return tuple(found.values())
+
+
+# --- departments ------------------------------------------------------------------------------------------------------
+
+
+def own_registers(
+    site: Site, registers: Mapping[str, BookedRegister], carrier: Carrier, day: date
+) -> dict[str, list[str]]:
+    """Return the registers that count a carrier for one department alone, by department; none below another of them."""
+    found: dict[str, dict[str, str]] = {}
+    for r in registers.values():
+        served = r.equipment.serves.on(day)
+        if r.carrier == carrier and r.flow == "in" and len(served) == 1:
+            found.setdefault(served[0], {})[r.equipment.id] = r.key
+    return {
+        department: [key for machine, key in own.items() if not set(site.upstream(machine)) & set(own)]
+        for department, own in found.items()
+    }
+
+
+def _departments(
+    sources: Sources, caches: PageCaches, shown: Shown, months: Sequence[date], words: Words
+) -> Departments:
+    books, site, period = sources.context.books, sources.site, shown.period
+    allocations = [s.figures for s in _statements(books, "allocation", months)]
+    if not allocations:
+        why = "" if months else words("Departments are worked out by month.")
+        return Departments(why_not=why)
+    cents: dict[str | None, int] = {}
+    measured: dict[str | None, list[tuple[float, float]]] = {}
+    price = _mean_price(allocations)
+    for figures in allocations:
+        for row in figures["rows"]:
+            who = row["department"]
+            cents[who] = cents.get(who, 0) + int(row["cents"])
+            measured.setdefault(who, []).append((float(row["measured"]), abs(int(row["cents"])) + 1.0))
+    indices: dict[str, tuple[float, float]] = {}
+    if period.span == "month":
+        first, end, today = period.first, period.end, shown.today
+        indices = (
+            caches.work.get(
+                ("departments", first, end, today),
+                lambda: department_indices(sources, shown.registers, first, end, today),
+                4 * _OUTLOOK_FRESH_S,
+            ).result
+            or {}
+        )
+    known = site.departments
+    rows = tuple(
+        DepartmentAccount(
+            id=who,
+            name=known[who].name,
+            cents=own,
+            index=indices[who][0] if who in indices else None,
+            comparable_cents=round(indices[who][1] * price) if who in indices and price is not None else None,
+            measured=_weighted(measured[who]),
+        )
+        for who, own in cents.items()
+        if who is not None and who in known
+    )
+    total = sum(int(f["total_cents"]) for f in allocations)
+    return Departments(
+        rows=rows,
+        compared_with="expected" if indices else "money",
+        total_cents=total,
+        allocated_cents=sum(r.cents for r in rows),
+        common_cents=0,
+        unallocated_cents=sum(own for who, own in cents.items() if who is None or who not in known),
+    )
+
+
+def _weighted(shares: Sequence[tuple[float, float]]) -> float:
+    weight = sum(w for _, w in shares)
+    return sum(s * w for s, w in shares) / weight if weight else math.nan
+
+
+def _mean_price(allocations: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return what a unit of electricity cost on the average. [cents]"""
+    own = [f for f in allocations if f["carrier"] == "electricity"]
+    amount = sum(float(f["bought"]) for f in own)
+    return sum(int(f["total_cents"]) for f in own) / amount if amount > 0 else None
+
+
+def department_indices(
+    sources: Sources, registers: Mapping[str, BookedRegister], first: date, end: date, today: date
+) -> dict[str, tuple[float, float]]:
+    """
+    Return actual ÷ expected of each department's own electricity meters, and what they counted [kWh].
+
+    Only days count of which both are known; a department without a meter of its own, or without a past, is left out.
+    """
+    books = sources.context.books
+    found: dict[str, tuple[float, float]] = {}
+    for department, keys in own_registers(sources.site, registers, "electricity", first).items():
+        own = outlook(books, sources.store, keys, first, end, today)
+        daily = books.daily(keys, first, end - timedelta(days=1))
+        used: Floats = np.zeros(len(own.expected))
+        for each in daily.values():
+            used += np.where(each.missing <= 0.02, each.amount, np.nan)
+        used[[first + timedelta(days=i) >= today for i in range(used.size)]] = np.nan
+        both = np.isfinite(used) & np.isfinite(own.expected)
+        expected = float(own.expected[both].sum())
+        if both.any() and expected > 0:
+            found[department] = (float(used[both].sum()) / expected, float(used[both].sum()))
+    return found
