@@ -52,6 +52,7 @@ def _quantity_in(unit: str, example: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 KilovoltAmperes = Annotated[float, _quantity_in("kVA", "6300 kVA")]
 Kilowatts = Annotated[float, _quantity_in("kW", "4000 kW")]
 
@@ -61,8 +62,9 @@ class ComponentFile(Strict):
 
     code: Literal[tuple(COMPONENT_NAMES)]  # type: ignore[valid-type]
     name: Names | None = None
-    price: Price | None = None
-    prices: dict[MonthOfAYear, Price] = Field(default_factory=dict)
+    # A refund, or the price difference of earlier months, lies below zero.
+    price: Finite | None = None
+    prices: dict[MonthOfAYear, Finite] = Field(default_factory=dict)
     floats: bool = False
     adjusted: bool | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
@@ -133,6 +135,7 @@ class TariffFile(Strict):
     capacity: KilovoltAmperes | None = None
     contract_demand: Kilowatts | dict[MonthOfAYear, Kilowatts] | None = None
     load_rate_discount: bool = True
+    standing_charge: Price = 0.0
     minimum_charge: Price = 0.0
     tax: Annotated[float, Field(ge=0, lt=1)] = 0.0
     source: Annotated[str, Field(min_length=3)]
@@ -232,6 +235,7 @@ class TariffFile(Strict):
             components=components,
             tiers=self.tiers.tiers() if self.tiers else None,
             basic=self.basic(),
+            standing_charge=self.standing_charge,
             minimum_charge=self.minimum_charge,
             tax=self.tax,
         )
@@ -271,7 +275,7 @@ def billed_twice(contracts: Iterable[Contract]) -> list[tuple[str, str]]:
     owner: dict[tuple[str, str], str] = {}
     found: list[tuple[str, str]] = []
     for contract in contracts:
-        # Without meters it bills all points of supply, and leaves nothing for another.
+        # Without meters it bills the points of supply that no other names: only one can do so.
         for meter in contract.meters or ("",):
             first = owner.setdefault((contract.carrier, meter.partition("/")[0]), contract.id)
             if first == contract.id:

@@ -187,6 +187,7 @@ class Tariff:
     components : what the price is made of; empty: `price` as a whole
     tiers : prices by the amount used; the price is then that of the first tier
     basic : basic charge; None: none
+    standing_charge : of a month, whatever is used [currency]
     minimum_charge : what a month costs at least [currency]
     tax : share of the charges that comes on top; 0: the prices hold it
     """
@@ -204,6 +205,7 @@ class Tariff:
     components: tuple[Component, ...] = ()
     tiers: Tiers | None = None
     basic: Basic | None = None
+    standing_charge: float = 0.0
     minimum_charge: float = 0.0
     tax: float = 0.0
 

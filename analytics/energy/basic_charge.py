@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from analytics.energy.bill_lines import BillLine, line
+from analytics.energy.bill_lines import DEMAND_DECIMALS, BillLine, line
 from facility.names import Names
 from facility.tariff_model import Basic, BasicCharge
 
@@ -69,24 +69,23 @@ def basic_lines(
         else None
     )
     if basic.by == "demand":
-        name = _NAMES["demand"]
-        return [line("basic.demand", name, peak_kw, "kW", price, share=share, adjusted=True, detail=detail)]
+        return [_demand_line("demand", peak_kw, price, share, detail)]
     if declared_kw is None:
         return []
-    lines = [
-        line(
-            "basic.contract_demand", _NAMES["contract_demand"], declared_kw, "kW", price, share=share, adjusted=True,
-            detail=detail,
-        )
-    ]  # fmt: skip
+    lines = [_demand_line("contract_demand", declared_kw, price, share, detail)]
     excess = peak_kw - TOLERANCE * declared_kw
     # Half a watt is the meter's rounding, not an excess.
     if excess > 5e-4:
         detail = Names(zh=f"实际最大需量 {peak_kw:.1f} kW", en=f"maximum demand was {peak_kw:.1f} kW")
-        lines.append(
-            line("basic.excess", _NAMES["excess"], excess, "kW", 2 * price, share=share, adjusted=True, detail=detail)
-        )
+        lines.append(_demand_line("excess", excess, 2 * price, share, detail))
     return lines
+
+
+def _demand_line(code: str, kw: float, price: float, share: Fraction, detail: Names | None) -> BillLine:
+    name = _NAMES[code]
+    return line(
+        f"basic.{code}", name, kw, "kW", price, share=share, adjusted=True, detail=detail, decimals=DEMAND_DECIMALS
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +109,17 @@ class BasicChargeChoice:
     break_even_kw: float | None
     saving_cents: int
     months: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "cents": self.cost_cents,
+            "cheapest": self.cheapest,
+            "declared_kw": self.declared_kw,
+            "break_even_kw": self.break_even_kw,
+            "saving_cents": self.saving_cents,
+            "months": self.months,
+        }
 
 
 def cheaper_basic_charge(

@@ -243,12 +243,24 @@ def _basic(draft: _Draft, held: Intervals, peak: Peak | None, capacity_kva: floa
             if not lines:
                 draft.tell("no-capacity")
             continue
+        if basic.load_rate_discount:
+            _check_load_rate(draft, held.total, capacity)
         if peak is None:
             draft.tell("no-demand")
         elif peak.estimated or peak.missing > 0.0:
             draft.tell("peak-uncertain", kw=peak.kw, share=peak.missing)
         if basic.by == "contract_demand":
             _check_declared(draft, declared, capacity)
+
+
+def _check_load_rate(draft: _Draft, total: Total, capacity: float | None) -> None:
+    if capacity is None:
+        draft.tell("load-rate-unknown")
+    elif 0.0 < total.missing < 1.0 and draft.end == next_month(draft.month):
+        # What is known falls short of the load rate, and what is missing would make it up.
+        whole = total.amount / (1.0 - total.missing)
+        if earns_load_rate(whole, capacity) and not earns_load_rate(total.amount, capacity):
+            draft.tell("load-rate-uncertain", capacity=capacity)
 
 
 def _check_declared(draft: _Draft, declared: float | None, capacity: float | None) -> None:
@@ -280,7 +292,7 @@ def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None) ->
             en=f"power factor {factor:.2f}, standard {target:.2f}, {percent:+.2f} %",
         )
         name = Names(zh="力调电费（功率因数调整）", en="Power-factor adjustment")
-        draft.lines.append(line("power_factor", name, base / 100.0, "", percent / 100.0, detail=detail))
+        draft.lines.append(line("power_factor", name, base / 100.0, "%", percent / 100.0, detail=detail))
     return factor
 
 
@@ -288,6 +300,9 @@ def _minimum_and_tax(draft: _Draft) -> None:
     tariff = next((s.tariff for s in reversed(draft.segments) if s.tariff), None)
     if tariff is None:
         return
+    standing = tariff.standing_charge
+    if standing:
+        draft.lines.insert(0, line("standing", Names(zh="固定费用", en="Standing charge"), 1.0, "", standing))
     total = sum(x.amount_cents for x in draft.lines)
     least = cents(tariff.minimum_charge, 1.0)
     if total < least and draft.end == next_month(draft.month):
@@ -295,4 +310,4 @@ def _minimum_and_tax(draft: _Draft) -> None:
         draft.lines.append(line("minimum", name, (least - total) / 100.0, "", 1.0))
         total = least
     if tariff.tax:
-        draft.lines.append(line("tax", Names(zh="税额", en="Tax"), total / 100.0, "", tariff.tax))
+        draft.lines.append(line("tax", Names(zh="税额", en="Tax"), total / 100.0, "%", tariff.tax))

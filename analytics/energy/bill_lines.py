@@ -13,9 +13,10 @@ from analytics.energy.bill_problems import BillProblem
 from facility.names import Language, Names
 from facility.tariff_model import BAND_NAMES
 
-# Amounts are charged to a thousandth of a unit, prices hold six decimals: what is printed is what was multiplied.
+# What is printed is what was multiplied: amounts to a thousandth, demand as finely as suppliers print it.
 QUANTITY_DECIMALS: Final = 3
-PRICE_DECIMALS: Final = 6
+DEMAND_DECIMALS: Final = 6
+PRICE_DECIMALS: Final = 9
 
 
 def rounded(value: float, decimals: int) -> float:
@@ -44,7 +45,7 @@ class BillLine:
     ----------
     code : stable name, such as `energy.purchase.peak`, `basic.demand`, `power_factor`
     quantity, unit : what is charged
-    price : of a unit [currency/unit]; for charges by per cent, the share
+    price : of a unit [currency/unit]; of lines with the unit %, the share of the amount in `quantity` [currency]
     amount_cents : rounded half up [1/100 currency]
     share : of the month, where it does not hold for all of it
     band : sharp, peak, flat, valley, deep; "": all
@@ -83,10 +84,10 @@ class BillLine:
 
 def line(
     code: str, name: Names, quantity: float, unit: str, price: float, *, share: Fraction = Fraction(1), band: str = "",
-    adjusted: bool = False, missing: float = 0.0, detail: Names | None = None,
+    adjusted: bool = False, missing: float = 0.0, detail: Names | None = None, decimals: int = QUANTITY_DECIMALS,
 ) -> BillLine:  # fmt: skip
     """Make a line; quantity and price are rounded as they are printed, then multiplied."""
-    quantity, price = rounded(quantity, QUANTITY_DECIMALS), rounded(price, PRICE_DECIMALS)
+    quantity, price = rounded(quantity, decimals), rounded(price, PRICE_DECIMALS)
     if band:
         name = Names(zh=f"{name.zh}（{BAND_NAMES[band].zh}）", en=f"{name.en}, {BAND_NAMES[band].en.lower()}")
     amount = cents(quantity, price, share)
@@ -166,17 +167,7 @@ class Bill:
 
     def to_text(self, language: Language) -> str:
         """Return it as lines of text, columns aligned."""
-        rows = [
-            (
-                x.name.in_(language),
-                f"{x.quantity:,.{QUANTITY_DECIMALS}f}".rstrip("0").rstrip("."),
-                x.unit,
-                f"{x.price:.{PRICE_DECIMALS}f}".rstrip("0").rstrip("."),
-                f"×{float(x.share):.4f}" if x.share != 1 else "",
-                _amount(x.amount_cents),
-            )
-            for x in self.lines
-        ]
+        rows = [_row(x, language) for x in self.lines]
         word = {"zh": "合计", "en": "Total"}[language]
         total = ("≥ " if self.at_least else "") + _amount(self.total_cents)
         rows.append((word, "", "", "", "", f"{total} {self.currency}"))
@@ -190,6 +181,24 @@ class Bill:
 def next_month(month: date) -> date:
     """Return the first day of the month after the one whose first day is given."""
     return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def _row(x: BillLine, language: Language) -> tuple[str, ...]:
+    percent = x.unit == "%"
+    price = _trimmed(x.price * (100 if percent else 1), 6)
+    return (
+        x.name.in_(language),
+        _trimmed(x.quantity, QUANTITY_DECIMALS),
+        "" if percent else x.unit,
+        f"{price} %" if percent else price,
+        f"× {float(x.share):.4f}" if x.share != 1 else "",
+        _amount(x.amount_cents),
+    )
+
+
+def _trimmed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _amount(amount_cents: int) -> str:

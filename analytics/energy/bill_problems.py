@@ -87,6 +87,19 @@ _WORDS: Final = {
         "the maximum demand of {kw:.1f} kW rests on data of which {share:.1%} is missing, or which is estimated at "
         "that time; the true one may be higher",
     ),
+    "load-rate-unknown": _Words(
+        "{place}：计费容量未知，无法判断负荷率是否达标（每千伏安260千瓦时），需量电价未打折；请写明 capacity",
+        "{place}: the capacity is not known, so nobody can tell whether the load rate of 260 kWh a kVA is reached; the "
+        "demand price is charged in full; give capacity",
+        at_least=False,
+    ),
+    "load-rate-uncertain": _Words(
+        "{place}：电量补齐后，每千伏安可能达到260千瓦时（容量 {capacity:g} kVA），需量电价或可按90%执行；"
+        "请补录抄表数据",
+        "{place}: with the energy that is missing, the load rate of 260 kWh a kVA may be reached ({capacity:g} kVA), "
+        "and the demand price be 90 % of itself; enter hand readings",
+        at_least=False,
+    ),
     "declared-too-low": _Words(
         "{place}：合约需量 {kw:g} kW 低于容量 {capacity:g} kVA 的40%，不符合申报规定；请核对合同",
         "{place}: the declared demand of {kw:g} kW is less than 40 % of {capacity:g} kVA, which the rules do not "

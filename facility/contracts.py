@@ -1,0 +1,50 @@
+"""Which registers a contract bills, and what stands behind them: reactive energy, capacity of the transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from facility.metering import BookedRegister, points_of_supply
+from facility.site import Site
+from facility.tariff_model import Contract
+
+
+def billed_registers(site: Site, registers: Mapping[str, BookedRegister], contract: Contract) -> list[BookedRegister]:
+    """
+    Return the registers whose consumption a contract bills; empty if the site has none.
+
+    A contract without meters bills all points of supply but those that another contract of the carrier names.
+    """
+    if contract.meters:
+        return [
+            r
+            for meter in contract.meters
+            for r in registers.values()
+            if r.carrier == contract.carrier and r.flow == "in" and meter in (r.key, r.equipment.id)
+        ]
+    others = {
+        meter.partition("/")[0]
+        for other in site.contracts.values()
+        if other.carrier == contract.carrier
+        for meter in other.meters
+    }
+    return [r for r in points_of_supply(site, registers, contract.carrier) if r.equipment.id not in others]
+
+
+def reactive_registers(
+    registers: Mapping[str, BookedRegister], billed: Sequence[BookedRegister]
+) -> list[BookedRegister]:
+    """Return the registers of reactive energy, both ways, of the meters whose active energy is billed."""
+    meters = {r.equipment.id for r in billed}
+    return [r for r in registers.values() if r.carrier == "reactive" and r.equipment.id in meters]
+
+
+def capacity_kva(site: Site, billed: Sequence[BookedRegister]) -> float | None:
+    """Return the rated power of all transformers behind the meters that are billed; None if none is known. [kVA]"""
+    behind = dict.fromkeys(i for r in billed for i in (r.equipment.id, *site.downstream(r.equipment.id)))
+    rated = [
+        site.equipment[i].rating["power"]
+        for i in behind
+        if "transformer" in site.equipment[i].cls.id and "power" in site.equipment[i].rating
+    ]
+    return sum(rated) if rated else None
