@@ -197,7 +197,7 @@ def test_late_readings_stand_among_the_restatements(
     context: Context, clock: Clock, log_in: Callable[..., TestClient]
 ) -> None:
     index, now = context.site.points.index["em-main/energy_import"], clock()
-    hours = np.array([*range(0, 49), *range(120, 200)])
+    hours = np.array([*range(49), *range(120, 200)])
     times = now - (200 - hours).astype(np.int64) * HOUR_US
     context.store.write(ReadingBatch.of(context.site.points, [index] * hours.size, times, 1000.0 + 10.0 * hours))
     clock.pass_s(3 * 86_400)
