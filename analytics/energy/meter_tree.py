@@ -256,19 +256,24 @@ def _groups(
             break
         one = min(circle)
         joined = {p: one if g in circle else g for p, g in joined.items()}
-    result: list[Group] = []
-    for name in _order(links):
-        feeding = [n for n in nodes if joined.get(n) == name]
-        fed = [n for n in nodes if parents.get(n) and joined[parents[n][0]] == name]
-        # What is on both sides of a group lies inside of it and cancels out.
-        result.append(
-            Group(
-                tuple(n for n in feeding if n not in fed),
-                tuple(n for n in fed if n not in feeding),
-                tuple(dict.fromkeys(s for n in fed for s in beside[n])),
-            )
-        )
-    return tuple(result)
+    feeding: dict[str, list[str]] = {name: [] for name in links}
+    fed: dict[str, list[str]] = {name: [] for name in links}
+    for node in nodes:
+        if node in joined:
+            feeding[joined[node]].append(node)
+        if parents.get(node):
+            fed[joined[parents[node][0]]].append(node)
+    return tuple(_group(feeding[name], fed[name], beside) for name in _order(links))
+
+
+def _group(feeding: list[str], fed: list[str], beside: Mapping[str, Mapping[str, None]]) -> Group:
+    # What is on both sides of a group lies inside of it and cancels out.
+    inside = set(feeding) & set(fed)
+    return Group(
+        tuple(n for n in feeding if n not in inside),
+        tuple(n for n in fed if n not in inside),
+        tuple(dict.fromkeys(s for n in fed for s in beside[n])),
+    )
 
 
 def _joined(parents: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

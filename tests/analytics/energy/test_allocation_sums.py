@@ -95,7 +95,7 @@ def _of(by, machines):
     return [f"{machines[-1].id}/energy_import"] if by == "meters" else []
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(hospitals())
 def test_what_is_allocated_is_what_was_bought_to_the_cent(case) -> None:
     site, uses, charges, bought = case
