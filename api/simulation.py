@@ -6,25 +6,38 @@ People act on it as on a real one: what the closing note of a ticket says was do
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from analytics.desk import Desk, DeskChange
+from analytics.energy.activity import ActivityBook
 from analytics.live import LiveRules
 from analytics.records import Ticket
 from collector.broker import BrokerAddress
+from facility.calendar import day_of
 from facility.database import Database
 from facility.database.settings import Setting
 from facility.metering import booked_registers
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.store import TelemetryStore
+from simulators.activity import reported_activity
 from simulators.gateways import Publisher
 from simulators.hospital import Progress
 from simulators.scenario import Scenario
 
+log = logging.getLogger(__name__)
+
 _US: Final = 1_000_000
+_DAY_US: Final = 86_400 * _US
+# Who reports what the simulated hospital does, and how often somebody looks whether a day has ended.
+_CLERK: Final = "simulation"
+_CLERK_LOOKS_S: Final = 600.0
+_REPORTED_ANEW_DAYS: Final = 40
 _WRITTEN: Final = "simulation.history_written"
 # The last two days are nearly as fine as live readings, for the charts of a day; what lies before is as fine as
 # meters are read. Of what lies further back than a month there are only the meters and the weather, for the accounts.
@@ -63,6 +76,8 @@ class Simulation:
         self.hospital = self._scenario.hospital(seed, truth)
         self._publisher: Publisher | None = None
         self._stop_listening: Callable[[], None] | None = None
+        self._stopping = threading.Event()
+        self._clerk: threading.Thread | None = None
 
     @property
     def begun(self) -> bool:
@@ -82,6 +97,7 @@ class Simulation:
         start_us = end_us - round(days * 86400 * _US)
         self.hospital.add([event for event in self._scenario.events(end_us) if event.start_us < end_us])
         written = self._write(start_us, end_us, progress) if days > 0 else 0
+        self.report_activity(start_us, end_us)
         with self._database.session() as session:
             session.merge(Setting(key=_WRITTEN, value={"from_us": start_us, "to_us": end_us}))
         return written
@@ -108,6 +124,13 @@ class Simulation:
             done += share
         return written
 
+    def report_activity(self, start_us: int, end_us: int) -> int:
+        """Report what the hospital did on the days from the first that has begun to the last that has ended."""
+        zone = self._site.time_zone
+        first, last = day_of(start_us, zone), day_of(end_us, zone) - timedelta(days=1)
+        book = ActivityBook(self._site, self._database, lambda: end_us)
+        return book.add(reported_activity(self._site, first, last, self.hospital.seed), _CLERK)
+
     def go_on(self, now_us: Callable[[], int]) -> None:
         """Go on where an earlier start left off: registers continue, faults that nobody mended are still there."""
         self.hospital.resume(self._store, now_us())
@@ -120,6 +143,20 @@ class Simulation:
         self.listen(desk, now_us())
         self._publisher = Publisher(self.hospital, broker)
         self._publisher.start()
+        self._clerk = threading.Thread(target=self._report_on, args=(now_us,), name="activity", daemon=True)
+        self._clerk.start()
+
+    def _report_on(self, now_us: Callable[[], int]) -> None:
+        """Report each day once it has ended, and those that ended while nothing ran."""
+        with self._database.reading() as session:
+            past = session.get(Setting, _WRITTEN)
+            since_us = now_us() if past is None else past.value["from_us"]
+        while not self._stopping.is_set():
+            try:
+                self.report_activity(max(since_us, now_us() - _REPORTED_ANEW_DAYS * _DAY_US), now_us())
+            except Exception:
+                log.exception("the report of the hospital's activity failed")
+            self._stopping.wait(_CLERK_LOOKS_S)
 
     def listen(self, desk: Desk, since_us: int) -> None:
         """Let tickets that are closed from now on mend the machines, if their notes name the right work."""
@@ -137,7 +174,10 @@ class Simulation:
         self._stop_listening = desk.subscribe(heard)
 
     def stop(self) -> None:
-        """Stop publishing and hearing."""
+        """Stop publishing, hearing and reporting."""
+        self._stopping.set()
+        if self._clerk is not None:
+            self._clerk.join(5.0)
         if self._stop_listening is not None:
             self._stop_listening()
         if self._publisher is not None:

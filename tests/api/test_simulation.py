@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from analytics.desk import Desk
+from analytics.energy.activity import ActivityBook
 from api.simulation import Simulation
 from facility.database import Database
 from facility.site import Site
@@ -62,6 +64,19 @@ def desk(simulation: Simulation, site: Site, database: Database) -> Desk:
     simulation.hospital.step(NOW_US + _MINUTE_US)
     simulation.listen(desk, NOW_US)
     return desk
+
+
+def test_what_the_hospital_did_is_reported_of_the_days_that_have_ended(
+    simulation: Simulation, site: Site, database: Database
+) -> None:
+    book, today = ActivityBook(site, database, lambda: NOW_US), date(2026, 1, 14)
+    assert book.reported(today - timedelta(days=40), today) == []  # the past of the fixture is six hours
+    day_us = 86_400_000_000
+    assert simulation.report_activity(NOW_US - 3 * day_us, NOW_US) > 0
+    assert simulation.report_activity(NOW_US - 3 * day_us, NOW_US) == 0
+    assert {a.day for a in book.reported(today - timedelta(days=40), today)} == {
+        today - timedelta(days=n) for n in (1, 2, 3)
+    }
 
 
 def pressure(hospital: Hospital) -> float:
