@@ -281,7 +281,7 @@ def _robust(columns: Floats, values: Floats, rounds: int = 4) -> tuple[Floats, f
     scale = 0.0
     for _ in range(rounds):
         root = np.sqrt(weights)
-        coefficients = np.linalg.lstsq(columns * root[:, None], values * root, rcond=None)[0]
+        coefficients = np.asarray(np.linalg.lstsq(columns * root[:, None], values * root, rcond=None)[0], dtype=float)
         off = np.abs(values - columns @ coefficients)
         scale = float(np.sqrt(np.average(np.minimum(off, 4.0 * (np.median(off) + 1e-12)) ** 2)))
         limit = 1.5 * 1.4826 * float(np.median(off))
