@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -14,12 +14,16 @@ from sqlalchemy.orm import Session
 
 from analytics.desk import NoSuchRecord
 from analytics.energy import entries, statements
+from analytics.energy.activity import ActivityBook
+from analytics.energy.closing import Closing
 from analytics.energy.derived import read_used
 from analytics.energy.entries import Around, EnteredExchange, HandReading, Point
 from analytics.energy.intervals import Floats, Intervals, Times, Totals, totals
 from analytics.energy.ledger import DayFigures, Ledger, Restatement
+from analytics.energy.month_drafts import MonthDrafts
+from analytics.energy.restating import CLOSING_US
 from analytics.energy.statements import Report, Statement
-from analytics.energy.updating import CLOSING_US, Updated, Updater, registers_with
+from analytics.energy.updating import Updated, Updater, registers_with
 from facility import readings
 from facility.calendar import day_bounds_us, day_of, month_bounds_us, to_us
 from facility.database import Database
@@ -59,6 +63,8 @@ class Books:
         self._zone = site.time_zone
         self._ledger = Ledger(database)
         self._updater = Updater(site, store, database, clock)
+        drafts = MonthDrafts(site, store, self, ActivityBook(site, database, clock), clock)
+        self._closing = Closing(site, database, drafts, clock)
         self._running = threading.Lock()
         self._progress: BooksProgress | None = None
         self._wanted = threading.Event()
@@ -70,7 +76,9 @@ class Books:
         self, progress: Callable[[str, float], None] | None = None, *, thorough: bool = False
     ) -> Updated:
         """
-        Book what is new, and anew what has changed since; one run at a time, a second one waits for the first.
+        Book what is new, and anew what has changed since, and make the statements that this changes.
+
+        One run at a time; a second one waits for the first.
 
         Parameters
         ----------
@@ -92,7 +100,11 @@ class Books:
 
             self._wanted.clear()
             try:
-                return self._updater.run(told, thorough=thorough)
+                updated = self._updater.run(told, thorough=thorough)
+                if updated.days is None:
+                    return updated
+                restated = self._closing.run(updated.months, updated.days, told)
+                return replace(updated, restatements=updated.restatements + restated)
             except BaseException:
                 self._wanted.set()
                 raise

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from analytics.energy.intervals import Floats
 from analytics.energy.tables import EnergyDayRow, EnergyRegisterRow, EnergyRestatementRow
 from facility.database import Database
 
-Cause = Literal["late data", "hand reading", "exchange", "correction", "profile", "tariff"]
+Cause = Literal["late data", "hand reading", "exchange", "correction", "profile", "tariff"]  # why a figure is another
 
 _MOST_NAMED: Final = 500  # names of registers in one question; beyond it all are read and picked
 _ROWS_AT_A_TIME: Final = 50_000
@@ -84,7 +84,7 @@ class Restatement:
     old: float
     new: float
     unit: str
-    cause: str
+    cause: Cause
     found_us: int
     days: tuple[tuple[date, float, float], ...] = ()
 
@@ -234,7 +234,7 @@ class Ledger:
 def _restatement(row: EnergyRestatementRow) -> Restatement:
     return Restatement(
         row.kind, row.subject, date.fromisoformat(row.first_day), date.fromisoformat(row.last_day), _number(row.old),
-        _number(row.new), row.unit, row.cause, row.found_us,
+        _number(row.new), row.unit, cast(Cause, row.cause), row.found_us,
         tuple((date.fromisoformat(day), _number(old), _number(new)) for day, old, new in row.days),
     )  # fmt: skip
 

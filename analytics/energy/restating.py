@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from analytics.energy.intervals import Floats
 from analytics.energy.ledger import Cause, DayFigures, Restatement
 
+CLOSING_US: Final = 86_400_000_000  # a day, and a month with its last day, is closed one day after it ended
+
 # Sums of the same intervals in another order differ in their last digits; a meter's smallest step is far above.
 _SAME: Final = 1e-7
 

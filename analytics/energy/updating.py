@@ -25,7 +25,7 @@ from analytics.energy.intervals import ESTIMATED, STEP_US, Intervals, Times, tot
 from analytics.energy.ledger import Cause, DayFigures, Ledger, RegisterState
 from analytics.energy.register_events import RegisterEvent
 from analytics.energy.registers import Booked, book, learn
-from analytics.energy.restating import restated
+from analytics.energy.restating import CLOSING_US, restated
 from facility import readings
 from facility.calendar import day_bounds_us, day_of
 from facility.database import Database
@@ -37,7 +37,6 @@ from facility.store import Level, TelemetryStore
 
 log = logging.getLogger(__name__)
 
-CLOSING_US: Final = 86_400_000_000  # a day is closed one day after it ended
 _MOST_READ: Final = 4_000_000  # readings in memory at a time
 _KEYS_AT_A_TIME: Final = 200
 _RECENT: Final = timedelta(days=2)
@@ -53,13 +52,15 @@ class Updated:
 
     Attributes
     ----------
-    days : first days of the months of which a figure changed, oldest first
+    months : first days of the months of which a figure changed, and why the first of those figures did
+    days : the first and the last day of the books; None while they hold none
     steps : steps of 15 min that were written
     restatements : how many closed figures were changed
     until_us : up to when the books go [µs UTC]
     """
 
-    months: tuple[date, ...]
+    months: Mapping[date, Cause]
+    days: tuple[date, date] | None
     steps: int
     restatements: int
     until_us: int
@@ -74,7 +75,7 @@ class _Found:
     registers: Mapping[str, BookedRegister]
     hand: Mapping[str, Series]
     causes: dict[str, Cause] = field(default_factory=dict)
-    months: set[date] = field(default_factory=set)
+    months: dict[date, Cause] = field(default_factory=dict)
     events: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     steps: int = 0
     restatements: int = 0
@@ -124,14 +125,15 @@ class Updater:
             self._states = self._ledger.registers()
         thorough = thorough or self._figures is None or self._older_came(found)
         if not found.registers or not self._open_days(found, thorough):
-            return Updated((), 0, 0, found.until_us)
+            return Updated({}, None, 0, 0, found.until_us)
         figures = self._days()
         counts, signatures = self._survey(found, thorough, progress)
         kept = self._first_kept()
         work = self._what_to_book(found, counts, signatures, kept, set(registers) if registers is not None else None)
         self._book_all(found, work, counts, signatures, progress)
         self._note_registers(found, figures.keys if registers is None else registers)
-        return Updated(tuple(sorted(found.months)), found.steps, found.restatements, found.until_us)
+        span = (figures.first_day, figures.days[-1])
+        return Updated(dict(sorted(found.months.items())), span, found.steps, found.restatements, found.until_us)
 
     # -- what there is
 
@@ -339,7 +341,7 @@ class Updater:
         if end_us <= start_us:
             return
         booked = self._booked(found, segment, rows, counts, signatures, start_us, end_us)
-        old = figures.held[rows, days].any(axis=1)
+        old: list[bool] = figures.held[rows, days].any(axis=1).tolist()
         there = read_used(self._store, [key for key, o in zip(keys, old, strict=True) if o], start_us, end_us)
         new = {key: b.intervals for key, b in booked.items()}
         addresses = {key: address_of(self._site, found.registers[key]) for key in keys}
@@ -365,8 +367,13 @@ class Updater:
                 Ledger.write_days(session, fresh, other, before.held, found.now_us)
                 Ledger.add_restatements(session, told)
         found.restatements += len(told)
-        for j in np.flatnonzero(other.any(axis=0)).tolist():
-            found.months.add((fresh.first_day + timedelta(days=j)).replace(day=1))
+        for r in told:
+            found.months.setdefault(r.first_day.replace(day=1), r.cause)
+            found.months.setdefault(r.last_day.replace(day=1), r.cause)
+        # Statements are made of days that are over.
+        over = (day_of(found.until_us, self._zone) - fresh.first_day).days
+        for j in np.flatnonzero(other[:, : max(over, 0)].any(axis=0)).tolist():
+            found.months.setdefault((fresh.first_day + timedelta(days=j)).replace(day=1), "late data")
         whole = self._days()
         for name in _ARRAYS:
             getattr(whole, name)[np.ix_(rows, range(days.start, days.stop))] = getattr(fresh, name)
@@ -581,7 +588,7 @@ def _figures_of(keys: Sequence[str], first_day: date, booked: Mapping[str, Inter
 
 def _widened(figures: DayFigures, days: int) -> DayFigures:
     more = DayFigures.empty(figures.keys, figures.first_day, days)
-    joined = {name: np.concatenate([getattr(figures, name), getattr(more, name)], axis=1) for name in _ARRAYS}
+    joined: Any = {name: np.concatenate([getattr(figures, name), getattr(more, name)], axis=1) for name in _ARRAYS}
     return replace(figures, **joined)
 
 
@@ -592,7 +599,7 @@ def _cut(figures: DayFigures, rows: Sequence[int], days: slice) -> DayFigures:
 
 
 def _differs(old: DayFigures, new: DayFigures) -> NDArray[np.bool_]:
-    same = (old.amount == new.amount) | (np.isnan(old.amount) & np.isnan(new.amount))
+    same: NDArray[np.bool_] = (old.amount == new.amount) | (np.isnan(old.amount) & np.isnan(new.amount))
     for name in ("measured", "estimated", "missing", "readings", "signature"):
         same &= getattr(old, name) == getattr(new, name)
     return ~same

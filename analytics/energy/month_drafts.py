@@ -1,0 +1,497 @@
+"""The statements of a month, worked out from the books: bills, allocation, balance, carbon, targets, indicators.
+
+What one of them lacks is told in it, and the others are made all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from analytics.energy.activity import ActivityBook
+from analytics.energy.allocation import Charge, allocate, rules_on
+from analytics.energy.balance import balance
+from analytics.energy.basic_charge import cheaper_basic_charge
+from analytics.energy.bill import bill
+from analytics.energy.bill_lines import Bill
+from analytics.energy.carbon import bought_amounts, carbon, standard_coal
+from analytics.energy.energy_charge import contract_prices
+from analytics.energy.indicator_accounts import (
+    MonthAccounts,
+    Surroundings,
+    intervals_wanted,
+    month_indicators,
+    registers_wanted,
+)
+from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals, added
+from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
+from analytics.energy.meter_use import meter_uses
+from analytics.energy.standings import DailyUse, Rates, standings
+from analytics.energy.statements import Draft, Statement, Told
+from analytics.energy.weather import daily_means, degree_days
+from facility.allocation_rules import Share
+from facility.calendar import at_us, day_of
+from facility.equipment_classes import Carrier
+from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_supply
+from facility.names import Names
+from facility.site import Site
+from facility.store import Level, TelemetryStore
+from facility.targets import Measure
+from facility.tariff import NO_DAYS, bands_at
+from facility.tariff_model import Contract
+from facility.units import conversion
+
+log = logging.getLogger(__name__)
+
+OUTDOOR: Final = "outdoor_temperature"
+# Plans are judged by what up to two years before let expect.
+_BEHIND: Final = timedelta(days=730)
+_HOT_C: Final = 35.0  # Guangdong's sharp peak: days whose highest temperature reaches it
+_DEAR: Final = frozenset({"sharp", "peak"})
+_MONTHS_COMPARED: Final = 12
+_HOUR_US: Final = 3_600_000_000
+
+
+class Accounts(Protocol):
+    """What the statements are made of; `Books` has it."""
+
+    def registers(self) -> dict[str, BookedRegister]: ...
+
+    def intervals(self, keys: Sequence[str], start_us: int, end_us: int) -> dict[str, Intervals]: ...
+
+    def daily(self, keys: Sequence[str], first_day: date, last_day: date) -> dict[str, Totals]: ...
+
+    def monthly(self, keys: Sequence[str], first_month: date, last_month: date) -> dict[str, Totals]: ...
+
+    def statements(
+        self, *, kind: str | None = None, subject: str | None = None, month: date | None = None
+    ) -> list[Statement]: ...
+
+
+@dataclass
+class _Month:
+    """What is known of a month while its statements are made; intervals are read once and shared."""
+
+    first: date
+    end: date  # day after the last that is over
+    start_us: int
+    end_us: int
+    registers: dict[str, BookedRegister]
+    hot_days: frozenset[date] | None
+    used: dict[str, Intervals] = field(default_factory=dict)
+    bills: list[tuple[Contract, Bill]] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+
+
+class MonthDrafts:
+    """
+    Makes the statements of months.
+
+    Parameters
+    ----------
+    site, store : the hospital, and its readings of the weather
+    accounts : the books
+    activity : what the hospital did
+    clock : the time now [µs UTC]
+    """
+
+    def __init__(
+        self, site: Site, store: TelemetryStore, accounts: Accounts, activity: ActivityBook, clock: Callable[[], int]
+    ) -> None:
+        self._site, self._store, self._accounts, self._activity = site, store, accounts, activity
+        self._clock, self._zone = clock, site.time_zone
+
+    def of(self, month: date) -> list[Draft]:
+        """Return the statements of a month, named by any of its days, as they stand now; none before its first ends."""
+        first = month.replace(day=1)
+        after = (first + timedelta(days=32)).replace(day=1)
+        end = min(after, day_of(self._clock(), self._zone))
+        if end <= first:
+            return []
+        start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
+        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
+        for kind, make in (
+            ("bill", self._bills),
+            ("allocation", self._allocations),
+            ("balance", self._balances),
+            ("carbon", self._carbon),
+            ("targets", self._targets),
+            ("indicators", self._indicators),
+        ):
+            try:
+                make(own)
+            except Exception:
+                log.exception("the %s of %s cannot be made", kind, f"{first:%Y-%m}")
+        return own.drafts
+
+    # -- bills
+
+    def _bills(self, own: _Month) -> None:
+        billed = {contract.carrier for contract in self._site.contracts.values()}
+        for contract in self._site.contracts.values():
+            own.bills.append((contract, self._bill(own, contract)))
+        for contract, made in own.bills:
+            figures = made.to_json() | {"headline": {"value": made.total_cents / 100.0, "unit": made.currency}}
+            choice = self._basic_charge(own, contract, made)
+            if choice is not None:
+                figures["basic_charge"] = choice
+            own.drafts.append(Draft("bill", contract.id, own.first, figures))
+        for carrier in BOUGHT:
+            if carrier not in billed and points_of_supply(self._site, own.registers, carrier):
+                own.drafts.append(Draft("bill", carrier, own.first, {"carrier": carrier}, (_no_tariff(carrier),)))
+
+    def _bill(self, own: _Month, contract: Contract) -> Bill:
+        registers = self._billed(own, contract)
+        unit = contract.tariffs[-1].unit
+        use = self._sum(own, registers, unit)
+        machines = {r.equipment.id for r in registers}
+        reactive = [r for r in own.registers.values() if r.carrier == "reactive" and r.equipment.id in machines]
+        below = {*machines, *(b for m in machines for b in self._site.downstream(m))}
+        capacity = sum(
+            self._site.equipment[m].rating.get("power", 0.0)
+            for m in below
+            if self._site.equipment[m].cls.id == "dry_type_transformer"
+        )
+        return bill(
+            contract,
+            own.first,
+            use,
+            zone=self._zone,
+            currency=self._site.currency,
+            reactive=self._sum(own, reactive, "kvarh") if reactive else None,
+            capacity_kva=capacity or None,
+            used_before=self._used_this_year(own, contract, registers, unit),
+            hot_days=own.hot_days,
+            through=own.end,
+        )
+
+    def _billed(self, own: _Month, contract: Contract) -> list[BookedRegister]:
+        """Return the registers that a contract bills."""
+        if not contract.meters:
+            return points_of_supply(self._site, own.registers, contract.carrier)
+        return [
+            r
+            for r in own.registers.values()
+            if r.carrier == contract.carrier
+            and (r.key in contract.meters or (r.equipment.id in contract.meters and r.flow == "in"))
+        ]
+
+    def _sum(self, own: _Month, registers: Sequence[BookedRegister], unit: str) -> Intervals:
+        if not registers:
+            return Intervals.missing(own.start_us, own.end_us)
+        used = self._used(own, [r.key for r in registers])
+        return added([used[r.key].scaled(conversion(r.unit, unit)[0]) for r in registers])
+
+    def _used(self, own: _Month, keys: Iterable[str]) -> Mapping[str, Intervals]:
+        unread = [key for key in dict.fromkeys(keys) if key not in own.used]
+        if unread:
+            own.used |= self._accounts.intervals(unread, own.start_us, own.end_us)
+        return own.used
+
+    def _used_this_year(
+        self, own: _Month, contract: Contract, registers: Sequence[BookedRegister], unit: str
+    ) -> Total | None:
+        if own.first.month == 1 or not any(t.tiers is not None and t.tiers.period == "year" for t in contract.tariffs):
+            return None
+        found = self._accounts.monthly(
+            [r.key for r in registers], date(own.first.year, 1, 1), own.first - timedelta(days=1)
+        )
+        if not registers:
+            return None
+        return _whole(_together([(found[r.key], conversion(r.unit, unit)[0]) for r in registers]))
+
+    def _basic_charge(self, own: _Month, contract: Contract, made: Bill) -> dict[str, Any] | None:
+        """Return what each way of the basic charge would have cost over the months before and this one."""
+        tariff = contract.on(own.end - timedelta(days=1))
+        basic = tariff.basic if tariff is not None else None
+        if basic is None or made.peak_kw is None:
+            return None
+        past = [
+            s.figures
+            for s in self._accounts.statements(kind="bill", subject=contract.id)
+            if s.month < own.first and s.figures.get("peak_kw") is not None
+        ][-(_MONTHS_COMPARED - 1) :]
+        peaks = [float(f["peak_kw"]) for f in past] + [made.peak_kw]
+        energies = [float(f.get("used") or 0.0) for f in past] + [made.used if math.isfinite(made.used) else 0.0]
+        capacity = basic.capacity_kva or sum(
+            e.rating.get("power", 0.0)
+            for e in self._site.equipment.values()
+            if e.cls.id == "dry_type_transformer"
+        )  # fmt: skip
+        if not capacity:
+            return None
+        choice = cheaper_basic_charge(
+            peaks, capacity, capacity_price=basic.capacity_price, demand_price=basic.demand_price,
+            energy_kwh=energies, now=basic.by,
+        )  # fmt: skip
+        if choice is None:
+            return None
+        return {
+            "cents": dict(choice.cost_cents), "cheapest": choice.cheapest, "now": basic.by,
+            "declared_kw": choice.declared_kw, "break_even_kw": choice.break_even_kw,
+            "saving_cents": choice.saving_cents, "months": choice.months,
+        }  # fmt: skip
+
+    # -- allocation, balance
+
+    def _allocations(self, own: _Month) -> None:
+        for carrier in self._carriers(own):
+            if not points_of_supply(self._site, own.registers, carrier):
+                continue
+            rules = rules_on(self._site, carrier, own.first)
+            shared_by = [key for s in (*rules.meters.values(), rules.rest) for key in _keys_of(s)]
+            keys = [r.key for r in own.registers.values() if r.carrier == carrier]
+            keys += [key for key in shared_by if key in own.registers and key not in keys]
+            used = self._used(own, keys)
+            prices, dear = self._prices(own, carrier)
+            uses = meter_uses({key: used[key] for key in keys}, prices, dear)
+            charges: dict[str, Charge] = {}
+            for contract, made in own.bills:
+                for line in made.lines if contract.carrier == carrier else ():
+                    by = rules.basic_charge if line.code.startswith("basic") else "cost"
+                    before = charges.get(line.code, Charge(line.code, 0, by))
+                    charges[line.code] = replace(before, cents=before.cents + line.amount_cents)
+            last = own.end - timedelta(days=1)
+            found = allocate(self._site, own.registers, carrier, own.first, last, uses, list(charges.values()))
+            figures = found.to_json() | {"headline": {"value": found.total_cents / 100.0, "unit": self._site.currency}}
+            own.drafts.append(Draft("allocation", carrier, own.first, figures))
+
+    def _prices(self, own: _Month, carrier: Carrier) -> tuple[Floats | None, Any]:
+        """Return the price of each step of the month, and which are dear; by the first contract of a carrier."""
+        contract = next((c for c in self._site.contracts.values() if c.carrier == carrier), None)
+        if contract is None:
+            return None, None
+        begins = np.arange(own.start_us, own.end_us, 900_000_000, dtype=np.int64)
+        hot = own.hot_days or NO_DAYS
+        prices = contract_prices(contract, begins, self._zone, hot)
+        tariff = contract.on(own.first)
+        if not np.isfinite(prices).all():
+            return None, None
+        if tariff is None or not tariff.bands:
+            return prices, None
+        dear_bands = np.array([*(b.name in _DEAR for b in tariff.bands), False])
+        return prices, dear_bands[bands_at(tariff, begins, self._zone, hot)]
+
+    def _balances(self, own: _Month) -> None:
+        last = own.end - timedelta(days=1)
+        for carrier in self._carriers(own):
+            keys = [r.key for r in own.registers.values() if r.carrier == carrier]
+            found = balance(self._site, own.registers, carrier, own.first, self._accounts.daily(keys, own.first, last))
+            if found.rows or found.problems:
+                own.drafts.append(Draft("balance", carrier, own.first, found.to_json()))
+
+    def _carriers(self, own: _Month) -> list[Carrier]:
+        present = {r.carrier for r in own.registers.values() if r.flow == "in"}
+        return [c for c in BOUGHT if c in present]
+
+    # -- carbon, targets, indicators
+
+    def _carbon(self, own: _Month) -> None:
+        amounts = bought_amounts(self._site, own.registers, self._supply_totals(own))
+        emitted = carbon(own.first, amounts, self._site.carbon)
+        coal = standard_coal(own.first, amounts, self._site.carbon)
+        figures = {
+            "carbon": emitted.to_json(), "coal": coal.to_json(), "headline": {"value": emitted.kg, "unit": "kgCO₂"},
+        }  # fmt: skip
+        own.drafts.append(Draft("carbon", "site", own.first, figures))
+
+    def _supply_totals(self, own: _Month) -> dict[str, Total]:
+        keys = [r.key for c in BOUGHT for r in points_of_supply(self._site, own.registers, c)]
+        return {key: used.window(own.start_us, own.end_us).total for key, used in self._used(own, keys).items()}
+
+    def _targets(self, own: _Month) -> None:
+        if not any(t.year == own.first.year for t in self._site.targets):
+            return
+        begin, last = own.first - _BEHIND, own.end - timedelta(days=1)
+        edges = np.array(
+            [at_us(begin + timedelta(days=i), 0, self._zone) for i in range((last - begin).days + 2)], dtype=np.int64
+        )
+        totals: dict[Carrier, Totals] = {}
+        for carrier in BOUGHT:
+            supply = points_of_supply(self._site, own.registers, carrier)
+            if supply:
+                days = self._accounts.daily([r.key for r in supply], begin, last)
+                totals[carrier] = _together([(days[r.key], conversion(r.unit, supply[0].unit)[0]) for r in supply])
+        use = DailyUse(begin, totals, self._temperatures(edges))
+        found = standings(self._site.targets, use, self._rates(own), own.first, self._clock(), self._zone)
+        rows = [standing.to_json() for standing in found]
+        own.drafts.append(Draft("targets", "site", own.first, {"rows": rows}))
+
+    def _rates(self, own: _Month) -> Rates:
+        by_unit: dict[tuple[Carrier, Measure], float] = {}
+        for carrier in BOUGHT:
+            bills = [made for contract, made in own.bills if contract.carrier == carrier and math.isfinite(made.used)]
+            used = math.fsum(made.used for made in bills)
+            if used > 0:
+                by_unit[carrier, "cost"] = math.fsum(made.total_cents / 100.0 for made in bills) / used
+        for draft in own.drafts:
+            if draft.kind == "carbon":
+                for row in draft.figures["carbon"]["rows"]:
+                    _rate(by_unit, self._carrier_of(row["energy"]), "carbon", row["kg"], row["amount"])
+                for row in draft.figures["coal"]["rows"]:
+                    _rate(by_unit, self._carrier_of(row["energy"]), "coal", row["equivalent_kgce"], row["amount"])
+        shares: dict[tuple[date, Carrier], Mapping[str, float]] = {}
+        for month, carrier, figures in self._allocated(own, own.first.replace(month=1)):
+            amount = float(figures["amount"])
+            if amount > 0:
+                shares[month, carrier] = {
+                    row["department"]: float(row["amount"]) / amount
+                    for row in figures["rows"]
+                    if row["department"] is not None
+                }
+        return Rates(by_unit, shares)
+
+    def _carrier_of(self, energy: str) -> Carrier | None:
+        if energy == self._site.carbon.gas:
+            return "gas"
+        return next((c for c in BOUGHT if c == energy), None)
+
+    def _allocated(self, own: _Month, since: date) -> list[tuple[date, Carrier, Mapping[str, Any]]]:
+        """Return the allocations from a month on: those on record, and of this month the fresh ones."""
+        found = [
+            (s.month, s.subject, s.figures)
+            for s in self._accounts.statements(kind="allocation")
+            if since <= s.month < own.first
+        ]
+        found += [(d.month, d.subject, d.figures) for d in own.drafts if d.kind == "allocation"]
+        return [(month, c, figures) for month, subject, figures in found for c in BOUGHT if c == subject]
+
+    def _indicators(self, own: _Month) -> None:
+        months = [self._month_accounts(own, m) for m in self._months_behind(own)]
+        keys = registers_wanted(self._site)
+        held = self._accounts.daily(keys, own.first, own.end - timedelta(days=1))
+        totals = {key: _whole(days) for key, days in held.items()}
+        machines = MachineFigures(totals, self._means(own))
+        intervals = {key: used for key in intervals_wanted(self._site) if (used := self._used(own, [key])[key])}
+        around = Surroundings(self._activity.total, lambda a, b: degree_days(self._daily_temperature(a, b)))
+        found = month_indicators(self._site, months, machines, intervals, around)
+        own.drafts.append(Draft("indicators", "site", own.first, found.to_json()))
+
+    def _months_behind(self, own: _Month) -> list[date]:
+        """Return up to twelve consecutive months that end with this one, as far back as they are on record."""
+        known = {s.month for s in self._accounts.statements(kind="carbon")}
+        months = [own.first]
+        while len(months) < _MONTHS_COMPARED and (before := (months[0] - timedelta(days=1)).replace(day=1)) in known:
+            months.insert(0, before)
+        return months
+
+    def _month_accounts(self, own: _Month, month: date) -> MonthAccounts:
+        """Return what a month's accounts say: of this month the fresh drafts, of others what is on record."""
+        fresh = month == own.first
+        drafts: dict[tuple[str, str], Mapping[str, Any]] = {(d.kind, d.subject): d.figures for d in own.drafts}
+        if not fresh:
+            drafts = {(s.kind, s.subject): s.figures for s in self._accounts.statements(month=month)}
+        last = own.end - timedelta(days=1) if fresh else (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        amounts: dict[Any, Total] = {}
+        supply = [(c, r) for c in BOUGHT for r in points_of_supply(self._site, own.registers, c)]
+        held = self._accounts.daily([r.key for _, r in supply], month, last)
+        for carrier in dict.fromkeys(c for c, _ in supply):
+            mine = [r for c, r in supply if c == carrier]
+            amounts[carrier] = _whole(_together([(held[r.key], conversion(r.unit, mine[0].unit)[0]) for r in mine]))
+        bills = [f for (kind, _), f in drafts.items() if kind == "bill" and f.get("total_cents") is not None]
+        if bills:
+            worst = max(bills, key=lambda f: float(f["missing"]))
+            cost = math.fsum(int(f["total_cents"]) / 100.0 for f in bills)
+            amounts["cost"] = Total(cost, worst["measured"], worst["estimated"], worst["missing"])
+        climate = drafts.get(("carbon", "site"))
+        if climate is not None:
+            missing = max((float(r["missing"]) for r in climate["carbon"]["rows"]), default=1.0)
+            amounts["carbon"] = Total(float(climate["carbon"]["kg"]), 1.0 - missing, 0.0, missing)
+            amounts["coal"] = Total(float(climate["coal"]["equivalent_kgce"]), 1.0 - missing, 0.0, missing)
+        departments: dict[str, dict[Any, Total]] = {}
+        for (kind, subject), figures in drafts.items():
+            for row in figures["rows"] if kind == "allocation" else ():
+                mine_ = departments.setdefault(row["department"], {}) if row["department"] is not None else None
+                if mine_ is not None:
+                    shares = (row["measured"], row["estimated"], row["missing"])
+                    mine_[subject] = Total(float(row["amount"]), *shares)
+                    before = mine_.get("cost")
+                    cents = int(row["cents"]) / 100.0
+                    mine_["cost"] = Total(cents + (before.amount if before else 0.0), *shares)
+        return MonthAccounts(month, last, amounts, departments)
+
+    # -- weather and machines
+
+    def _means(self, own: _Month) -> dict[str, float]:
+        keys = gauges_wanted(self._site)
+        if not keys:
+            return {}
+        found = self._store.rollup(keys, Level.DAY, own.start_us, own.end_us)
+        return {key: float(np.average(r.mean, weights=r.count)) for key, r in found.items() if r.count.sum() > 0}
+
+    def _outdoor(self) -> str | None:
+        """Return the point that tells the outdoor temperature: of a weather station, or else of any machine."""
+        having = [e for e in self._site.equipment.values() if OUTDOOR in e.points]
+        best = min(having, key=lambda e: e.cls.id != "weather_station", default=None)
+        return None if best is None else f"{best.id}/{OUTDOOR}"
+
+    def _temperatures(self, edges: Times) -> Floats | None:
+        key = self._outdoor()
+        if key is None:
+            return None
+        hours = self._store.rollup([key], Level.HOUR, int(edges[0]), int(edges[-1]))[key]
+        known = hours.count > 0
+        return daily_means(hours.time_us[known], hours.mean[known], edges)
+
+    def _daily_temperature(self, first: date, last: date) -> Floats:
+        days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
+        edges = np.array([at_us(day, 0, self._zone) for day in days], dtype=np.int64)
+        found = self._temperatures(edges)
+        return np.full(len(days) - 1, np.nan) if found is None else found
+
+    def _hot_days(self, start_us: int, end_us: int) -> frozenset[date] | None:
+        key = self._outdoor()
+        if key is None:
+            return None
+        days = self._store.rollup([key], Level.DAY, start_us, end_us)[key]
+        known = days.count > 0
+        if not known.any():
+            return None
+        hot = days.time_us[known & (days.max >= _HOT_C)]
+        return frozenset(day_of(int(t) + _HOUR_US, self._zone) for t in hot)
+
+
+def _keys_of(share: Share) -> tuple[str, ...]:
+    return share.of if share.by == "meters" else ()
+
+
+def _rate(
+    rates: dict[tuple[Carrier, Measure], float], carrier: Carrier | None, measure: Measure, total: float, amount: float
+) -> None:
+    if carrier is not None and amount > 0:
+        rates[carrier, measure] = total / amount
+
+
+def _together(parts: Sequence[tuple[Totals, float]]) -> Totals:
+    """Return several registers' sums as one: missing where any is missing, as far as that is."""
+    first = parts[0][0]
+    amount = np.sum([t.amount * factor for t, factor in parts], axis=0)
+    missing = np.max([t.missing for t, _ in parts], axis=0)
+    estimated = np.minimum(np.max([t.estimated for t, _ in parts], axis=0), 1.0 - missing)
+    return Totals(first.edges_us, amount, 1.0 - missing - estimated, estimated, missing)
+
+
+def _whole(days: Totals) -> Total:
+    """Return consecutive sums as one."""
+    length = np.diff(days.edges_us).astype(np.float64)
+    known = np.isfinite(days.amount)
+    shares = [float(np.average(share, weights=length)) for share in (days.measured, days.estimated, days.missing)]
+    return Total(float(days.amount[known].sum()) if known.any() else math.nan, *shares)
+
+
+def _no_tariff(carrier: Carrier) -> Told:
+    name = CARRIER_NAMES[carrier]
+    return Told(
+        "tariffs",
+        Names(
+            zh=f"没有{name.zh}的价格，无法出账；请在站点文件的 tariffs 中增加 carrier: {carrier}",
+            en=f"{name.en} is bought, but has no tariff, so there is no bill; add one with carrier: {carrier} under "
+            "tariffs in the site file",
+        ),
+    )

@@ -1,0 +1,158 @@
+"""Monthly statements: provisional while the month runs, then by version; a published report keeps its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analytics.desk import ActionRefused
+from facility.database import Database
+from tests.analytics.energy.accounts import MAIN, SITE, WARD, Accounts, busy, midnight, quarters, write_site
+
+FIRST = date(2026, 3, 1)
+DAY = timedelta(days=1)
+TARIFFED = (
+    SITE
+    + """
+tariffs:
+  - {carrier: electricity, from: 2020-01-01, price: 0.80, unit: kWh, source: the supplier's price list}
+"""
+)
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, database: Database) -> Iterator[Accounts]:
+    """A month and ten days of two meters, fed in full."""
+    made = Accounts.open(tmp_path, database, TARIFFED)
+    with made.store:
+        made.feed(MAIN, quarters(FIRST, 41), busy(41, seed=1))
+        made.feed(WARD, quarters(FIRST, 41), 0.4 * busy(41, seed=2))
+        yield made
+
+
+def test_a_month_that_runs_is_provisional_and_replaced_in_place(accounts: Accounts) -> None:
+    books = accounts.books()
+    accounts.at(FIRST + 10 * DAY)
+    books.bring_up_to_date()
+    first = books.statement("bill", "electricity", FIRST)
+    assert first is not None
+    assert first.provisional
+    accounts.at(FIRST + 20 * DAY)
+    books.bring_up_to_date()
+    second = books.statement("bill", "electricity", FIRST)
+    assert second is not None
+    assert (second.version, second.provisional) == (1, True)
+    assert second.figures["total_cents"] > first.figures["total_cents"]
+
+
+def test_a_bill_is_what_the_meter_of_supply_counted_at_its_price(accounts: Accounts) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    books.bring_up_to_date()
+    used = books.monthly([MAIN], FIRST, FIRST)[MAIN].amount[0]
+    statement = books.statement("bill", "electricity", FIRST)
+    assert statement is not None
+    assert statement.figures["total_cents"] == pytest.approx(80 * used, abs=1)
+    assert not statement.provisional
+
+
+def test_what_is_allocated_is_what_was_billed_to_the_cent(accounts: Accounts) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    books.bring_up_to_date()
+    bill, shared = (books.statement(kind, "electricity", FIRST) for kind in ("bill", "allocation"))
+    assert bill is not None
+    assert shared is not None
+    assert sum(row["cents"] for row in shared.figures["rows"]) == bill.figures["total_cents"]
+    assert [row["department"] for row in shared.figures["rows"]] == ["icu"]
+
+
+def test_late_data_make_a_new_version_and_a_published_report_keeps_the_old(accounts: Accounts) -> None:
+    times, counts = quarters(FIRST, 45), 10.0 * busy(45, seed=3)
+    late = (times >= midnight(FIRST + 25 * DAY)) & (times < midnight(FIRST + 32 * DAY))
+    key = "w-main/volume_total"
+    accounts.at(FIRST + 45 * DAY)
+    accounts.feed(key, times[~late], counts[~late])
+    books = accounts.books()
+    books.bring_up_to_date()
+    report = books.publish(FIRST, "zhao")
+    before = books.statement("bill", "electricity", FIRST)
+    accounts.feed(key, times[late], counts[late])
+    books.bring_up_to_date()
+    assert report.versions["balance/water"] == 1
+    fresh, kept = books.statement("balance", "water", FIRST), books.statement("balance", "water", FIRST, 1)
+    assert fresh is not None
+    assert kept is not None
+    assert (fresh.version, fresh.cause) == (2, "late data")
+    assert fresh.figures != kept.figures
+    assert books.reports(FIRST)[0] == report
+    # What the water does not touch has no new version.
+    assert books.statement("bill", "electricity", FIRST) == before
+
+
+def test_a_restated_bill_is_on_record_with_both_totals(accounts: Accounts) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    books.bring_up_to_date()
+    old = books.statement("bill", "electricity", FIRST)
+    assert old is not None
+    accounts.feed(MAIN, quarters(FIRST, 41)[5 * 96 :], 1.1 * busy(41, seed=1)[5 * 96 :])
+    books.bring_up_to_date(thorough=True)
+    new = books.statement("bill", "electricity", FIRST)
+    assert new is not None
+    (told,) = books.restatements(kind="bill", subject="electricity")
+    assert (told.old, told.new, told.unit) == (
+        old.figures["total_cents"] / 100, new.figures["total_cents"] / 100, "CNY",
+    )  # fmt: skip
+    assert told.cause == "late data"
+
+
+def test_another_price_restates_the_bills_with_its_cause(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    accounts.books().bring_up_to_date()
+    other = Accounts.__new__(Accounts)
+    from facility.site_file import load_site
+
+    other.site = load_site(write_site(tmp_path, TARIFFED.replace("0.80", "0.90")))
+    other.store, other.database, other.now_us = accounts.store, accounts.database, accounts.now_us
+    books = other.books()
+    books.bring_up_to_date()
+    statement = books.statement("bill", "electricity", FIRST)
+    assert statement is not None
+    assert (statement.version, statement.cause) == (2, "tariff")
+    assert books.restatements(kind="register") == []
+
+
+def test_a_missing_tariff_is_told_and_all_else_is_made(tmp_path: Path, database: Database) -> None:
+    made = Accounts.open(tmp_path, database)
+    with made.store:
+        made.feed(MAIN, quarters(FIRST, 31), busy(31, seed=1))
+        made.at(FIRST + 33 * DAY)
+        books = made.books()
+        books.bring_up_to_date()
+        bill = books.statement("bill", "electricity", FIRST)
+        assert bill is not None
+        assert bill.figures.get("total_cents") is None
+        assert "has no tariff" in bill.problems[0].words.en
+        assert {s.kind for s in books.statements(month=FIRST)} >= {"bill", "allocation", "balance", "carbon"}
+
+
+def test_nothing_is_published_before_there_is_anything(accounts: Accounts) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    with pytest.raises(ActionRefused, match="no statements of 2026-03 yet"):
+        accounts.books().publish(FIRST, "zhao")
+
+
+def test_statements_are_made_again_only_where_something_changed(accounts: Accounts) -> None:
+    accounts.at(FIRST + 40 * DAY, hour=23.75)
+    books = accounts.books()
+    books.bring_up_to_date()
+    made = {(s.kind, s.subject, s.month): s.made_us for s in books.statements()}
+    accounts.now_us += 800_000_000
+    accounts.feed(MAIN, [accounts.now_us], [float(np.max(busy(41, seed=1))) + 1.0])
+    books.bring_up_to_date()
+    assert {(s.kind, s.subject, s.month): s.made_us for s in books.statements()} == made
