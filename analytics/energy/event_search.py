@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage, optimize, stats
 
 from analytics.energy.statistics import lag_one
 
@@ -18,10 +18,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
-# Noise grows with the load to one of these powers: the likeliest is taken.
-_POWERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-_LEAST_LEVEL: Final = 0.05  # of the mean: below it noise falls no further
 _FORTNIGHT: Final = 15
+_SEASON: Final = 61  # days over which noise is taken to be alike: it goes with the season, as the load does
+_LEAST_NOISE: Final = 0.3  # of the year's noise: a season is not calmer than that for sure
+_BENDS: Final = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0)  # per cent of the days are colder
 _MEMORY_BLOCKS: Final = (7, 14, 30)
 
 
@@ -30,12 +30,12 @@ class SearchParameters:
     """Where a span may lie, and from when on it counts."""
 
     earliest_days: int = 14  # a load added before that cannot be told from the measure itself
-    shortest_days: int = 10  # a bad week is no change of the load
+    shortest_days: int = 14  # a bad week is no change of the load
     most: int = 5
     # Of a span's squares, what measure and weather must not already hold; a share of the load is easier mistaken.
     least_apart: float = 0.02
     least_apart_proportional: float = 0.3
-    threshold: float = 4.6  # standard errors: what chance shows in few healthy years, see docs/baselines.md
+    threshold: float = 3.9  # standard errors: what chance shows in few healthy years, see docs/baselines.md
     worth_trying: float = 2.5  # a candidate below it ends the search
     temporary_extra: float = 8.0  # squares of standard errors by which a span that ends must fit better
     outlier_deviations: float = 4.0  # a day further from its fortnight counts as that far
@@ -75,6 +75,32 @@ def memory_of(residual: Floats) -> float:
     return memory
 
 
+def noise_of_days(residual: Floats, level: Floats | None = None) -> Floats:
+    """
+    Return the noise of each day, (n,) above 0, by how (n,) daily residuals scatter about their own fortnight.
+
+    The larger of what the season shows and, where the load's `level` (n,) is given, of what goes with it.
+    """
+    known = np.isfinite(residual)
+    values = residual[known]
+    if not values.size:
+        return np.ones(residual.size)
+    scatter = values - ndimage.median_filter(values, size=min(_FORTNIGHT, values.size), mode="nearest")
+    usual = float(np.mean(scatter**2))
+    if usual <= 0.0:
+        return np.ones(residual.size)
+    squares = np.zeros(residual.size)
+    squares[known] = scatter**2
+    window = min(_SEASON, residual.size)
+    counts = ndimage.uniform_filter1d(known.astype(float), window, mode="reflect")
+    variance = ndimage.uniform_filter1d(squares, window, mode="reflect") / np.maximum(counts, 1.0 / window)
+    if level is not None:
+        terms = np.column_stack([np.ones(level.size), level**2])
+        share, _ = optimize.nnls(terms[known], squares[known])
+        variance = np.maximum(variance, terms @ share)
+    return np.sqrt(np.maximum(variance, _LEAST_NOISE**2 * usual))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SpanFit:
     """
@@ -86,6 +112,7 @@ class SpanFit:
     templates : (s, n) float, what one unit of each span adds on each day
     remainder : (n,) float, what is left, NaN where not known
     terms : fitted in all
+    chance : squares that one more term takes off by chance, with the days' memory
     """
 
     sizes: Floats
@@ -93,6 +120,7 @@ class SpanFit:
     templates: Floats
     remainder: Floats
     terms: int
+    chance: float
 
     def added(self, i: int) -> Floats:
         """Return what span `i` added on each day, (n,)."""
@@ -137,7 +165,9 @@ class SpanSearch:
         self._residual = np.where(self._known, residual, 0.0)
         self._shape = np.where(self._known, shape, 0.0)
         self._routine = self._routine_terms(weather)
-        self._base_memory = 1.0 if baseline_residual is None else memory_of(baseline_residual)
+        self._base_memory = 1.0
+        if baseline_residual is not None and int(np.isfinite(baseline_residual).sum()) >= _FORTNIGHT:
+            self._base_memory = memory_of(baseline_residual / noise_of_days(baseline_residual))
         self._weight: Floats = self._known.astype(float)
         self._target: Floats = self._residual
         self._weigh(())
@@ -148,7 +178,7 @@ class SpanSearch:
         seen = None if weather is None else weather[self._known & np.isfinite(weather)]
         if weather is not None and seen is not None and seen.size > 30 and float(np.ptp(seen)) > 5.0:
             filled = np.where(np.isfinite(weather), weather, np.median(seen)) - float(seen.mean())
-            bends = np.percentile(seen, [35.0, 65.0]) - float(seen.mean())
+            bends = np.percentile(seen, _BENDS) - float(seen.mean())
             terms += [filled, *(np.maximum(0.0, filled - bend) for bend in bends)]
         return np.column_stack(terms)
 
@@ -156,14 +186,9 @@ class SpanSearch:
         """Take the weights of the days, and draw in outliers, by what is left beside `spans`."""
         design = np.column_stack([self._routine, *(self._template(span) for span in spans)])
         size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
-        left = (self._residual - design @ size)[self._known]
-        level = np.maximum(self._shape, _LEAST_LEVEL)
-
-        def unlikeliness(power: float) -> float:
-            variance = level[self._known] ** (2.0 * power)
-            return left.size * math.log(float(np.mean(left**2 / variance)) + 1e-300) + float(np.log(variance).sum())
-
-        self._weight = np.where(self._known, level ** -min(_POWERS, key=unlikeliness), 0.0)
+        left = np.where(self._known, self._residual - design @ size, np.nan)
+        noise = noise_of_days(left, np.maximum(self._shape, 0.0))
+        self._weight = np.where(self._known, 1.0 / noise, 0.0)
         size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
         explained = design @ size
         scaled = ((self._residual - explained) * self._weight)[self._known]
@@ -187,12 +212,14 @@ class SpanSearch:
         left = self._target - design @ size
         freedom = max(1, int(self._known.sum()) - design.shape[1])
         memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
-        spread = np.linalg.pinv(design.T @ design) * float(left @ left) / freedom * memory
+        # The weights make a day's noise 1; where calm seasons were not trusted, the days together show less.
+        chance = max(float(left @ left) / freedom, 1.0) * memory
+        spread = np.linalg.pinv(design.T @ design) * chance
         q = self._routine.shape[1]
         plain = self._residual - (np.column_stack([self._routine, *templates]) @ size)
         remainder = np.where(self._known, plain, np.nan)
         errors = np.sqrt(np.maximum(np.diag(spread)[q:], 0.0))
-        return SpanFit(size[q:], errors, templates, remainder, design.shape[1])
+        return SpanFit(size[q:], errors, templates, remainder, design.shape[1], chance)
 
     def significant_spans(self) -> tuple[Span, ...]:
         """Return the spans that stand clear of chance; weights are taken anew once they are known."""
@@ -218,12 +245,20 @@ class SpanSearch:
     def _pruned(self, spans: Sequence[Span]) -> tuple[Span, ...]:
         kept = list(spans)
         while kept:
-            deviations = self.fit(kept).deviations
-            weakest = int(np.argmin(deviations))
-            if deviations[weakest] >= self._p.threshold:
+            fit = self.fit(kept)
+            weakest = int(np.argmin(fit.deviations))
+            # Each must stand clear beside the others, and all of them together: spans that only make up for one
+            # another, such as four that fill a summer, do not.
+            together = math.sqrt(max(0.0, self._squares(()) - self._squares(kept)) / (fit.chance * len(kept)))
+            if min(float(fit.deviations[weakest]), together) >= self._p.threshold:
                 break
             del kept[weakest]
         return tuple(kept)
+
+    def _squares(self, spans: Sequence[Span]) -> float:
+        design = np.column_stack([self._routine, *(self._template(s) for s in spans)]) * self._weight[:, None]
+        left = self._target - design @ _least_squares(design, self._target)
+        return float(left @ left)
 
     @cached_property
     def _pairs(self) -> tuple[Places, Places]:
@@ -239,12 +274,19 @@ class SpanSearch:
         left = self._target - basis @ (basis.T @ self._target)
         freedom = max(1, int(self._known.sum()) - design.shape[1])
         memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
-        extra = self._p.temporary_extra * memory * float(left @ left) / freedom
-        ranked = max(self._bests(basis, left, extra), default=None, key=lambda found: found[0])
+        extra = self._p.temporary_extra * memory * max(float(left @ left) / freedom, 1.0)
+        ranked = max(self._bests(basis, left, extra, others), default=None, key=lambda found: found[0])
         return None if ranked is None else ranked[1]
 
-    def _bests(self, basis: Floats, left: Floats, extra: float) -> Iterator[tuple[float, Span]]:
+    def _bests(self, basis: Floats, left: Floats, extra: float, others: Sequence[Span]) -> Iterator[tuple[float, Span]]:
         first, last = self._pairs
+        near = self._p.shortest_days
+        for other in others:
+            # Two spans that begin or end together are one, of another shape.
+            apart_from = (np.abs(first - other.first) >= near) & (
+                (np.abs(last - other.last) >= near) | (last == self._shape.size)
+            )
+            first, last = first[apart_from], last[apart_from]
         if not first.size:
             return
         for proportional in (False, True):
