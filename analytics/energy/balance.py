@@ -405,7 +405,8 @@ class _Rows:
     ) -> tuple[Suspect | None, date | None, Names]:
         if finding == "cannot_tell":
             return None, None, self._why_not(group, absent)
-        if finding not in ("loss", "gain"):
+        stands_still = any(self._stood_still(n, compared) for n in (*group.parents, *group.children))
+        if finding not in ("loss", "gain") and not stands_still:
             return None, None, _finding_words(finding, unmetered, absent)
         around = [g for g in self.tree.groups if g is not group and _meet(g, group)]
         ready = [(g, self._compared(g.parents, g.children)) for g in around]
@@ -416,12 +417,18 @@ class _Rows:
         head = self._case(group, days, present)
         through = {n: self._through(n)[days] for n in (*group.parents, *present)}
         verdict = find_suspect(head, [self._case(g, days, g.children) for g, _ in ready], through)
+        first = _finding_words(finding, unmetered, absent)
+        if finding not in ("loss", "gain") and (verdict.suspect is None or verdict.suspect.cause != "stopped"):
+            return None, None, first  # a machine that was off; where users have no meter, changes are theirs
         since = None
         if verdict.suspect is not None:
             since = self.first + timedelta(days=int(np.flatnonzero(days)[verdict.suspect.since]))
-        first = _finding_words(finding, unmetered, absent)
         words = Names(zh=f"{first.zh} {verdict.words.zh}", en=f"{first.en} {verdict.words.en}")
         return verdict.suspect, since, words
+
+    def _stood_still(self, node: str, compared: NDArray[np.bool_]) -> bool:
+        counted = self._through(node)[compared]
+        return bool(np.any(counted <= 0)) and bool(np.any(counted > 0))
 
     def _through(self, node: str) -> Floats:
         days = self.known[node]

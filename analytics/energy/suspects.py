@@ -41,7 +41,6 @@ _STANDSTILL: Final = 8.0
 _STEADY: Final = 0.6  # part of a meter's accuracy by which it is off every day alike
 _DAILY: Final = 0.2  # and by which days differ
 _SMALLEST_FACTOR: Final = 0.05
-_FACTOR_SLACK: Final = 0.03
 
 # What a meter's factor most often comes from: counted over true, and what to look at.
 _KNOWN_FACTORS: Final[Sequence[tuple[float, Names]]] = (
@@ -279,7 +278,7 @@ def _likelihoods(tried: Sequence[_Tried], samples: int) -> dict[str | None, floa
 
 def _words(tried: _Tried, node: str, balances: int) -> Names:
     levels_zh = f"，与其所在的 {balances} 处平衡均吻合" if balances > 1 else ""
-    levels_en = f"; that fits all {balances} balances in which it stands" if balances > 1 else ""
+    levels_en = f"; that fits the {balances} balances in which it stands" if balances > 1 else ""
     if tried.cause == "stopped":
         return Names(
             zh=f"{node} 停走：部分日期读数不动，缺少的正是其平日用量{levels_zh}",
@@ -290,11 +289,16 @@ def _words(tried: _Tried, node: str, balances: int) -> Names:
             zh=f"{node} 可能接反：反向计其用量即可平衡{levels_zh}",
             en=f"{node} may be wired backwards: counted the other way the balance closes{levels_en}.",
         )
-    known = next((n for f, n in _KNOWN_FACTORS if abs(tried.factor / f - 1.0) <= _FACTOR_SLACK), None)
+    known = next((n for f, n in _KNOWN_FACTORS if abs(tried.factor / f - 1.0) <= _slack(f)), None)
     return Names(
         zh=f"{node} 计得实际的 {tried.factor:.2f} 倍即可解释{levels_zh}{f'；{known.zh}' if known else ''}",
         en=f"{node} counts {tried.factor:.2f} times the truth{levels_en}{f'; {known.en}' if known else ''}.",
     )
+
+
+def _slack(factor: float) -> float:
+    # What a meter counts too much hides how much was true: a factor of ten is known far less well than one of two.
+    return 0.03 if 0.2 < factor < 5.0 else 0.15
 
 
 def _too_few(days: int) -> Names:
