@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from typing import Any, Final, cast
 
 from sqlalchemy import Index, insert, select
-from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import Mapped, Session
 
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, MEANS, MOST_A_DAY, Activity, ActivityKind, Period
 from facility.database import Base, Database, Identity, Microseconds
@@ -121,6 +121,9 @@ _COLUMNS: Final[dict[str, Sequence[str]]] = {
 }
 _ROWS_AT_A_TIME: Final = 5_000
 
+# Within a transaction: writes down who changed how many figures. The upper floor knows how.
+Audit = Callable[[Session, int], None]
+
 
 class ActivityBook:
     """
@@ -136,9 +139,13 @@ class ActivityBook:
     def __init__(self, site: Site, database: Database, clock: Callable[[], int]) -> None:
         self._site, self._database, self._clock = site, database, clock
 
-    def add(self, reported: Sequence[Activity], who: str) -> int:
+    def add(self, reported: Sequence[Activity], who: str, audit: Audit | None = None) -> int:
         """
         Put figures on record, all or none; those that stand already are left as they are.
+
+        Parameters
+        ----------
+        audit : writes to the audit trail within the same transaction; is told how many were new or different
 
         Returns
         -------
@@ -166,6 +173,8 @@ class ActivityBook:
                     insert(ActivityRow),
                     [_row(item, now_us, who) for item in changed[first : first + _ROWS_AT_A_TIME]],
                 )
+            if audit is not None and changed:
+                audit(session, len(changed))
         return len(changed)
 
     def reported(self, first: date, last: date) -> list[Activity]:
@@ -189,7 +198,7 @@ class ActivityBook:
         """Return what was done from the first day to the last."""
         return activity_total(self.reported(first, last), kind, department, first, last)
 
-    def import_table(self, name: str, content: bytes, who: str) -> int:
+    def import_table(self, name: str, content: bytes, who: str, audit: Audit | None = None) -> int:
         """
         Take a table with the columns kind, day, value and perhaps department; the day may be a month, as 2026-03.
 
@@ -217,7 +226,7 @@ class ActivityBook:
                 )
         if mistakes:
             raise TableRefused(mistakes)
-        return self.add([item for _, item in found.values()], who)
+        return self.add([item for _, item in found.values()], who, audit)
 
 
 def _key(item: Activity) -> tuple[str, str | None, str, date]:
