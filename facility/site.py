@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from facility.allocation_rules import AllocationRules
 from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentClass, Limit, PointSpec
 from facility.factor_library import CarbonSettings
+from facility.measures import Measure
 from facility.names import Names
 from facility.readings import PointAddress, PointTable
 from facility.store.levels import Retention
@@ -364,6 +365,7 @@ class Site:
     allocation: Mapping[str, Dated[AllocationRules]] = field(default_factory=dict)  # by carrier
     carbon: CarbonSettings = field(default_factory=CarbonSettings)
     targets: tuple[Target, ...] = ()
+    measures: Mapping[str, Measure] = field(default_factory=dict)
 
     @cached_property
     def points(self) -> PointTable:

@@ -51,6 +51,8 @@ from facility.equipment_classes import (
 from facility.errors import ConfigurationError, Problem
 from facility.expressions import ExpressionError
 from facility.factor_library import CarbonFile, CarbonSettings
+from facility.measure_file import MeasureFile
+from facility.measures import Measure
 from facility.names import Id, Names
 from facility.retention_file import RetentionFile
 from facility.site import (
@@ -274,6 +276,7 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "allocation": TypeAdapter(AllocationFile),
     "carbon": TypeAdapter(CarbonFile),
     "targets": TypeAdapter(TargetFile),
+    "measures": TypeAdapter(MeasureFile),
 }
 
 
@@ -381,7 +384,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     ):
         if len(once) > 1:
             draft.problems.append(once[1].problem(f"the {what} stands in {once[0].document.file} already; keep one"))
-    for section in ("buildings", "rooms", "departments", "equipment", "shifts", "contractors"):
+    for section in ("buildings", "rooms", "departments", "equipment", "shifts", "contractors", "measures"):
         _refuse_doubles(draft, section)
     for section in ("rooms", "departments"):
         for item in draft.items[section]:
@@ -401,6 +404,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         return None
     head: _SiteHead = heads[0].value
     targets = _targets(draft, head.currency)
+    measures = _measures(draft, equipment, head.currency)
     return Site(
         id=head.id,
         name=head.name,
@@ -430,6 +434,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         allocation=allocation,
         carbon=next((i.value.settings() for i in draft.items["carbon"]), CarbonSettings()),
         targets=targets,
+        measures=measures,
     )
 
 
@@ -794,6 +799,21 @@ def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
             draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
         found.setdefault(target.key, target)
     return tuple(found.values())
+
+
+def _measures(draft: _Draft, equipment: Sequence[Equipment], currency: str) -> dict[str, Measure]:
+    machines = {e.id: e for e in equipment}
+    virtual = draft.claimed.get("virtual_meters", set())
+    found: dict[str, Measure] = {}
+    for item in draft.items["measures"]:
+        # A machine with a mistake of its own is told of there.
+        if item.value.meter in draft.claimed["equipment"] and item.value.meter not in machines:
+            continue
+        measure, told = item.value.measure(machines, virtual, currency)
+        draft.problems += [item.problem(message, *steps) for steps, message in told]
+        if measure is not None:
+            found.setdefault(measure.id, measure)
+    return found
 
 
 def _allocation(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Dated[AllocationRules]]:
