@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.data_health import DataHealth, Listening
 from analytics.desk import Desk
+from analytics.energy.books import Books
 from analytics.live import LiveFeed, LiveRules
 from analytics.schedule import Jobs
 from api.live import LiveBoard
@@ -99,6 +100,7 @@ class Service:
         self.broker_url: str | None = None
         self.collector: Collector | None = None
         self.health: DataHealth | None = None
+        self.books: Books | None = None
         self.watch: Watch | None = None
         self.replays: Replays | None = None
         self.site_read_us: int | None = None
@@ -195,7 +197,8 @@ class Service:
         )  # fmt: skip
         feed.start()
         self._closing.callback(feed.stop)
-        jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock, self.health)
+        self.books = Books(self.site, self.store, self.database, self.clock)
+        jobs = Jobs(self.site, self.store, self.desk, self.database, self.clock, self.health, self.books)
         jobs.start()
         self._closing.callback(jobs.stop)
         return feed
@@ -348,6 +351,7 @@ class Service:
             replays=self.replays,
             site_read_us=self.site_read_us,
             health=self.health.state if self.health is not None else no_health,
+            own_books=self.books,
         )
 
     def run(self) -> None:

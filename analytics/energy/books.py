@@ -67,6 +67,7 @@ class Books:
         self._closing = Closing(site, database, drafts, clock)
         self._running = threading.Lock()
         self._progress: BooksProgress | None = None
+        self._since_us = 0  # when the last run that came through began
         self._wanted = threading.Event()
         self._wanted.set()
 
@@ -101,6 +102,7 @@ class Books:
             self._wanted.clear()
             try:
                 updated = self._updater.run(told, thorough=thorough)
+                self._since_us = since_us
                 if updated.days is None:
                     return updated
                 restated = self._closing.run(updated.months, updated.days, told)
@@ -121,8 +123,11 @@ class Books:
 
     @property
     def wanted(self) -> bool:
-        """Return True if the books have not been brought up to date since they were last asked to be."""
-        return self._wanted.is_set()
+        """Return True if somebody has asked, or entered something, since the books were brought up to date last."""
+        if self._wanted.is_set():
+            return True
+        with self._database.reading() as session:
+            return entries.newest_us(session) > self._since_us
 
     @property
     def booked_until_us(self) -> int | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from analytics.desk import ActionRefused, NoSuchRecord
@@ -228,6 +228,16 @@ def exchanges(
     for each in session.scalars(query):
         found.setdefault(each.register, []).append(EnteredExchange(**_fields(each, EnteredExchange)))
     return found
+
+
+def newest_us(session: Session) -> int:
+    """Return when somebody last entered or withdrew something; 0 if nobody ever did. [µs UTC]"""
+    times = [
+        session.scalar(select(func.max(column)))
+        for row in (HandReadingRow, MeterExchangeRow)
+        for column in (row.entered_us, row.withdrawn_us)
+    ]
+    return max((t for t in times if t is not None), default=0)
 
 
 def add_hand_reading(

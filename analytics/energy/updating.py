@@ -341,7 +341,7 @@ class Updater:
         if end_us <= start_us:
             return
         booked = self._booked(found, segment, rows, counts, signatures, start_us, end_us)
-        old: list[bool] = figures.held[rows, days].any(axis=1).tolist()
+        old = [bool(held.any()) for held in figures.held[rows, days]]
         there = read_used(self._store, [key for key, o in zip(keys, old, strict=True) if o], start_us, end_us)
         new = {key: b.intervals for key, b in booked.items()}
         addresses = {key: address_of(self._site, found.registers[key]) for key in keys}

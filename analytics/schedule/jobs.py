@@ -1,5 +1,5 @@
 """
-The jobs of a service: waste rules every hour, a look at each machine as new data come, a watch over the data.
+The jobs of a service: waste rules every hour, energy accounts every quarter, looks at machines and at the data.
 
 Missed runs are caught up.
 """
@@ -16,8 +16,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from analytics.data_health import DataHealth
 from analytics.desk import Desk
+from analytics.energy.books import Books
 from analytics.schedule.machines import Progress, judge, pace_us
 from analytics.waste import RULES, RuleContext
+from facility.calendar import day_of
 from facility.database import Database, read_setting, write_setting
 from facility.errors import StoreUnavailable
 from facility.readings import Latest
@@ -30,6 +32,8 @@ _WASTE_HOURS: Final = 1
 _LOOK_S: Final = 5
 _SILENCE_S: Final = 5
 _EXAMINE_S: Final = 15
+_BOOK_S: Final = 15 * 60
+_ASKED_S: Final = 5
 _EXPIRE_HOURS: Final = 24
 _EXPIRE_AFTER: Final = timedelta(minutes=10)  # a service that has just started has other things to do
 # Looks at machines at one turn, and how long they may take together: many machines may be due at once, and the service
@@ -54,6 +58,7 @@ class Jobs:
     database : keeps how far each machine has been judged
     clock : the time now [µs]
     health : watches over the data themselves, if that is wanted
+    books : the energy accounts, if they are kept here
     """
 
     def __init__(
@@ -64,9 +69,11 @@ class Jobs:
         database: Database,
         clock: Callable[[], int],
         health: DataHealth | None = None,
+        books: Books | None = None,
     ) -> None:
         self._site, self._store, self._desk, self._database, self._clock = site, store, desk, database, clock
-        self._health = health
+        self._health, self._books = health, books
+        self._booked_us = self._books_rest_until_us = 0  # when the books were brought up to date last
         self._watched = [(e, e.anomaly) for e in site.equipment.values() if e.anomaly is not None]
         self._seen_us: dict[str, int] = {}  # newest reading at the last look
         self._newest_us: dict[str, tuple[int, int]] = {}  # newest reading, and the time now when it was first seen
@@ -83,6 +90,11 @@ class Jobs:
         self._scheduler.add_job(self.run_waste_rules, "interval", hours=_WASTE_HOURS, id="waste", **together)
         first = {**together, "next_run_time": now + _EXPIRE_AFTER}
         self._scheduler.add_job(self.expire, "interval", hours=_EXPIRE_HOURS, id="expire", **first)
+        if self._books is not None:
+            # The first booking takes minutes; turns that come meanwhile see that one is under way.
+            self._scheduler.add_job(
+                self.keep_books, "interval", seconds=_ASKED_S, id="books", **{**together, "max_instances": 2}
+            )
         if self._health is not None:
             self._scheduler.add_job(self.look_for_silence, "interval", seconds=_SILENCE_S, id="silence", **together)
             self._scheduler.add_job(self.examine_data, "interval", seconds=_EXAMINE_S, id="data", **together)
@@ -119,6 +131,20 @@ class Jobs:
         if self._health is not None:
             self._try("the examination of data", self._health.examine)
 
+    def keep_books(self) -> None:
+        """Bring the energy accounts up to date: every quarter of an hour, and soon after somebody entered something."""
+        books, now_us = self._books, self._clock()
+        if books is None or books.progress() is not None or now_us < self._books_rest_until_us:
+            return
+        if now_us - self._booked_us < _BOOK_S * 1_000_000 and not books.wanted:
+            return
+        # Once a day every day is looked at: a reading may have been replaced by another of the same time.
+        thorough = day_of(self._booked_us, self._site.time_zone) < day_of(now_us, self._site.time_zone)
+        if self._try("the energy accounts", lambda: books.bring_up_to_date(thorough=thorough)):
+            self._booked_us = now_us
+        else:
+            self._books_rest_until_us = now_us + _AFTER_FAILURE_US
+
     def expire(self) -> None:
         """Delete readings and roll-ups that are older than the site keeps them."""
         self._try("the deletion of old readings", self._expire)
@@ -132,13 +158,16 @@ class Jobs:
         rollups = {level.value: rows for level, rows in gone.rollups.items() if rows}
         log.info("old readings deleted", extra={"readings": gone.readings, "rollups": rollups})
 
-    def _try(self, what: str, work: Callable[[], object]) -> None:
+    def _try(self, what: str, work: Callable[[], object]) -> bool:
         try:
             work()
         except StoreUnavailable as error:
             log.warning("%s waits for its data: %s", what, error)
         except Exception:
             log.exception("%s failed", what)
+        else:
+            return True
+        return False
 
     def judge_machines(self, most: int = _LOOKS_A_TURN) -> int:
         """
