@@ -98,7 +98,7 @@ def noise_of_days(residual: Floats, level: Floats | None = None) -> Floats:
         terms = np.column_stack([np.ones(level.size), level**2])
         share, _ = optimize.nnls(terms[known], squares[known])
         variance = np.maximum(variance, terms @ share)
-    return np.sqrt(np.maximum(variance, _LEAST_NOISE**2 * usual))
+    return np.asarray(np.sqrt(np.maximum(variance, _LEAST_NOISE**2 * usual)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
