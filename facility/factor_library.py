@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 
-from facility.documents import Document, read_document, validate
+from facility.documents import Document, KeyPath, read_document, validate
 from facility.equipment_classes import Unit
 from facility.errors import ConfigurationError, Problem
 from facility.names import Names
@@ -216,35 +216,43 @@ def load_factors(folder: Path = FACTORS_FOLDER) -> FactorLibrary:
         With every mistake: file, line, place, value, and what to write instead.
     """
     problems: list[Problem] = []
-    grids = _read(folder / "electricity.yaml", TypeAdapter(_GridsFile), problems)
-    energies = _read(folder / "energies.yaml", TypeAdapter(_EnergiesFile), problems)
-    if grids is None or energies is None:
+    grids_read = _read(folder / "electricity.yaml", TypeAdapter(_GridsFile), problems)
+    energies_read = _read(folder / "energies.yaml", TypeAdapter(_EnergiesFile), problems)
+    if grids_read is None or energies_read is None:
         raise ConfigurationError(problems)
-    (grid_file, grid_document), (energy_file, energy_document) = grids, energies
+    (grid_file, grid_document), (energy_file, energy_document) = grids_read, energies_read
 
-    def of_grids(spec: _FactorFile) -> Factor:
-        return _factor(spec, grid_file.sources, grid_document, problems)
+    def of_grids(spec: _FactorFile, *path: str | int) -> Factor:
+        return _factor(spec, grid_file.sources, grid_document, ("grids", *path), problems)
 
-    def of_energies(spec: _FactorFile) -> Factor:
-        return _factor(spec, energy_file.sources, energy_document, problems)
+    def of_energies(spec: _FactorFile, *path: str | int) -> Factor:
+        return _factor(spec, energy_file.sources, energy_document, path, problems)
 
+    grids = {
+        k: Grid(k, g.name, tuple(of_grids(v, k, "values", i) for i, v in enumerate(g.values)))
+        for k, g in grid_file.grids.items()
+    }
+    energies = {
+        k: Energy(
+            id=k,
+            name=e.name,
+            unit=e.unit,
+            scope=e.scope,
+            carbon=None if e.carbon is None else of_energies(e.carbon, "energies", k, "carbon"),
+            coal=of_energies(e.coal, "energies", k, "coal"),
+            medium=e.medium,
+            density=e.density,
+        )
+        for k, e in energy_file.energies.items()
+    }
+    electric = energy_file.electricity
     library = FactorLibrary(
-        grids={k: Grid(k, g.name, tuple(of_grids(v) for v in g.values)) for k, g in grid_file.grids.items()},
-        energies={
-            k: Energy(
-                id=k,
-                name=e.name,
-                unit=e.unit,
-                scope=e.scope,
-                carbon=None if e.carbon is None else of_energies(e.carbon),
-                coal=of_energies(e.coal),
-                medium=e.medium,
-                density=e.density,
-            )
-            for k, e in energy_file.energies.items()
-        },
-        electricity_coal=of_energies(energy_file.electricity.coal),
-        electricity_coal_burnt=tuple(of_energies(v) for v in energy_file.electricity.coal_burnt),
+        grids=grids,
+        energies=energies,
+        electricity_coal=of_energies(electric.coal, "electricity", "coal"),
+        electricity_coal_burnt=tuple(
+            of_energies(v, "electricity", "coal_burnt", i) for i, v in enumerate(electric.coal_burnt)
+        ),
     )
     if problems:
         raise ConfigurationError(problems)
@@ -262,13 +270,12 @@ def _read(path: Path, adapter: TypeAdapter[Any], problems: list[Problem]) -> tup
 
 
 def _factor(
-    spec: _FactorFile, sources: Mapping[str, _SourceFile], document: Document, problems: list[Problem]
+    spec: _FactorFile, sources: Mapping[str, _SourceFile], document: Document, path: KeyPath, problems: list[Problem]
 ) -> Factor:
     source = sources.get(spec.source)
     if source is None:
-        problems.append(
-            document.problem(("sources",), f"no source is called {spec.source!r}{nearest(spec.source, sources)}")
-        )
+        told = f"no source is called {spec.source!r}{nearest(spec.source, sources)}"
+        problems.append(document.problem((*path, "source"), told))
         return Factor(spec.value, spec.source, spec.year)
     return Factor(spec.value, source.name, spec.year, source.published, spec.checked, spec.note)
 
