@@ -32,6 +32,8 @@ _TOKEN = re.compile(
     r"|(?P<op>>=|<=|==|!=|[-+*/(),<>])"
     r"|(?P<other>\S))"
 )
+# The id of a machine, or `machine/point`, where formulas name those: `-` belongs to it, a minus has spaces around it.
+_REFERENCE = re.compile(r"\s*([a-z0-9][a-z0-9_-]*)(/[a-z][a-z0-9_]*)?")
 # A unit follows its number at once or after one space and holds no spaces; `and` is a word of ours, not a unit.
 _UNIT = re.compile(r"\s?((?!and\b)[%°A-Za-zµΩ元][^\s(),<>=!+*-]*)")
 _COMPARISONS: Final = (">=", "<=", "==", "!=", ">", "<")
@@ -53,11 +55,13 @@ class Symbols:
     units : unit of each point, by point name
     constants : value and unit of each constant, such as `rating.power`
     states : for points of kind state: code of each state word
+    references : points are named by ids of machines and by `machine/point`
     """
 
     units: Mapping[str, str]
     constants: Mapping[str, tuple[float, str]]
     states: Mapping[str, Mapping[str, float]]
+    references: bool = False
 
     def group(self, name: str) -> tuple[str, ...]:
         """Return the points that `name` stands for inside max(), min(), mean() and spread()."""
@@ -190,11 +194,31 @@ class _Parser:
     # -- reading tokens
 
     def peek(self) -> tuple[str, str, int]:
+        if self.symbols.references and (found := self._reference(self.at)) is not None:
+            return found
         match = _TOKEN.match(self.text, self.at)
         if match is None:
             return "end", "", len(self.text)
         kind = match.lastgroup or "end"
         return kind, match[kind], match.end()
+
+    def _reference(self, at: int) -> tuple[str, str, int] | None:
+        match = _REFERENCE.match(self.text, at)
+        if match is None:
+            return None
+        machine, point = match[1], match[2] or ""
+        if machine + point in self.symbols.units:
+            return "name", machine + point, match.end()
+        if machine in self.symbols.units and (not point or self._divides(match.end(1))):
+            return "name", machine, match.end(1)
+        # A number is one, and so is a word that the plain language knows; what is left is a name that nobody bears.
+        plain = machine[0].isdigit() or not (point or "-" in machine)
+        return None if plain else ("name", machine + point, match.end())
+
+    def _divides(self, at: int) -> bool:
+        """Return True if the `/` at `at` divides by what follows, and does not begin a point's name."""
+        match = _REFERENCE.match(self.text, at + 1)
+        return match is not None and (match[1] in self.symbols.units or match[0].strip() in self.symbols.units)
 
     def take(self, kind: str, word: str | None = None) -> str | None:
         found, text, end = self.peek()

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from facility.allocation_rules import AllocationRules
 from facility.equipment_classes import METER_REGISTERS, ClassLibrary, EquipmentClass, Limit, PointSpec
+from facility.errors import Problem
 from facility.factor_library import CarbonSettings
 from facility.measures import Measure
 from facility.names import Names
@@ -23,6 +24,7 @@ from facility.readings import PointAddress, PointTable
 from facility.store.levels import Retention
 from facility.targets import Target
 from facility.tariff_model import Contract, Tariff
+from facility.virtual_meters import VirtualMeter
 
 V = TypeVar("V")
 
@@ -366,6 +368,8 @@ class Site:
     carbon: CarbonSettings = field(default_factory=CarbonSettings)
     targets: tuple[Target, ...] = ()
     measures: Mapping[str, Measure] = field(default_factory=dict)
+    virtual_meters: Mapping[str, VirtualMeter] = field(default_factory=dict)  # each after those that it uses
+    left_out: tuple[Problem, ...] = ()  # entries that cannot be computed; the rest of the site does without them
 
     @cached_property
     def points(self) -> PointTable:

@@ -80,6 +80,9 @@ from facility.tariff_file import TariffFile, billed_twice, contract_of, wrong_me
 from facility.tariff_model import Contract, Tariff
 from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
+from facility.virtual_meter_file import VirtualMeterFile
+from facility.virtual_meter_file import resolve as resolve_virtual_meters
+from facility.virtual_meters import VirtualMeter
 from facility.when_file import Day, TimeOfDay
 from facility.wording import nearest
 
@@ -190,10 +193,20 @@ class _SparkplugFile(_Strict):
         return self
 
 
+def _ratio(value: float) -> float:
+    if not 0.0 < value < 1e9:
+        raise ValueError(f"{value:g} is no ratio; write what the readings are multiplied by, such as 80")
+    return value
+
+
+Ratio = Annotated[float, AfterValidator(_ratio)]
+
+
 class _ExchangeFile(_Strict):
     at: Moment
-    end: Annotated[float, Field(ge=0)]
-    start: Annotated[float, Field(ge=0)]
+    end: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    start: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    digits: Annotated[int, Field(ge=3, le=15)] | None = None
 
 
 class _RegisterFile(_Strict):
@@ -201,7 +214,7 @@ class _RegisterFile(_Strict):
     unit: Unit | None = None
     digits: Annotated[int, Field(ge=3, le=15)] | None = None
     per_pulse: QuantityText | None = None
-    ratio: float | list[_Since[float]] = 1.0
+    ratio: Ratio | list[_Since[Ratio]] = 1.0
 
 
 class _LimitChange(_Strict):
@@ -277,6 +290,7 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
     "carbon": TypeAdapter(CarbonFile),
     "targets": TypeAdapter(TargetFile),
     "measures": TypeAdapter(MeasureFile),
+    "virtual_meters": TypeAdapter(VirtualMeterFile),
 }
 
 
@@ -303,6 +317,7 @@ class _Draft:
     items: dict[str, list[_Item[Any]]] = field(default_factory=lambda: {name: [] for name in _SECTIONS})
     claimed: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in _SECTIONS})
     problems: list[Problem] = field(default_factory=list)
+    left_out: list[Problem] = field(default_factory=list)  # what cannot be computed, and stops nothing else
 
 
 def load_site(path: Path | str, library: ClassLibrary | None = None) -> Site:
@@ -398,6 +413,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     _refuse_shared_topics(draft, equipment)
     contracts = _contracts(draft, equipment)
     allocation = _allocation(draft, equipment)
+    virtual_meters = _virtual_meters(draft, equipment)
     sizes = sorted(draft.items["sizes"], key=lambda i: i.value.from_)
     _refuse_same_day(draft, [(i, i.value.from_) for i in sizes])
     if not heads:
@@ -435,6 +451,8 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         carbon=next((i.value.settings() for i in draft.items["carbon"]), CarbonSettings()),
         targets=targets,
         measures=measures,
+        virtual_meters=virtual_meters,
+        left_out=tuple(sorted(draft.left_out, key=lambda p: (p.file, p.line))),
     )
 
 
@@ -685,17 +703,40 @@ def _register(
     try:
         conversion(unit, points[name].unit)
         per_pulse = value.per_pulse.to(unit) if value.per_pulse else None
+        if per_pulse is not None and per_pulse <= 0.0:
+            raise ValueError(f"a pulse of {value.per_pulse} counts nothing; write it such as '0.1 m³'")
     except ValueError as error:
         draft.problems.append(item.problem(str(error), "register"))
-    exchanges = sorted(item.value.exchanges, key=lambda e: e.at.replace(tzinfo=None))
     return Register(
         name,
         unit,
         value.digits,
         per_pulse,
         _dated(value.ratio, 1.0, draft, item, "register"),
-        tuple(MeterExchange(e.at if e.at.tzinfo else e.at.replace(tzinfo=zone), e.end, e.start) for e in exchanges),
+        _exchanges(item, value.digits, draft, zone),
     )
+
+
+def _exchanges(
+    item: _Item[_EquipmentFile], digits: int | None, draft: _Draft, zone: ZoneInfo
+) -> tuple[MeterExchange, ...]:
+    aware = [e.at if e.at.tzinfo else e.at.replace(tzinfo=zone) for e in item.value.exchanges]
+    order = sorted(range(len(aware)), key=lambda i: aware[i])
+    for before, i in pairwise(order):
+        if aware[before] == aware[i]:
+            told = f"two exchanges are at {aware[i]:%Y-%m-%d %H:%M}; a meter is exchanged once at a time: keep one"
+            draft.problems.append(item.problem(told, "exchanges", i, "at"))
+    found: list[MeterExchange] = []
+    for i in order:
+        entry = item.value.exchanges[i]
+        after = entry.digits if entry.digits is not None else digits
+        for key, count, most in (("end", entry.end, digits), ("start", entry.start, after)):
+            if most is not None and count >= 10.0**most:
+                told = f"{count:.10g} has more than the register's {most} digits; check it, or the digits"
+                draft.problems.append(item.problem(told, "exchanges", i, key))
+        found.append(MeterExchange(aware[i], entry.end, entry.start, entry.digits))
+        digits = after
+    return tuple(found)
 
 
 def _anomaly(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft: _Draft) -> AnomalySettings | None:
@@ -799,6 +840,14 @@ def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
             draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
         found.setdefault(target.key, target)
     return tuple(found.values())
+
+
+def _virtual_meters(draft: _Draft, equipment: Sequence[Equipment]) -> Mapping[str, VirtualMeter]:
+    _refuse_doubles(draft, "virtual_meters")
+    items = draft.items["virtual_meters"]
+    resolved = resolve_virtual_meters([item.value for item in items], equipment)
+    draft.left_out += [items[n].problem(message, *place) for n, place, message in resolved.problems]
+    return resolved.meters
 
 
 def _measures(draft: _Draft, equipment: Sequence[Equipment], currency: str) -> dict[str, Measure]:

@@ -52,15 +52,23 @@ def check(
         )
         raise typer.Exit(2) from None
     meters = sum(1 for e in loaded.equipment.values() if e.is_meter)
+    left_out = [{"file": p.file, "line": p.line, "place": p.place, "message": p.message} for p in loaded.left_out]
     if as_json:
         print_json(
             {
-                "problems": [], "site": loaded.id, "equipment": len(loaded.equipment), "points": len(loaded.points),
-                "meters": meters, "departments": len(loaded.departments), "shifts": len(loaded.shifts),
+                "problems": left_out, "site": loaded.id, "equipment": len(loaded.equipment),
+                "points": len(loaded.points), "meters": meters,
+                "departments": len(loaded.departments), "shifts": len(loaded.shifts),
                 "contractors": len(loaded.contractors),
             }
         )  # fmt: skip
+        if left_out:
+            raise typer.Exit(2)
         return
+    if loaded.left_out:
+        # The service runs without these; a person who checks wants to mend them.
+        with told():
+            raise ConfigurationError(loaded.left_out)
     stdout.print(
         f"{loaded.name.zh} · {loaded.name.en}: {len(loaded.rooms)} rooms, {len(loaded.equipment)} machines "
         f"({meters} meters), {len(loaded.points)} points, {len(loaded.departments)} departments, "
