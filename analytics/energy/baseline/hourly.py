@@ -11,7 +11,6 @@ of the Great Energy Predictor Shootout).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -19,9 +18,10 @@ import numpy as np
 
 from analytics.energy.baseline.curves import Curve
 from analytics.energy.baseline.days import YEAR_SPAN_DAYS, Calendar, DayKinds, blocks_of_days, course_of_year, winter
+from analytics.energy.baseline.hour_corrections import HourCorrections
 from analytics.energy.baseline.odd import OddDays, odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
-from analytics.energy.baseline.rows import Bools, Floats, Grid, Ints, delayed, smoothed
+from analytics.energy.baseline.rows import Bools, Floats, Grid, delayed, smoothed
 
 _SLOW_HOURS: Final = (24.0, 72.0)
 _KNOT_SHARES: Final = (0.08, 0.29, 0.5, 0.71, 0.92)
@@ -45,14 +45,6 @@ _TRIES: Final = (
     ("temperature", (300.0, 1.0, OUT)),
     ("rest_hour", (OUT, 1.0)),
     ("hour", (100.0, OUT)),
-)
-_HOUR_TRIES: Final = (
-    ("weekday", (100.0, 20.0, 5.0)),
-    ("year", (300.0, 50.0)),
-    ("rest_year", (300.0, 50.0)),
-    ("temperature", (300.0, 50.0, 10.0)),
-    ("slow", (300.0, 50.0)),
-    ("others", (300.0, 50.0)),
 )
 _GAIN: Final = 0.002
 _FALLBACK: Final[Penalties] = {
@@ -300,24 +292,26 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
         shared, own = scheme.columns(grid)
         sums = BlockedSums(shared, target, counted.astype(float), rows, blocks)
     target = np.where(counted, target, 0.0)
-    penalties, error = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
+    penalties, _ = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
     beta, worth = sums.solve(penalties)
     left = sums.left_out(penalties)[1]
-    seen = counted.reshape(-1, 24)
-    residual = np.where(counted[:, None], target[:, None] - shared.matrix @ np.column_stack([beta, left.T]), 0.0)
-    corrections = HourCorrections(own, residual.reshape(-1, 24, blocks + 1), seen, block, blocks)
-    own_beta, own_worth, error = corrections.choose()
+    models = np.column_stack([beta, left.T])
+    residual = np.where(counted[:, None], target[:, None] - shared.matrix @ models, 0.0)
+    residual = residual.reshape(-1, 24, blocks + 1)
+    chosen = HourCorrections(own, residual, counted.reshape(-1, 24), block, blocks).choose()
     fallback = {name: value for name, value in _FALLBACK.items() if name in shared.groups}
     terms = [name for name in shared.groups if np.isfinite(penalties.get(name, OUT))]
     core = HourlyCore(
-        scheme, beta, own_beta, sums.solve(fallback)[0], (*terms, *(["hour by hour"] if own_worth else []))
+        scheme, beta, chosen.beta, sums.solve(fallback)[0], (*terms, *(["hour by hour"] if chosen.parameters else []))
     )
     expected = core.expected_of(grid, shared, own)
     # Shrinking moves the sum a little; the baseline's own year must add up.
     shift = float(np.mean((target - expected)[counted]))
     core.shared[0] += shift
     kind = "TOW" if scheme.temperature is None else "TOWT"
-    return HourlyFit(core, kind, (None, None), expected + shift, worth + own_worth, error, counted)
+    return HourlyFit(
+        core, kind, (None, None), expected + shift, worth + chosen.parameters, chosen.left_out_error, counted
+    )
 
 
 def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSums, counted: Bools) -> OddDays:
@@ -340,92 +334,18 @@ def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSu
     return odd_days(daily(grid.energy), daily(expected), daily(at_rest), rest)
 
 
-class HourCorrections:
-    """
-    A ridge regression for each hour of the day on what the shared layer leaves.
-
-    Parameters
-    ----------
-    own : (D * 24, q) columns
-    residual : (D, 24, blocks + 1); first of the model of all blocks, then of each model that did not see a block
-    seen : (D, 24) bool
-    block : (D,) int
-    """
-
-    def __init__(self, own: Columns, residual: Floats, seen: Bools, block: Ints, blocks: int) -> None:
-        q = own.matrix.shape[1]
-        self.groups = own.groups
-        z = np.where(seen.T[:, :, None], own.matrix.reshape(-1, 24, q).transpose(1, 0, 2), 0.0)
-        r = residual.transpose(1, 0, 2)
-        self.gram = np.empty((24, blocks, q, q))
-        moment = np.empty((24, blocks, q, blocks + 1))
-        self.power = np.empty((24, blocks))
-        for k in range(blocks):
-            days = np.flatnonzero(block == k)
-            part = np.ascontiguousarray(z[:, days].transpose(0, 2, 1))
-            self.gram[:, k] = np.matmul(part, part.transpose(0, 2, 1))
-            moment[:, k] = np.matmul(part, r[:, days])
-            self.power[:, k] = np.sum(r[:, days, k + 1] ** 2, axis=1)
-        every = np.arange(blocks)
-        self.inside = moment[:, every, :, every + 1].transpose(1, 0, 2)
-        total = moment.sum(axis=1)
-        self.outside = total[:, :, 1:].transpose(0, 2, 1) - self.inside
-        self.moment_all = total[:, :, 0]
-        self.gram_all = self.gram.sum(axis=1)
-        self.gram_outside = self.gram_all[:, None] - self.gram
-
-    def _taken(self, penalties: Mapping[str, float]) -> tuple[Floats, Ints]:
-        full = np.full(self.gram.shape[-1], OUT)
-        for name, (first, last) in self.groups.items():
-            full[first:last] = penalties.get(name, OUT)
-        taken = np.flatnonzero(np.isfinite(full))
-        return full[taken], taken
-
-    def error(self, penalties: Mapping[str, float]) -> float:
-        """Return the squared error of the blocks that were left out in turn, summed."""
-        penalty, taken = self._taken(penalties)
-        if not taken.size:
-            return float(self.power.sum())
-        system = self.gram_outside[:, :, taken][:, :, :, taken]
-        places = np.arange(taken.size)
-        system[:, :, places, places] += penalty
-        beta = np.linalg.solve(system, self.outside[:, :, taken][..., None])
-        gram = self.gram[:, :, taken][:, :, :, taken]
-        squares = np.matmul(np.matmul(beta.transpose(0, 1, 3, 2), gram), beta)[..., 0, 0]
-        crossed = np.sum(beta[..., 0] * self.inside[:, :, taken], axis=-1)
-        return float(np.sum(self.power - 2.0 * crossed + squares))
-
-    def choose(self) -> tuple[Floats, float, float]:
-        """Return (24, q) coefficients, how many parameters they are worth, and the error left out."""
-        best: Penalties = {}
-        error = self.error(best)
-        for name, options in _HOUR_TRIES:
-            for option in options if name in self.groups else ():
-                found = self.error({**best, name: option})
-                if found >= error * (1.0 - (_GAIN if name not in best else 0.0)):
-                    break  # what does not help at a strong penalty is not tried at a weak one
-                best, error = {**best, name: option}, found
-        penalty, taken = self._taken(best)
-        beta = np.zeros((24, self.gram.shape[-1]))
-        if not taken.size:
-            return beta, 0.0, error
-        gram = self.gram_all[:, taken][:, :, taken]
-        worth = np.linalg.solve(
-            gram + np.diag(penalty), np.concatenate([self.moment_all[:, taken, None], gram], axis=2)
-        )
-        beta[:, taken] = worth[:, :, 0]
-        return beta, float(np.trace(worth[:, :, 1:], axis1=1, axis2=2).sum()), error
-
-
 def _effective_temperature(grid: Grid, counted: Bools) -> tuple[str, int]:
     """Return the form of the temperature that alone explains most of what differs from the hour's mean."""
+    # Hours differ for other reasons too: only what differs from an hour's mean is compared.
     hour = grid.hour_of_cell[counted]
+    number = np.maximum(np.bincount(hour, minlength=24), 1)
     energy = grid.energy[counted]
-    energy = energy - (np.bincount(hour, energy, 24) / np.maximum(np.bincount(hour, minlength=24), 1))[hour]
+    energy = energy - (np.bincount(hour, energy, 24) / number)[hour]
     best, least = _EFFECTIVE[0], np.inf
     for form in _EFFECTIVE:
         felt = _felt(grid, form)[counted]
-        x = np.column_stack([np.ones(felt.size), Curve.through(felt, (0.2, 0.5, 0.8)).columns(felt)])
+        x = Curve.through(felt, (0.2, 0.5, 0.8)).columns(felt)
+        x -= np.column_stack([np.bincount(hour, column, 24) / number for column in x.T])[hour]
         moment = x.T @ energy
         beta = np.linalg.lstsq(x.T @ x, moment, rcond=None)[0]
         error = float(energy @ energy - moment @ beta)

@@ -9,7 +9,9 @@ import numpy as np
 
 from analytics.energy.baseline.rows import Bools, Floats
 
-_FAR: Final = 5.0
+_FAR_BELOW: Final = 5.0
+_FAR_ABOVE: Final = 10.0
+_LARGE: Final = 0.25
 _NEAR: Final = 2.5
 _OFF: Final = 3.5
 _LIKENESS: Final = 0.4
@@ -55,8 +57,11 @@ def odd_days(energy: Floats, expected: Floats, expected_at_rest: Floats, rest: B
         distance = np.where(known, residual / scale, 0.0)
         at_rest = np.abs(energy - expected_at_rest)
         off = known & ~rest & (distance > _OFF) & (at_rest < _LIKENESS * residual)
-    far = max(_FAR, float(np.quantile(distance[known], 1.0 - _MOST)))
-    trouble = known & (distance > far) & ~off
+    # Loads are skewed: a day may use several times the usual by itself, but not a fifth of it.
+    far = np.where(energy > expected, _FAR_ABOVE, _FAR_BELOW)
+    far = np.maximum(far, float(np.quantile(distance[known], 1.0 - _MOST)))
+    large = residual > _LARGE * np.maximum(np.abs(expected), float(np.abs(energy[known]).mean()))
+    trouble = known & (distance > far) & large & ~off
     sign = np.sign(energy - expected)
     trouble = _grow(trouble, known & (distance > _NEAR), sign)
     return OddDays(trouble, off & ~trouble)

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 
 OUT: Final = float("inf")
 _JITTER: Final = 1e-8
+_CHANCE: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,13 @@ class BlockedSums:
         taken = np.flatnonzero(np.isfinite(full))
         return full[taken] + _JITTER * (1.0 + np.diag(self.gram_all)[taken]), taken
 
-    def left_out(self, penalties: Mapping[str, float]) -> tuple[float, Floats]:
+    def left_out(self, penalties: Mapping[str, float]) -> tuple[Floats, Floats]:
         """
-        Return the squared error of each block by the model that did not see it, summed, and those models.
+        Return the squared error of each block by the model that did not see it, and those models.
 
         Returns
         -------
-        error : float
+        errors : (blocks,)
         coefficients : (blocks, p), zero in columns that take no part
         """
         penalty, taken = self.diagonal(penalties)
@@ -102,7 +103,7 @@ class BlockedSums:
         error = self.power - 2.0 * np.sum(beta * moment, axis=1) + np.sum(beta * inside, axis=1)
         full = np.zeros((self.blocks, self.columns))
         full[:, taken] = beta
-        return float(np.maximum(error, 0.0).sum()), full
+        return np.maximum(error, 0.0), full
 
     def solve(self, penalties: Mapping[str, float]) -> tuple[Floats, float]:
         """Return the (p,) coefficients over all blocks, and how many parameters they are worth (trace of the hat)."""
@@ -126,7 +127,7 @@ class BlockedSums:
         tries : groups in the order in which they are tried, with the penalties to try
         gain : a group comes in, or is freed, only if it takes this fraction off the error [-]
         """
-        best, error = dict(start), self.left_out(start)[0]
+        best, errors = dict(start), self.left_out(start)[0]
         for name, options in tries:
             if name not in self.groups:
                 continue
@@ -135,7 +136,20 @@ class BlockedSums:
                 if option == best.get(name, OUT):
                     continue
                 found = self.left_out({**best, name: option})[0]
-                needed = gain if option < held else 0.0
-                if found < error * (1.0 - needed):
-                    best, error = {**best, name: option}, found
-        return best, error
+                if better(errors, found, gain if option < held else 0.0):
+                    best, errors = {**best, name: option}, found
+        return best, float(errors.sum())
+
+
+def better(errors: Floats, found: Floats, gain: float) -> bool:
+    """
+    Return whether an error is less by the fraction `gain`, and by more than chance among the blocks makes it.
+
+    `errors`, `found`: (blocks,) squared errors. With a gain of 0, any less will do: the model became simpler.
+    """
+    less = errors - found
+    total = float(less.sum())
+    if gain <= 0.0 or less.size < 2:
+        return total > gain * float(errors.sum())
+    chance = float(less.std(ddof=1)) * np.sqrt(less.size)
+    return total > gain * float(errors.sum()) and total > _CHANCE * chance
