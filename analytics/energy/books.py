@@ -16,14 +16,16 @@ from analytics.desk import NoSuchRecord
 from analytics.energy import entries, statements
 from analytics.energy.activity import ActivityBook
 from analytics.energy.closing import Closing
+from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
 from analytics.energy.entries import Around, EnteredExchange, HandReading, Point
 from analytics.energy.intervals import Floats, Intervals, Times, Totals, totals
-from analytics.energy.ledger import DayFigures, Ledger, Restatement
+from analytics.energy.ledger import Ledger, Restatement
 from analytics.energy.month_drafts import MonthDrafts
+from analytics.energy.register_definitions import registers_with
 from analytics.energy.restating import CLOSING_US
 from analytics.energy.statements import Report, Statement
-from analytics.energy.updating import Updated, Updater, registers_with
+from analytics.energy.updating import Updated, Updater
 from facility import readings
 from facility.calendar import day_bounds_us, day_of, month_bounds_us, to_us
 from facility.database import Database

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
-from analytics.energy.intervals import Floats
+from analytics.energy.day_figures import DayFigures
 from analytics.energy.tables import EnergyDayRow, EnergyRegisterRow, EnergyRestatementRow
 from facility.database import Database
 
@@ -21,47 +21,6 @@ Cause = Literal["late data", "hand reading", "exchange", "correction", "profile"
 
 _MOST_NAMED: Final = 500  # names of registers in one question; beyond it all are read and picked
 _ROWS_AT_A_TIME: Final = 50_000
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DayFigures:
-    """
-    Figures of registers by consecutive days of the site.
-
-    Attributes
-    ----------
-    keys : the registers
-    first_day : the first of the days
-    amount : (keys, days) float, in each register's unit; NaN where nothing is known
-    measured, estimated, missing : (keys, days) float, shares of the time that had passed, together 1
-    readings : (keys, days) int64, how many readings the figure was made of
-    signature : (keys, days) int64, changes if one of these readings does
-    held : (keys, days) bool, the day was booked
-    """
-
-    keys: tuple[str, ...]
-    first_day: date
-    amount: Floats
-    measured: Floats
-    estimated: Floats
-    missing: Floats
-    readings: NDArray[np.int64]
-    signature: NDArray[np.int64]
-    held: NDArray[np.bool_]
-
-    @classmethod
-    def empty(cls, keys: Sequence[str], first_day: date, days: int) -> DayFigures:
-        """Return figures of which none is held."""
-        shape = (len(keys), days)
-        return cls(
-            tuple(keys), first_day, np.full(shape, np.nan), np.zeros(shape), np.zeros(shape), np.ones(shape),
-            np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool),
-        )  # fmt: skip
-
-    @property
-    def days(self) -> list[date]:
-        """Return the days, oldest first."""
-        return [self.first_day + timedelta(days=i) for i in range(self.amount.shape[1])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,15 +156,16 @@ class Ledger:
             }
 
     @staticmethod
-    def write_registers(session: Session, states: Sequence[RegisterState]) -> None:
-        """Write how registers stand now."""
-        for state in states:
-            session.merge(
-                EnergyRegisterRow(
-                    register=state.register, unit=state.unit, definition=state.definition, booked_us=state.booked_us,
-                    events=[dict(event) for event in state.events],
-                )
-            )  # fmt: skip
+    def write_registers(session: Session, states: Sequence[RegisterState], known: Mapping[str, RegisterState]) -> None:
+        """Write how registers stand now; `known` are those that the ledger has, as they stood."""
+        row = EnergyRegisterRow
+        other = [state for state in states if known.get(state.register) != state]
+        fresh = [asdict(state) for state in other if state.register not in known]
+        if fresh:
+            session.execute(insert(row), fresh)
+        moved = [state for state in other if state.register in known]
+        if moved:
+            session.execute(update(row), [asdict(state) for state in moved])
 
     # -- restatements
 

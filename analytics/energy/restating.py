@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.energy.day_figures import DayFigures
 from analytics.energy.intervals import Floats
-from analytics.energy.ledger import Cause, DayFigures, Restatement
+from analytics.energy.ledger import Cause, Restatement
 
 CLOSING_US: Final = 86_400_000_000  # a day, and a month with its last day, is closed one day after it ended
 
