@@ -126,7 +126,7 @@ class DepartmentShares:
             total = math.fsum(weights.values())
             if total > 0:
                 self._tell_of_absent(share.by, weights, subject)
-                return Fractions(share.by, {d: w / total for d, w in weights.items()})
+                return Fractions(share.by, {d: w / total for d, w in weights.items() if w > 0})
             self._tell_of_nothing(share.by, subject)
         return self._usual(to, day)
 

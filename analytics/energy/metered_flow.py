@@ -125,7 +125,7 @@ def metered_flow(
         for s in tree.sources
         if tree.nodes[s].makes and s not in feeding
     ]
-    return Flow(unit, total, made, tuple(p for p in pots if bool(np.any(p.values > 0))), tuple(problems))
+    return Flow(unit, total, made, tuple(p for p in pots if p.values[0] > _NOTHING), tuple(problems))
 
 
 def _unit(tree: MeterTree, registers: Mapping[str, BookedRegister]) -> str:
