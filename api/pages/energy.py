@@ -208,7 +208,7 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
 def _figures(
     sources: Sources, words: Words, accounts: PeriodAccounts, wasting: Sequence[StoredFinding], now_us: int
 ) -> tuple[KeyFigure, ...]:
-    currency, at = sources.site.currency, accounts.period.at
+    currency = sources.site.currency
     found = [_cost(accounts, words, currency)]
     if accounts.running:
         found.append(_cost_at_end(accounts, words, currency))
@@ -245,13 +245,13 @@ def _figures(
             KeyFigure(
                 words("Savings, verified"),
                 cents_text(savings.cents, currency, words, headline=True),
-                words.plural("%(n)s measure", "%(n)s measures", savings.measures)
+                words("%(proven)s of %(all)s measures", proven=savings.proven, all=savings.measures)
                 + (
                     " · " + words("±%(money)s at 90%%", money=cents_text(savings.half_width_cents, currency, words))
                     if savings.half_width_cents is not None
-                    else " · " + words("none is proven yet")
+                    else ""
                 ),
-                f"/energy/savings?at={at}",
+                "/energy/savings",
             )
         )
     return tuple(found)

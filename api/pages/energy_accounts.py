@@ -34,6 +34,7 @@ class CarrierAccount:
     priced : the site has a tariff for it
     cost_cents : by the bill; None: not known
     cost_at_least : energy is missing from the bill
+    billed : what the bill is for, as a rule up to the last midnight
     off : a carrier of the heating season, outside of which nothing flows
     """
 
@@ -51,6 +52,7 @@ class CarrierAccount:
     priced: bool = False
     cost_cents: int | None = None
     cost_at_least: bool = False
+    billed: float | None = None
     off: bool = False
 
     @property
@@ -81,11 +83,12 @@ class Carbon:
 
 @dataclass(frozen=True, slots=True)
 class Savings:
-    """What measures have saved so far, as far as it is proven."""
+    """What measures have saved so far: of all of them, those that are `proven` count."""
 
     measures: int
     cents: int | None
     half_width_cents: int | None
+    proven: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,10 @@ from analytics.energy.intervals import Floats
 from analytics.energy.weather import daily_means
 from facility.calendar import at_us
 from facility.site import Site
-from facility.store import TelemetryStore
+from facility.store import Level, TelemetryStore
 
 _STATION: Final = "weather_station"
 _OUTDOOR: Final = "outdoor_temperature"
-_HOUR_US: Final = 3_600_000_000
 _HISTORY_D: Final = 500
 _LEAST_DAYS: Final = 14  # of history, before anything is expected
 _MOST_MISSING: Final = 0.02  # of a day, for it to count
@@ -58,10 +57,9 @@ def outdoor_means(site: Site, store: TelemetryStore, days: Sequence[date]) -> Fl
     if key is None:
         return None
     edges = np.array([at_us(d, 0, site.time_zone) for d in (*days, days[-1] + timedelta(days=1))], dtype=np.int64)
-    steps = store.aggregate([key], int(edges[0]), int(edges[-1]), _HOUR_US).get(key)
-    if steps is None or not steps.time_us.size:
-        return None
-    return daily_means(steps.time_us, steps.mean, edges)
+    hours = store.rollup([key], Level.HOUR, int(edges[0]), int(edges[-1]))[key]
+    known = hours.count > 0
+    return daily_means(hours.time_us[known], hours.mean[known], edges) if known.any() else None
 
 
 def outlook(books: Books, store: TelemetryStore, keys: Sequence[str], first: date, end: date, today: date) -> Outlook:

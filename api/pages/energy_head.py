@@ -10,7 +10,9 @@ from typing import Final, Literal
 from api.pages.energy_period import SPANS, Period, period_words, span_words
 from api.pages.words import Words
 
-EnergyTab = Literal["accounts", "bill", "balance", "departments", "meters", "savings", "indicators", "restatements"]
+EnergyTab = Literal[
+    "accounts", "bill", "balance", "departments", "meters", "savings", "indicators", "carbon", "restatements"
+]
 _ADDRESS: Final = {"accounts": "/energy"}
 
 
@@ -63,6 +65,7 @@ def tabs(current: EnergyTab, words: Words) -> tuple[Link, ...]:
         ("meters", words("Meters")),
         ("savings", words("Savings")),
         ("indicators", words("Indicators and targets")),
+        ("carbon", words("Carbon")),
         ("restatements", words("Restatements")),
     )
     return tuple(Link(_ADDRESS.get(key, f"/energy/{key}"), text, key == current) for key, text in names)

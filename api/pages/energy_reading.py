@@ -14,21 +14,26 @@ from analytics.energy.books import Books
 from analytics.energy.intervals import Floats, Total, Totals
 from analytics.energy.statements import Statement
 from api.pages.caches import PageCaches
-from api.pages.energy_accounts import Carbon, CarrierAccount, DepartmentAccount, Departments, PeriodAccounts
+from api.pages.energy_accounts import Carbon, CarrierAccount, DepartmentAccount, Departments, PeriodAccounts, Savings
 from api.pages.energy_expected import Outlook, outlook
 from api.pages.energy_head import Note
+from api.pages.energy_measures import prove_measure
 from api.pages.energy_period import Period
+from api.pages.energy_savings import MeasureAccount
+from api.pages.energy_work import Worked
 from api.pages.sources import Sources
 from api.pages.words import Words
 from facility.calendar import day_of
 from facility.equipment_classes import Carrier
 from facility.formats import moment, number
+from facility.measures import Measure
 from facility.metering import BOUGHT, BookedRegister, points_of_supply
 from facility.names import Names
 from facility.site import Site
 
 _OUTLOOK_FRESH_S: Final = 900.0
 _HEATING_MONTHS: Final = frozenset({11, 12, 1, 2, 3})
+_MEASURE_FRESH_S: Final = 6 * 3600.0
 _LIKELY: Final = 0.8
 
 
@@ -115,11 +120,11 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
     shown = Shown(period, day_of(now_us, zone), now_us, books.registers())
     running = period.bounds_us(zone)[1] > now_us
     months = months_of(period)
-    bills = _statements(books, "bill", months)
+    bills, plans = _statements(books, "bill", months), _plans(books, months)
     carriers = tuple(
         account
         for carrier in BOUGHT
-        if (account := _carrier(books, caches, sources, shown, carrier, bills, running)) is not None
+        if (account := _carrier(books, caches, sources, shown, carrier, bills, plans, running)) is not None
     )
     begun = max((begun_parts(c.parts, now_us) for c in carriers), default=0)
     priced = [c for c in carriers if c.cost_cents is not None]
@@ -132,9 +137,11 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         carriers=carriers,
         cost_cents=sum(c.cost_cents or 0 for c in priced) if priced else None,
         cost_at_least=any(c.cost_at_least for c in priced),
+        cost_plan_cents=_cost_plan(plans, period),
         without_cost=unpriced if priced else (),
         no_tariff=bool(carriers) and not any(c.priced for c in carriers),
         carbon=_carbon(books, months, words),
+        savings=_savings(sources, caches),
         departments=_departments(sources, caches, shown, months, words),
         notes=_notes(books, months, words),
     )
@@ -165,6 +172,7 @@ def _carrier(
     shown: Shown,
     carrier: Carrier,
     bills: Sequence[Statement],
+    plans: Sequence[Mapping[str, Any]],
     running: bool,
 ) -> CarrierAccount | None:
     supply = points_of_supply(sources.site, shown.registers, carrier)
@@ -184,10 +192,12 @@ def _carrier(
         parts=parts,
         expected=none,
         forecast=none,
-        priced=carrier in sources.site.tariffs,
+        priced=any(c.carrier == carrier for c in sources.site.contracts.values()),
         cost_cents=sum(cents) if cents else None,
-        cost_at_least=any(float(b.figures.get("missing") or 0.0) > 0.0005 for b in own),
+        cost_at_least=any(bool(b.figures.get("at_least")) for b in own),
+        billed=sum(float(b.figures.get("used") or 0.0) for b in own) if cents else None,
         off=_out_of_season(carrier, total, shown.period),
+        **_plan(plans, carrier, shown.period),
     )
     if shown.period.span not in ("week", "month") or account.off:
         return account
@@ -198,6 +208,31 @@ def _carrier(
         _OUTLOOK_FRESH_S if running else 6 * 3600.0,
     ).result
     return account if worked is None else _with_outlook(account, worked, running)
+
+
+def _plans(books: Books, months: Sequence[date]) -> list[Mapping[str, Any]]:
+    """Return how the site's plans stand: in the month, or in the newest month of the year that has figures."""
+    found = _statements(books, "targets", months)
+    return list(found[-1].figures["rows"]) if found else []
+
+
+def _plan(plans: Sequence[Mapping[str, Any]], carrier: Carrier | None, period: Period) -> dict[str, Any]:
+    """Return plan, plan to date and whether it will be passed, of a carrier's use or (None) of all cost."""
+    measure = "use" if carrier is not None else "cost"
+    own = next((p for p in plans if (p["carrier"], p["department"], p["measure"]) == (carrier, None, measure)), None)
+    standing = own["year_so_far" if period.span == "year" else "month"] if own is not None else None
+    if standing is None:
+        return {}
+    return {
+        "plan": float(standing["planned"]),
+        "plan_to_date": float(standing["expected"]) if standing["expected"] is not None else None,
+        "will_exceed": standing["verdict"] in ("will_exceed", "exceeded"),
+    }
+
+
+def _cost_plan(plans: Sequence[Mapping[str, Any]], period: Period) -> int | None:
+    to_date = _plan(plans, None, period).get("plan_to_date")
+    return None if to_date is None else round(100.0 * float(to_date))
 
 
 def _with_outlook(account: CarrierAccount, own: Outlook, running: bool) -> CarrierAccount:
@@ -224,16 +259,46 @@ def _with_cost_at_end(accounts: PeriodAccounts) -> PeriodAccounts:
         return accounts
     total, spread = 0.0, 0.0
     for c in accounts.carriers:
-        if c.cost_cents is None or not c.total.known or c.total.amount <= 0:
+        if c.cost_cents is None or not c.billed:
             continue
         if c.at_end is None:
             return accounts
-        price = c.cost_cents / c.total.amount
+        price = c.cost_cents / c.billed
         total += price * c.at_end
         spread = math.hypot(spread, price * (c.half_width or 0.0))
     if total <= 0:
         return accounts
     return replace(accounts, end_cents=round(total), end_half_width_cents=round(spread), end_level=_LIKELY)
+
+
+# --- savings ----------------------------------------------------------------------------------------------------------
+
+
+def measure_account(sources: Sources, caches: PageCaches, measure: Measure) -> Worked[MeasureAccount]:
+    """Return what a measure saved, as far as that has been worked out."""
+    books, store, now_us = sources.context.books, sources.store, sources.now_us()
+    return caches.work.get(
+        ("measure", measure, day_of(now_us, sources.site.time_zone)),
+        lambda: prove_measure(sources.site, books, store, measure, now_us),
+        _MEASURE_FRESH_S,
+    )
+
+
+def _savings(sources: Sources, caches: PageCaches) -> Savings | None:
+    """Return what the measures that are proven have saved together; None if the site has none."""
+    measures = sources.site.measures
+    if not measures:
+        return None
+    found = [w.result for m in measures.values() if (w := measure_account(sources, caches, m)).result is not None]
+    proven = [a.money for a in found if a is not None and a.saving is not None and a.saving.acceptable and a.money]
+    if not proven:
+        return Savings(len(measures), None, None)
+    return Savings(
+        len(measures),
+        round(100 * sum(money for money, _ in proven)),
+        round(100 * math.hypot(*(half for _, half in proven))),
+        len(proven),
+    )
 
 
 # --- carbon and what is missing ---------------------------------------------------------------------------------------

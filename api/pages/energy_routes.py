@@ -12,19 +12,23 @@ from starlette.responses import Response
 
 from analytics.energy.intervals import Total
 from api.errors import ApiError, unknown
+from api.pages import times
 from api.pages.caches import Caches, From, PageCaches
 from api.pages.data_state import page_number
 from api.pages.energy import energy_page, until_words
 from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
+from api.pages.energy_carbon import carbon_page
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, department_name, department_page, departments_page
 from api.pages.energy_head import EnergyTab, Head, Note, Progress, neighbours, span_links, tabs
+from api.pages.energy_indicators import indicators_page
 from api.pages.energy_meter import Filled, MeterAccount, meter_page
 from api.pages.energy_meters import MeterFigures, meters_page
 from api.pages.energy_period import Period, asked_period, period_of, period_words, read_day
-from api.pages.energy_reading import begun_parts, part_totals, period_accounts, whole
+from api.pages.energy_reading import begun_parts, measure_account, part_totals, period_accounts, whole
 from api.pages.energy_restatements import restatements_page
+from api.pages.energy_savings import measure_page, savings_page
 from api.pages.energy_statements import told_notes
 from api.pages.frame import NavLink
 from api.pages.sources import Sources
@@ -255,6 +259,65 @@ def restatements_route(sources: From, _reader: Reader, visit: Visiting, caches: 
     shown = restatements_page(sources.site, words, books.registers(), found, sources.now_us(), page_number(page))
     head = _head(sources, caches, words, "restatements")
     return _framed(sources, visit, "energy_restatements.html", words("Restatements"), head, shown)
+
+
+@router.get("/energy/indicators")
+def indicators_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "") -> Response:
+    """Show indicators and plans."""
+    words, period, books = visit.words, _month(sources, month), sources.context.books
+    own = {kind: books.statement(kind, "site", period.first) for kind in ("indicators", "targets")}
+    figures = {kind: s.figures if s is not None else None for kind, s in own.items()}
+    now_us, zone = sources.now_us(), sources.site.time_zone
+    page = indicators_page(
+        sources.site, words, figures["indicators"], figures["targets"], lambda us: times.when(us, now_us, zone)
+    )
+    notes = tuple(n for s in own.values() if s is not None for n in told_notes(s.problems, words))
+    head = _head(
+        sources, caches, words, "indicators", period, lambda p: f"/energy/indicators?month={p.at}", notes=notes
+    )
+    title = _titled(words("Indicators and targets"), period, words)
+    return _framed(sources, visit, "energy_indicators.html", title, head, page)
+
+
+@router.get("/energy/carbon")
+def carbon_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "") -> Response:
+    """Show carbon dioxide and standard coal, with factors and their sources."""
+    words, period = visit.words, _month(sources, month)
+    own = sources.context.books.statement("carbon", "site", period.first)
+    page = carbon_page(words, own.figures if own is not None else None)
+    told = version_words(sources.site, own, sources.now_us(), words) if own is not None else ""
+    head = _head(sources, caches, words, "carbon", period, lambda p: f"/energy/carbon?month={p.at}", note=told)
+    return _framed(sources, visit, "energy_carbon.html", _titled(words("Carbon"), period, words), head, page)
+
+
+# --- savings ----------------------------------------------------------------------------------------------------------
+
+
+@router.get("/energy/savings")
+def savings_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches) -> Response:
+    """List the measures and what they saved."""
+    words = visit.words
+    worked = [measure_account(sources, caches, m) for m in sources.site.measures.values()]
+    page = savings_page(words, sources.site.currency, [w.result for w in worked if w.result is not None])
+    failed = tuple(Note(w.failed) for w in worked if w.failed and w.result is None)
+    head = _head(sources, caches, words, "savings", notes=failed)
+    return _framed(sources, visit, "energy_savings.html", words("Savings"), head, page)
+
+
+@router.get("/energy/savings/{measure}")
+def measure_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, measure: str) -> Response:
+    """Show a measure: baseline, fit, saving, what speaks against it."""
+    words, known = visit.words, sources.site.measures
+    if measure not in known:
+        raise unknown("measure", measure, known, "/energy/savings")
+    worked = measure_account(sources, caches, known[measure])
+    head = _head(sources, caches, words, "savings", notes=(Note(worked.failed),) if worked.failed else ())
+    back = NavLink("energy", "/energy/savings", words("Savings"), False)
+    title = words.name(known[measure].name)
+    if worked.result is None:
+        return _framed(sources, visit, "energy_waiting.html", title, head, None, back)
+    page = measure_page(words, sources.site.currency, worked.result)
+    return _framed(sources, visit, "energy_measure.html", title, head, page, back)
 
 
 # --- meters -----------------------------------------------------------------------------------------------------------

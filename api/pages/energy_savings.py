@@ -33,7 +33,9 @@ class MeasureAccount:
     Attributes
     ----------
     baseline, reporting : first day, and last day counted
-    saving : None: not worked out, `why_not` says why
+    saving : None: it cannot be told, `reasons` say why
+    reasons : all that speaks against it, what blocks first
+    payback_years : None: not known
     money : what the saving is worth, and half of its interval [currency]; None: no price
     days, used, expected, temperature : the baseline's days, then those of the reporting period
     split : how many of them are the baseline's
@@ -41,15 +43,18 @@ class MeasureAccount:
 
     id: str
     name: Names
-    subject: str
+    subject: Names
     unit: str
     baseline: tuple[date, date]
     reporting: tuple[date, date]
+    cost: float | None = None
+    owner: str = ""
+    source: str = ""
     saving: Saving | None = None
     model: Any = None
-    why_not: str = ""
+    reasons: tuple[Reason, ...] = ()
     money: tuple[float, float] | None = None
-    cost: float | None = None
+    payback_years: float | None = None
     days: Days | None = None
     used: Floats | None = None
     expected: Floats | None = None
@@ -132,7 +137,7 @@ class MeasurePage:
     unit: str
     state: str
     proven: bool
-    why_not: str
+    nothing: bool
     figures: tuple[Figure, ...]
     model: tuple[Figure, ...]
     reasons: tuple[ReasonLine, ...]
@@ -165,7 +170,7 @@ def state_words(own: MeasureAccount, words: Words) -> tuple[str, bool]:
     """Return how a measure stands, and whether its saving is proven."""
     saving = own.saving
     if saving is None:
-        return words("not worked out"), False
+        return words("cannot tell"), False
     if not saving.acceptable:
         return words("cannot be relied on"), False
     if saving.interval[0] > 0:
@@ -176,14 +181,11 @@ def state_words(own: MeasureAccount, words: Words) -> tuple[str, bool]:
 def _row(words: Words, currency: str, own: MeasureAccount) -> MeasureRow:
     saving = own.saving
     state, proven = state_words(own, words)
-    reason = own.why_not
-    if saving is not None:
-        against = next((r for r in saving.reasons if r.blocking), None)
-        reason = words.name(against.words) if against is not None else ""
+    against = next((r for r in own.reasons if r.blocking), None)
     return MeasureRow(
         name=words.name(own.name),
         href=f"/energy/savings/{own.id}",
-        subject=own.subject,
+        subject=words.name(own.subject),
         since=own.reporting[0].isoformat(),
         saving=_amount(saving.saving, own.unit) if saving is not None else MISSING,
         half_width=f"±{_amount(saving.uncertainty, own.unit)}" if saving is not None and saving.uncertainty > 0 else "",
@@ -191,7 +193,7 @@ def _row(words: Words, currency: str, own: MeasureAccount) -> MeasureRow:
         money=f"{number(own.money[0], 0)} ±{number(own.money[1], 0)}" if own.money is not None else MISSING,
         state=state,
         proven=proven,
-        reason=reason,
+        reason=words.name(against.words) if against is not None else "",
     )
 
 
@@ -210,14 +212,14 @@ def measure_page(words: Words, currency: str, own: MeasureAccount) -> MeasurePag
     fit, course, residuals, running = _charts(own, words)
     return MeasurePage(
         name=words.name(own.name),
-        subject=own.subject,
+        subject=" · ".join(t for t in (words.name(own.subject), own.owner, own.source) if t),
         unit=own.unit,
         state=state,
         proven=proven,
-        why_not=own.why_not,
+        nothing=saving is None and model is None,
         figures=_figures(own, saving, words, currency) if saving is not None else (),
         model=_model_figures(own, model, words) if model is not None else (),
-        reasons=_reasons(saving.reasons if saving is not None else (), words),
+        reasons=_reasons(own.reasons, words),
         sufficiency=_reasons(getattr(getattr(model, "sufficiency", None), "reasons", ()), words),
         events=tuple(_event(e, own.unit, words) for e in (saving.non_routine_events if saving is not None else ())),
         months=tuple(_month(m, own.unit) for m in (saving.months if saving is not None else ())),
@@ -268,10 +270,8 @@ def _figures(own: MeasureAccount, saving: Saving, words: Words, currency: str) -
         unit = words("¥") if currency == "CNY" else currency
         text = f"{number(own.money[0], 0)}{NO_BREAK_SPACE}{unit}"
         note = f"±{number(own.money[1], 0)}"
-        days = (own.reporting[1] - own.reporting[0]).days + 1
-        if own.cost and own.money[0] > 0 and days >= 28:
-            years = own.cost / (own.money[0] / days * 365.25)
-            note += " · " + words("pays back in %(years)s years", years=number(years, 1))
+        if own.payback_years is not None:
+            note += " · " + words("pays back in %(years)s years", years=number(own.payback_years, 1))
         figures.append(Figure(words("Worth"), text, note))
     return tuple(figures)
 
