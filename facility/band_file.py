@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from facility.tariff_model import ALL_MONTHS, DAY_WORDS, HOLIDAYS, BandRatios, TariffBand
 from facility.when_file import Months, TimeOfDay
-from facility.wording import nearest
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 BandWord = Literal["sharp", "peak", "flat", "valley", "deep"]
@@ -16,10 +15,11 @@ BandWord = Literal["sharp", "peak", "flat", "valley", "deep"]
 
 def _days(value: Any) -> frozenset[str]:
     words = value if isinstance(value, list | frozenset) else [value]
-    known = (*DAY_WORDS, *HOLIDAYS)
     for word in words:
-        if word not in known:
-            raise ValueError(f"{word!r} are no days known here{nearest(str(word), known)}; known: {', '.join(known)}")
+        if word not in (*DAY_WORDS, *HOLIDAYS):
+            raise ValueError(
+                f"{word!r} are no days known here; write {', '.join(DAY_WORDS)}, or a holiday such as labour_day"
+            )
     return frozenset(words)
 
 

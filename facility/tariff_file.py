@@ -262,7 +262,7 @@ def wrong_meter(meter: str, carrier: str, equipment: Mapping[str, Equipment]) ->
     name, _, point = meter.partition("/")
     if name not in equipment:
         return f"no equipment is called {name!r}{nearest(name, equipment)}"
-    counters = [n for n, p in equipment[name].points.items() if p.carrier == carrier]
+    counters = [n for n, p in equipment[name].points.items() if p.carrier == carrier and p.flow == "in"]
     if not counters:
         return f"{name!r} counts no {carrier}; name a meter that does"
     if point and point not in counters:

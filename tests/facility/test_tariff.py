@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from facility import tariff
 from facility.calendar import at_us
-from facility.tariff_model import Tariff, TariffBand
+from facility.names import Names
+from facility.tariff_model import BandRatios, Component, Tariff, TariffBand, Tiers, TierStep
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 YEAR = frozenset(range(1, 13))
@@ -54,6 +56,70 @@ def test_a_band_over_the_whole_day_has_no_gap() -> None:
     whole = Tariff("water", 9.0, "m³", (TariffBand("flat", 6.5, 0, 1440, YEAR),))
     assert tariff.unit_price(whole, at(date(2026, 3, 5), 0), SHANGHAI) == 6.5
     assert tariff.unit_price(whole, at(date(2026, 3, 5), 1439), SHANGHAI) == 6.5
+
+
+# -- which days a band holds on
+
+
+HOLIDAY = date(2026, 10, 1)
+MADE_UP = date(2026, 10, 10)  # a Saturday that is worked
+WORKDAY, SUNDAY = date(2026, 9, 10), date(2026, 9, 13)
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ("workdays", {MADE_UP, WORKDAY}),
+        ("rest_days", {HOLIDAY, SUNDAY}),
+        ("weekdays", {HOLIDAY, WORKDAY}),
+        ("holidays", {HOLIDAY}),
+        ("national_day", {HOLIDAY}),
+        ("labour_day", set()),
+        ("hot", {WORKDAY}),
+    ],
+)
+def test_a_band_holds_on_its_days(days: str, expected: set[date]) -> None:
+    band = TariffBand("deep", 0.1, 0, 1440, YEAR, frozenset({days}))
+    priced = Tariff("electricity", 0.75, "kWh", (band,))
+    all_days = (HOLIDAY, MADE_UP, WORKDAY, SUNDAY)
+    found = {d for d in all_days if tariff.unit_price(priced, at(d, 720), SHANGHAI, frozenset({WORKDAY})) == 0.1}
+    assert found == expected
+
+
+def test_after_midnight_a_band_belongs_to_the_new_day() -> None:
+    night = TariffBand("valley", 0.1, 22 * 60, 6 * 60, YEAR, frozenset({"rest_days"}))
+    priced = Tariff("electricity", 0.75, "kWh", (night,))
+    saturday = date(2026, 9, 12)
+    assert tariff.unit_price(priced, at(saturday, 60), SHANGHAI) == 0.1
+    assert tariff.unit_price(priced, at(date(2026, 9, 14), 60), SHANGHAI) == 0.75
+
+
+# -- prices made of components
+
+
+def test_only_what_floats_is_multiplied() -> None:
+    name = Names(zh="项", en="Part")
+    floating, fixed = Component("purchase", name, 0.4, floats=True), Component("funds", name, 0.03)
+    peak = TariffBand("peak", None, 10 * 60, 13 * 60, YEAR)
+    priced = Tariff("electricity", 0.43, "kWh", (peak,), ratios=(BandRatios(YEAR, {"flat": 1.0, "peak": 1.6}),),
+                    components=(floating, fixed))  # fmt: skip
+    assert tariff.unit_price(priced, at(date(2026, 3, 5), 11 * 60), SHANGHAI) == pytest.approx(0.67)
+    assert tariff.unit_price(priced, at(date(2026, 3, 5), 9 * 60), SHANGHAI) == pytest.approx(0.43)
+
+
+@pytest.mark.parametrize(("month", "price"), [(1, 0.41), (2, 0.41), (3, 0.39), (4, 0.40), (12, 0.40)])
+def test_a_month_without_a_price_is_estimated_from_the_one_before(month: int, price: float) -> None:
+    by_month = Component("purchase", Names(zh="购电", en="Purchase"), None,
+                         {(2026, 2): 0.41, (2026, 3): 0.39, (2026, 4): 0.40})  # fmt: skip
+    priced = Tariff("electricity", 0.0, "kWh", components=(by_month,))
+    assert tariff.unit_price(priced, at(date(2026, month, 5), 0), SHANGHAI) == price
+
+
+def test_of_tiers_the_first_is_the_price_of_a_unit() -> None:
+    fee = Component("sewage", Names(zh="污水", en="Sewage"), 1.0, share=0.9)
+    tiered = Tariff("water", 3.9, "m³", tiers=Tiers("year", (TierStep(100, 3.0), TierStep(None, 5.0))))
+    assert tariff.unit_price(tiered, at(date(2026, 3, 5), 0), SHANGHAI) == 3.0
+    assert tariff.unit_price(replace(tiered, components=(fee,)), at(date(2026, 3, 5), 0), SHANGHAI) == 3.9
 
 
 @settings(deadline=None)
