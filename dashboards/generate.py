@@ -8,6 +8,7 @@ from typing import Final
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from dashboards.energy_accounts import energy_accounts
 from dashboards.plant_overview import plant_overview
 from facility.equipment_classes import ClassLibrary, load_library
 from facility.names import LANGUAGES
@@ -17,7 +18,11 @@ FOLDER: Final = Path(__file__).parent / "generated"
 
 def generated(library: ClassLibrary) -> dict[str, str]:
     """Return every dashboard's JSON text by file name."""
-    boards = {f"plant-overview.{language}.json": plant_overview(library, language).build() for language in LANGUAGES}
+    boards = {
+        f"{name}.{language}.json": board(library, language).build()
+        for name, board in (("plant-overview", plant_overview), ("energy-accounts", energy_accounts))
+        for language in LANGUAGES
+    }
     return {
         name: json.dumps(board, cls=JSONEncoder, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         for name, board in boards.items()

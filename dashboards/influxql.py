@@ -8,7 +8,7 @@ from typing import Literal
 from grafana_foundation_sdk.cog import builder, variants
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-Function = Literal["mean", "min", "max", "last"]
+Function = Literal["mean", "min", "max", "last", "sum"]
 
 DATA_SOURCE = DataSourceRef(type_val="influxdb", uid="${datasource}")
 
@@ -52,5 +52,27 @@ class PointQuery(builder.Builder[variants.Dataquery]):
         text = (
             f'SELECT {self.function}("{self.point}") FROM "{self.equipment_class}" '
             f'WHERE $timeFilter AND "room" =~ /^${{room:regex}}$/ GROUP BY {every}"equipment"{fill}'
+        )
+        return InfluxQLQuery(text, self.ref_id, "$tag_equipment")
+
+
+@dataclass(frozen=True, slots=True)
+class DailyQuery(builder.Builder[variants.Dataquery]):
+    """
+    What a register of all machines of a class counted each day, one series a machine.
+
+    Days are the site's: the variable `zone` names them, for the server knows only UTC.
+    """
+
+    equipment_class: str
+    counter: str  # `register` is a word of the base class
+    ref_id: str
+
+    def build(self) -> variants.Dataquery:
+        """Return the query; a day of which nothing is known is a gap."""
+        text = (
+            f'SELECT sum("{self.counter}_used") FROM "{self.equipment_class}" '
+            f'WHERE $timeFilter AND "room" =~ /^${{room:regex}}$/ '
+            f"GROUP BY time(1d), \"equipment\" fill(null) tz('${{zone}}')"
         )
         return InfluxQLQuery(text, self.ref_id, "$tag_equipment")

@@ -14,28 +14,14 @@ from grafana_foundation_sdk.models.common import (
     LegendPlacement,
     VisibilityMode,
 )
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    FieldColorModeId,
-    Threshold,
-    ThresholdsMode,
-    VariableRefresh,
-    VariableSort,
-)
+from grafana_foundation_sdk.models.dashboard import FieldColorModeId, Threshold, ThresholdsMode
 
+from dashboards.board import NORMAL, board_of, grafana_unit
 from dashboards.influxql import DATA_SOURCE, Function, PointQuery
 from facility.equipment_classes import SYSTEMS, ClassLibrary, EquipmentClass, Limit, PointSpec
 from facility.names import Language, Names
 
-# Grafana's names for our units; what it does not know is shown as a suffix.
-_GRAFANA_UNITS: Final = {
-    "%": "percent", "°C": "celsius", "K": "kelvin", "kW": "kwatt", "kWh": "kwatth", "kVA": "kvoltamp", "V": "volt",
-    "kV": "kvolt", "A": "amp", "Hz": "hertz", "kPa": "pressurekpa", "h": "h", "": "none", "m³": "m3", "ppm": "ppm",
-    "r/min": "rotrpm", "L/min": "flowlpm",
-}  # fmt: skip
-
 # Colour means abnormal and nothing else (look): normal is grey, and the limits carry the colours of their priority.
-_NORMAL = "#8e979b"
 _PRIORITY_COLOUR: Final = {"P1": "#d92b34", "P2": "#f59a23", "P3": "#ffd54a", "P4": "#84b9ea"}
 
 SYSTEM_NAMES: Final[dict[str, Names]] = {
@@ -58,36 +44,12 @@ _DESCRIPTION = Names(
     en="Key points of every system against their limits. Grey is normal, colour means outside a limit. "
     "Wardwatt writes the data to InfluxDB.",
 )
-_ROOM = Names(zh="机房", en="Room")
-_SOURCE = Names(zh="数据源", en="Data source")
 _NOW = Names(zh="当前", en="now")
 
 
 def plant_overview(library: ClassLibrary, language: Language) -> dashboard.Dashboard:
     """Return the builder of the overview for every class of `library`, in one language."""
-    board = (
-        dashboard.Dashboard(_TITLE.in_(language))
-        .uid(f"wardwatt-plant-overview-{language}")
-        .description(_DESCRIPTION.in_(language))
-        .tags(["wardwatt", language])
-        .refresh("10s")
-        .time("now-24h", "now")
-        .timezone("browser")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
-        .readonly()
-        .with_variable(dashboard.DatasourceVariable("datasource").label(_SOURCE.in_(language)).type("influxdb"))
-        .with_variable(
-            dashboard.QueryVariable("room")
-            .label(_ROOM.in_(language))
-            .datasource(DATA_SOURCE)
-            .query('SHOW TAG VALUES WITH KEY = "room"')
-            .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-            .sort(VariableSort.ALPHABETICAL_ASC)
-            .multi(True)
-            .include_all(True)
-            .all_value(".*")
-        )
-    )
+    board = board_of("plant-overview", _TITLE, _DESCRIPTION, language).refresh("10s").time("now-24h", "now")
     for system in SYSTEMS:
         classes = [c for c in library.classes.values() if c.spec.system == system and _key_points(c)]
         if not classes:
@@ -125,16 +87,12 @@ def _thresholds(cls: EquipmentClass, point: str) -> dashboard.ThresholdsConfig:
     limits = limits_of(cls, point)
     low = [li for li in limits if li.condition.comparisons[0].op in ("<", "<=")]
     high = [li for li in limits if li.condition.comparisons[0].op in (">", ">=")]
-    steps = [Threshold(value=None, color=_PRIORITY_COLOUR[low[0].spec.priority] if low else _NORMAL)]
+    steps = [Threshold(value=None, color=_PRIORITY_COLOUR[low[0].spec.priority] if low else NORMAL)]
     for i, limit in enumerate(low):
-        above = _PRIORITY_COLOUR[low[i + 1].spec.priority] if i + 1 < len(low) else _NORMAL
+        above = _PRIORITY_COLOUR[low[i + 1].spec.priority] if i + 1 < len(low) else NORMAL
         steps.append(Threshold(value=limit.threshold, color=above))
     steps += [Threshold(value=limit.threshold, color=_PRIORITY_COLOUR[limit.spec.priority]) for limit in high]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps)
-
-
-def _unit(point: PointSpec) -> str:
-    return _GRAFANA_UNITS.get(point.unit, f"suffix: {point.unit}")
 
 
 def _describe(cls: EquipmentClass, name: str, language: Language) -> str:
@@ -158,7 +116,7 @@ def _now_panel(cls: EquipmentClass, name: str, point: PointSpec, language: Langu
         .description(_describe(cls, name, language))
         .datasource(DATA_SOURCE)
         .with_target(PointQuery(cls.id, name, "last", "A", latest_only=True))
-        .unit(_unit(point))
+        .unit(grafana_unit(point.unit))
         .thresholds(_thresholds(cls, name))
         .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.NONE)
@@ -178,10 +136,10 @@ def _trend_panel(cls: EquipmentClass, name: str, point: PointSpec, language: Lan
         .description(_describe(cls, name, language))
         .datasource(DATA_SOURCE)
         .with_target(PointQuery(cls.id, name, function, "A"))
-        .unit(_unit(point))
+        .unit(grafana_unit(point.unit))
         .thresholds(_thresholds(cls, name))
         .thresholds_style(common.GraphThresholdsStyleConfig().mode(GraphThresholdsStyleMode.DASHED))
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.SHADES).fixed_color(_NORMAL))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.SHADES).fixed_color(NORMAL))
         .show_points(VisibilityMode.NEVER)
         .line_width(1)
         .fill_opacity(0)

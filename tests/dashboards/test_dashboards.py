@@ -38,7 +38,9 @@ def test_a_panel_has_a_description_a_unit_and_only_points_of_the_catalogue(panel
     assert panel["fieldConfig"]["defaults"]["unit"]
     for target in panel["targets"]:
         point, cls = re.search(r'\("(\w+)"\) FROM "(\w+)"', target["query"]).groups()
-        assert point in LIBRARY[cls].points
+        points = LIBRARY[cls].points
+        # Booked consumption stands beside its register.
+        assert point in points or points[point.removesuffix("_used")].carrier is not None
 
 
 @pytest.mark.parametrize("panel", PANELS)
@@ -63,6 +65,16 @@ def test_systems_stand_in_their_one_order():
 
     order = [SYSTEM_NAMES[s].en for s in SYSTEMS]
     assert rows == [r for r in order if r in rows]
+
+
+def test_every_register_that_is_bought_has_its_panel_of_booked_days():
+    queries = [t["query"] for p in json.loads(TEXTS["energy-accounts.en.json"])["panels"] for t in p.get("targets", [])]
+    booked = {re.search(r'\("(\w+)_used"\) FROM "(\w+)"', q).groups()[::-1] for q in queries}
+    registers = {
+        (c.id, n) for c in LIBRARY.classes.values() for n, p in c.points.items() if p.carrier not in (None, "reactive")
+    }
+    assert booked == registers
+    assert all("tz('${zone}')" in q for q in queries)
 
 
 def test_nothing_is_loaded_from_outside():
