@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.energy.advances import Advances, advances
-from analytics.energy.exchanges import parted
+from analytics.energy.exchanges import SEARCH_US, parted
 from analytics.energy.habits import Habits, learn_pace
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, STEP_US, Floats, Intervals, Times
 from analytics.energy.register_events import RegisterEvent
@@ -30,6 +30,7 @@ from facility.readings import OUT_OF_RANGE, Series
 from facility.site import MeterExchange, Register
 
 # Readings that may have a say in a step: a standstill is recognised by its end, a wrong reading by those after it.
+_MOST_COUNTS: Final = 1e15  # beyond, a float no longer tells one count from the next, and no register has the digits
 SAY_US: Final = 7 * 24 * 3_600_000_000
 
 
@@ -83,7 +84,7 @@ def book(
     if not t.shape[0] or end_us <= start_us:
         return Booked(Intervals.missing(start_us, end_us), ())
     own = habits or learn_pace(t, v)
-    course = _Course.of(t, v, register, own, zone)
+    course = _Course.of(t, v, _until(register, max(end_us, int(t[-1]))), own, zone)
     profile = own.profile
     if habits is None and course.has_outages:
         profile = typical_profile(course.intervals(start_us, end_us), zone)
@@ -130,7 +131,7 @@ def learn(
     if not t.shape[0]:
         return habits
     start_us, end_us = int(t[0] - t[0] % STEP_US), int(t[-1] - t[-1] % STEP_US) + STEP_US
-    course = _Course.of(t, v, register, habits, zone)
+    course = _Course.of(t, v, _until(register, end_us), habits, zone)
     return habits.running(typical_profile(course.intervals(start_us, end_us), zone))
 
 
@@ -142,7 +143,7 @@ def believed(time_us: Times, value: Floats, quality: NDArray[np.uint8]) -> tuple
     """
     if not time_us.shape == value.shape == quality.shape:
         raise ValueError(f"time_us {time_us.shape}, value {value.shape} and quality {quality.shape} must be (n,)")
-    good = np.isfinite(value) & (value >= 0.0) & ((quality & OUT_OF_RANGE) == 0)
+    good = (value >= 0.0) & (value < _MOST_COUNTS) & ((quality & OUT_OF_RANGE) == 0)
     t, v = (time_us, value) if good.all() else (time_us[good], value[good])
     if t.shape[0] > 1 and bool(np.any(np.diff(t) <= 0)):
         order = np.lexsort((v, t))
@@ -208,6 +209,13 @@ def _change(register: Register, day: date, zone: ZoneInfo, moved: Mapping[int, i
     """Return when a ratio begins: with the meter that was exchanged on its day, else at midnight. [µs]"""
     entered = min((e for e in map(_entered, register.exchanges) if day_of(e, zone) == day), default=None)
     return at_us(day, 0, zone) if entered is None else moved.get(entered, entered)
+
+
+def _until(register: Register, until_us: int) -> Register:
+    """Return a register without the exchanges that lie well beyond some time: nothing is known of the future. [µs]"""
+    if not register.exchanges or _entered(register.exchanges[-1]) <= until_us + SEARCH_US:
+        return register
+    return replace(register, exchanges=tuple(e for e in register.exchanges if _entered(e) <= until_us + SEARCH_US))
 
 
 def _entered(exchange: MeterExchange) -> int:

@@ -219,6 +219,14 @@ class TestExchange:
         twice = (MeterExchange(moment(0.5), 5005.0, 0.0), MeterExchange(moment(1.5), 10.0, 800.0))
         assert used(booked(row(0, 5000, 5, 805, 815), register(exchanges=twice))) == "10 10 10"
 
+    def test_an_exchange_that_lies_in_the_future_says_nothing_yet(self) -> None:
+        meter = register(exchanges=(MeterExchange(moment(200), 7000.0, 0.0),))
+        assert used(booked(row(0, 5000, 5010, 5020), meter, steps=4)) == "10 10 _ _"
+
+    def test_a_meter_that_is_taken_out_and_not_yet_read_again_counts_until_then(self) -> None:
+        meter = register(exchanges=(MeterExchange(moment(3), 5025.0, 0.0),))
+        assert used(booked(row(0, 5000, 5010, 5020), meter, steps=4)) == "10 10 5 _"
+
     def test_a_months_water_bill_with_an_exchange(self) -> None:
         case = CASES["meter_exchange"]
         zone = ZoneInfo(case["zone"])
