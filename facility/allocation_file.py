@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from facility.allocation_rules import AllocationRules, Basis, ChargeBasis, Share
+from facility.allocation_rules import RUN_HOURS, AllocationRules, Basis, ChargeBasis, Share
 from facility.documents import KeyPath
 from facility.equipment_classes import METER_REGISTERS, Carrier
 from facility.site import Equipment
@@ -143,6 +143,8 @@ def _resolved(
                 of.append(key)
         elif name not in equipment:
             told.append(((*place, "of", i), f"no equipment is called {name!r}{nearest(name, equipment)}"))
+        elif RUN_HOURS not in equipment[name].points:
+            told.append(((*place, "of", i), f"{name} counts no running hours; name a machine with {RUN_HOURS}"))
         else:
             of.append(name)
     return Share(share.by, share.to, tuple(of), share.shares)

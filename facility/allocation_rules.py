@@ -16,6 +16,8 @@ BASES: Final[tuple[Basis, ...]] = get_args(Basis)
 # By what the basic charge of a bill is shared: what the energy cost, how much it was, or how much of it in dear hours.
 ChargeBasis = Literal["cost", "use", "peak"]
 
+RUN_HOURS: Final = "run_hours"  # the counter of a machine by which `running_hours` shares
+
 BASIS_NAMES: Final[Mapping[Basis, Names]] = {
     "floor_area": Names(zh="按建筑面积", en="by floor area"),
     "beds": Names(zh="按床位数", en="by beds"),

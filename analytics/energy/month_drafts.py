@@ -32,10 +32,11 @@ from analytics.energy.indicator_accounts import (
 from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals, added
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
+from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days
-from facility.allocation_rules import Share
+from facility.allocation_rules import AllocationRules, Share
 from facility.calendar import at_us, day_of
 from facility.equipment_classes import Carrier
 from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_supply
@@ -258,9 +259,22 @@ class MonthDrafts:
                     before = charges.get(line.code, Charge(line.code, 0, by))
                     charges[line.code] = replace(before, cents=before.cents + line.amount_cents)
             last = own.end - timedelta(days=1)
-            found = allocate(self._site, own.registers, carrier, own.first, last, uses, list(charges.values()))
+            hours = self._running_hours(own, rules)
+            found = allocate(
+                self._site, own.registers, carrier, own.first, last, uses, list(charges.values()), running_hours=hours
+            )
             figures = found.to_json() | {"headline": {"value": found.total_cents / 100.0, "unit": self._site.currency}}
             own.drafts.append(Draft("allocation", carrier, own.first, figures))
+
+    def _running_hours(self, own: _Month, rules: AllocationRules) -> dict[str, float]:
+        """Return how long the machines ran by which a rule shares."""
+        counters = counters_wanted(rules)
+        if not counters:
+            return {}
+        # The day before shows where the counters stood when the month began.
+        first_us = at_us(own.first - timedelta(days=1), 0, self._zone)
+        days = self._store.rollup(list(counters.values()), Level.DAY, first_us, own.end_us)
+        return hours_of(counters, {key: d.last for key, d in days.items()})
 
     def _prices(self, own: _Month, carrier: Carrier) -> tuple[Floats | None, Any]:
         """Return the price of each step of the month, and which are dear; by the first contract of a carrier."""

@@ -98,6 +98,7 @@ def test_a_departments_staff_carries_dates(tmp_path: Path) -> None:
         ("rules: [{meter: em, by: beds, of: [sm]}]", "of names the meters or machines by which it is shared"),
         ("rules: [{meter: em, by: meters, of: [b1]}]", "b1 has several registers; name one"),
         ("rules: [{meter: em, by: running_hours, of: [b9]}]", "no equipment is called 'b9'; write one of b1"),
+        ("rules: [{meter: em, by: running_hours, of: [sm]}]", "sm counts no running hours"),
         ("rest: {shares: {icu: 30 %, ward: 60 %}}", "the shares come to 90.0%; make them 100 %"),
         ("rest: {shares: {icu: 130 %}}", "'130 %' is no share"),
         ("rest: {shares: {icu: 100 %}, by: beds}", "leave one of them out"),
