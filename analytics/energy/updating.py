@@ -10,22 +10,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
 
 from analytics.energy import entries
 from analytics.energy.booking import Bools, Segment, learning_days, segments
-from analytics.energy.day_figures import ARRAYS, DayFigures, cut, differs, figures_of, months_of, widened
+from analytics.energy.day_figures import DayFigures, figures_of, months_of, widened
 from analytics.energy.derived import address_of, read_used, write_used
 from analytics.energy.intervals import STEP_US
 from analytics.energy.ledger import Cause, Ledger, RegisterState
+from analytics.energy.posting import Posted, post
 from analytics.energy.register_booking import RegisterBooking, portions
 from analytics.energy.register_definitions import cause_of_definition, definition_of, registers_with
 from analytics.energy.register_events import RegisterEvent
-from analytics.energy.restating import CLOSING_US, restated
 from analytics.energy.survey import Progress, Survey, Surveyor
+from analytics.energy.virtual_booking import RegistersRun, VirtualBooking
 from facility.calendar import day_bounds_us, day_of
 from facility.database import Database
 from facility.metering import BookedRegister
@@ -66,10 +67,17 @@ class _Run:
     until_us: int
     registers: Mapping[str, BookedRegister]
     hand: Mapping[str, Series]
+    entered: Mapping[str, Sequence[entries.HandReading]]
     causes: dict[str, Cause] = field(default_factory=dict)
+    changed: dict[str, Bools] = field(default_factory=dict)
     months: dict[date, Cause] = field(default_factory=dict)
     steps: int = 0
     restatements: int = 0
+
+    def take(self, posted: Posted) -> None:
+        """Count what was posted."""
+        self.months = {**posted.months, **self.months}
+        self.restatements += posted.restatements
 
 
 class Updater:
@@ -87,6 +95,7 @@ class Updater:
         self._site, self._store, self._database, self._clock = site, store, database, clock
         self._ledger, self._zone = Ledger(database), site.time_zone
         self._surveyor, self._booking = Surveyor(store), RegisterBooking(store, site.time_zone)
+        self._virtual = VirtualBooking(site, store, database)
         self._figures: DayFigures | None = None  # the whole ledger as it stands; None: not read yet
         self._edges = np.zeros(0, dtype=np.int64)
         self._states: dict[str, RegisterState] = {}
@@ -118,6 +127,7 @@ class Updater:
         self._book_all(run, survey, self._what_to_book(run, survey), progress)
         self._note_registers(run)
         self._surveyor.settle()
+        self._book_virtual(run, thorough, progress)
         months = dict(sorted(run.months.items()))
         return Updated(months, (figures.first_day, figures.days[-1]), run.steps, run.restatements, run.until_us)
 
@@ -126,8 +136,10 @@ class Updater:
     def _look_up(self) -> _Run:
         now_us = self._clock()
         with self._database.reading() as session:
-            hand, exchanged = entries.hand_readings(session), entries.exchanges(session)
+            entered = entries.hand_readings(session, withdrawn=True)
+            exchanged = entries.exchanges(session)
         registers = registers_with(self._site, exchanged)
+        hand = {key: [r for r in own if r.withdrawn_us is None] for key, own in entered.items()}
         series = {
             key: Series(
                 np.array([r.at_us for r in own], dtype=np.int64),
@@ -135,9 +147,9 @@ class Updater:
                 np.zeros(len(own), dtype=np.uint8),
             )
             for key, own in hand.items()
-            if key in registers
+            if own and key in registers
         }
-        return _Run(now_us, now_us - now_us % STEP_US, registers, series)
+        return _Run(now_us, now_us - now_us % STEP_US, registers, series, entered)
 
     def _open_days(self, run: _Run, thorough: bool) -> DayFigures | None:
         """Make room for the days from the first reading to today, and return it; None while there is no day."""
@@ -196,7 +208,7 @@ class Updater:
                 stale[k] |= figures.held[k]
                 run.causes[key] = cause_of_definition(state.definition, definition)
             elif changed[k].any():
-                run.causes[key] = self._cause_of_readings(key, changed[k])
+                run.causes[key] = self._cause_of_readings(run, key, changed[k])
             elif stale[k].any():
                 run.causes[key] = "profile"
         stale[:, :kept] = False
@@ -223,13 +235,12 @@ class Updater:
                 other |= (over_then == then) & ((old_low != low) | (old_high != high))
             stale[other, first:last] |= figures.held[other, first:last]
 
-    def _cause_of_readings(self, key: str, changed: Bools) -> Cause:
+    def _cause_of_readings(self, run: _Run, key: str, changed: Bools) -> Cause:
         """Return why the readings of some days are others: did a person enter or withdraw one, or did data come."""
         state, places = self._states.get(key), np.flatnonzero(changed)
         from_us, to_us = int(self._edges[places[0]]), int(self._edges[places[-1] + 1])
         since_us = state.booked_us if state is not None else 0
-        with self._database.reading() as session:
-            own = entries.hand_readings(session, [key], withdrawn=True).get(key, [])
+        own = run.entered.get(key, ())
         by_hand = any(from_us <= r.at_us < to_us and max(r.entered_us, r.withdrawn_us or 0) >= since_us for r in own)
         return "hand reading" if by_hand else "late data"
 
@@ -247,6 +258,16 @@ class Updater:
                 done += len(part) * days
         progress("book", 1.0)
 
+    def _book_virtual(self, run: _Run, thorough: bool, progress: Progress) -> None:
+        left = RegistersRun(
+            self._held().first_day, self._edges, run.changed, run.causes, thorough, run.now_us, run.until_us
+        )
+        posted, steps, states = self._virtual.run(left, self._states, progress)
+        run.steps += steps
+        for one in posted:
+            run.take(one)
+        self._states |= {state.register: state for state in states}
+
     def _book(self, run: _Run, survey: Survey, segment: Segment, rows: Sequence[int]) -> None:
         figures, days = survey.figures, slice(segment.first, segment.last + 1)
         keys = [figures.keys[k] for k in rows]
@@ -263,35 +284,22 @@ class Updater:
         fresh = figures_of(keys, figures.days[segment.first], new, edges)
         fresh.readings[:], fresh.signature[:] = survey.counts[rows, days], survey.signatures[rows, days]
         states = [self._with_events(run, key, b.events, start_us, end_us) for key, b in booked.items()]
-        self._enter(run, fresh, rows, days, [s for s in states if s is not None])
+        self._post(run, fresh, rows, days, [s for s in states if s is not None])
 
-    def _enter(
+    def _post(
         self, run: _Run, fresh: DayFigures, rows: Sequence[int], days: slice, states: Sequence[RegisterState]
     ) -> None:
-        """Write figures to the ledger, with the restatements that they make, and remember them."""
-        whole = self._held()
-        before = cut(whole, rows, days)
-        closed = day_of(run.now_us - CLOSING_US, self._zone)
-        units = {key: run.registers[key].unit for key in fresh.keys}
         causes: Mapping[str, Cause] = run.causes
-        told = restated(before, fresh, closed, lambda key: causes.get(key, "late data"), units, run.now_us)
-        other = ~before.held | differs(before, fresh)
-        if other.any() or states:
-            with self._database.session() as session:
-                Ledger.write_days(session, fresh, other, before.held, run.now_us)
-                Ledger.add_restatements(session, told)
-                Ledger.write_registers(session, states, self._states)
+        posted = post(
+            self._database, self._held(), fresh, rows, days,
+            units={key: run.registers[key].unit for key in fresh.keys},
+            cause_of=lambda key: causes.get(key, "late data"), states=states, known=self._states, now_us=run.now_us,
+            until_us=run.until_us, zone=self._zone,
+        )  # fmt: skip
         self._states |= {state.register: state for state in states}
-        run.restatements += len(told)
-        for r in told:
-            run.months.setdefault(r.first_day.replace(day=1), r.cause)
-            run.months.setdefault(r.last_day.replace(day=1), r.cause)
-        # Statements are made of days that are over.
-        over = (day_of(run.until_us, self._zone) - fresh.first_day).days
-        for j in np.flatnonzero(other[:, : max(over, 0)].any(axis=0)).tolist():
-            run.months.setdefault((fresh.first_day + timedelta(days=j)).replace(day=1), "late data")
-        for name in ARRAYS:
-            getattr(whole, name)[np.ix_(rows, range(days.start, days.stop))] = getattr(fresh, name)
+        for i, key in enumerate(fresh.keys):
+            run.changed.setdefault(key, np.zeros(self._edges.shape[0] - 1, dtype=bool))[days] |= posted.other[i]
+        run.take(posted)
 
     # -- registers
 

@@ -13,7 +13,7 @@ from analytics.desk import NoSuchRecord
 from analytics.energy.entries import EntryRefused
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, STEP_US
 from facility.database import Database
-from tests.analytics.energy.accounts import BY_HAND, MAIN, WARD, WATER, Accounts, busy, midnight, quarters
+from tests.analytics.energy.accounts import BY_HAND, MAIN, SITE, WARD, WATER, Accounts, busy, midnight, quarters
 
 FIRST = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -235,3 +235,32 @@ def test_measured_steps_are_measured(accounts: Accounts) -> None:
     books.bring_up_to_date()
     steps = books.intervals([MAIN], midnight(FIRST), midnight(FIRST + DAY))[MAIN]
     assert set(steps.grade.tolist()) == {MEASURED}
+
+
+VIRTUAL = """
+virtual_meters:
+  - {id: others, name: {zh: 其余, en: Others}, carrier: electricity, unit: kWh, formula: em-main - em-ward}
+"""
+
+
+def test_a_virtual_meter_follows_its_registers_through_late_data(tmp_path: Path, database: Database) -> None:
+    made = Accounts.open(tmp_path, database, SITE + VIRTUAL)
+    with made.store:
+        times = quarters(FIRST, 10)
+        main, ward = np.arange(960.0) * 3.0, np.arange(960.0)
+        late = (times >= midnight(FIRST + 3 * DAY)) & (times < midnight(FIRST + 5 * DAY))
+        made.feed(MAIN, times, main)
+        made.feed(WARD, times[~late], ward[~late])
+        made.at(FIRST + 12 * DAY)
+        books = made.books()
+        books.bring_up_to_date()
+        day = books.daily(["virtual/others"], FIRST, FIRST + 9 * DAY)["virtual/others"]
+        assert day.amount[:2] == pytest.approx([192.0, 192.0])
+        assert day.estimated[3] == 1.0
+        made.feed(WARD, times[late], ward[late])
+        books.bring_up_to_date()
+        day = books.daily(["virtual/others"], FIRST, FIRST + 9 * DAY)["virtual/others"]
+        assert day.amount[:9] == pytest.approx([192.0] * 9)
+        assert day.measured[3] == 1.0
+        steps = books.intervals(["virtual/others"], midnight(FIRST), midnight(FIRST + DAY))["virtual/others"]
+        assert steps.used == pytest.approx(np.full(96, 2.0))
