@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.energy.forecast import ForecastParameters, day_kinds, forecast
+from analytics.energy.day_response import day_kinds
+from analytics.energy.forecast import ForecastParameters, forecast
 
 Floats = NDArray[np.float64]
 

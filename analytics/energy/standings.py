@@ -18,12 +18,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.energy.forecast import Forecast, day_kinds, forecast
+from analytics.energy.day_response import day_kinds
+from analytics.energy.forecast import Forecast, forecast
 from analytics.energy.intervals import Totals
 from analytics.energy.reasons import Reason
 from analytics.energy.targets import MonthlyPlan, PastMonths, Progress, monthly_plan, progress
 from analytics.energy.weather import cooling_degrees, heating_degrees
-from facility.calendar import day_bounds_us, day_of
+from facility.calendar import day_bounds_us, day_of, month_bounds_us
 from facility.equipment_classes import Carrier
 from facility.names import Names
 from facility.targets import Measure, Target
@@ -117,8 +118,13 @@ class Standing:
 def standings(
     targets: Sequence[Target], use: DailyUse, rates: Rates, month: date, now_us: int, zone: ZoneInfo
 ) -> list[Standing]:
-    """Return how each plan of the month's year stands, in the order of the site file."""
+    """
+    Return how each plan of the month's year stands, in the order of the site file.
+
+    A month that is over stands as it stood at its end, however much later it is asked for.
+    """
     first = month.replace(day=1)
+    now_us = min(now_us, month_bounds_us(first, zone)[1])
     return [_standing(t, use, rates, first, now_us, zone) for t in targets if t.year == first.year]
 
 

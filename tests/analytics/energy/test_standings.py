@@ -115,6 +115,19 @@ def test_a_plan_that_cannot_be_judged_says_what_it_lacks(changes: dict[str, obje
     assert (found.month, found.year) == (None, None)
 
 
+def test_a_month_that_is_over_stands_as_it_stood_at_its_end() -> None:
+    may = date(2026, 5, 1)
+    then = DailyUse(FIRST, {"electricity": counted(last=date(2026, 5, 31))})
+    at_its_end, later = (
+        standings([plan()], then, Rates(), may, now_us, ZONE)[0].to_json()
+        for now_us in (day_bounds_us(date(2026, 6, 1), ZONE)[0], NOW_US)
+    )
+    assert at_its_end == later
+    assert later["month"]["elapsed"] == 1.0
+    assert later["month"]["low"] == later["month"]["high"] == later["month"]["consumed"]
+    assert later["year_so_far"]["missing"] == 0.0
+
+
 def test_gaps_are_filled_by_what_is_expected_and_told() -> None:
     holed = counted()
     holed.amount[-6:-3], holed.measured[-6:-3], holed.missing[-6:-3] = np.nan, 0.0, 1.0
