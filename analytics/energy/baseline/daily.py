@@ -21,7 +21,15 @@ from analytics.energy.baseline.change_point import (
     search,
 )
 from analytics.energy.baseline.curves import Curve
-from analytics.energy.baseline.days import YEAR_SPAN_DAYS, Calendar, DayKinds, blocks_of_days, course_of_year, winter
+from analytics.energy.baseline.days import (
+    YEAR_SPAN_DAYS,
+    Calendar,
+    DayKinds,
+    blocks_of_days,
+    course_of_year,
+    nearness,
+    winter,
+)
 from analytics.energy.baseline.odd import odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
 from analytics.energy.baseline.rows import Bools, Floats, Grid, delayed, smoothed
@@ -230,7 +238,7 @@ def fit_daily(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyFit:
     if scheme.bend is not None:
         scheme = _with_form(scheme, grid, counted, block)
     columns = scheme.columns(grid)
-    even = counted.astype(float)
+    even = counted * nearness(grid.days)
     sums = BlockedSums(columns, target, even, block, blocks)
     start = {name: value for name, value in _START.items() if name in columns.groups}
     penalties, error = sums.choose(start, _TRIES, _GAIN)
@@ -249,7 +257,7 @@ def fit_daily(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyFit:
     terms = tuple(name for name in columns.groups if np.isfinite(penalties.get(name, OUT)))
     core = DailyCore(scheme, beta, sums.solve(fallback)[0], terms)
     expected = core.expected_of(grid, columns)
-    shift = float(np.mean((target - expected)[counted]))
+    shift = float(np.average((target - expected)[counted], weights=even[counted]))
     beta[0] += shift
     form = scheme.form
     points = max(0, form.parameters - (columns.groups["change_point"][1] - columns.groups["change_point"][0])) if (

@@ -22,6 +22,7 @@ _HARMONICS: Final = 3
 _FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
 _WEEKENDS: Final[tuple[tuple[int, ...], ...]] = ((_SATURDAY, _SUNDAY), (_SUNDAY,), (_FRIDAY, _SATURDAY), (_FRIDAY,))
 _BLOCK_DAYS: Final = 21
+_HALF_LIFE_DAYS: Final = 28.0
 _MOST_BLOCKS: Final = 8
 
 
@@ -117,6 +118,18 @@ def blocks_of_days(days: Ints) -> tuple[Ints, int]:
     stretch = min(_BLOCK_DAYS, max(1, span // 4))
     count = max(2, min(_MOST_BLOCKS, -(-span // stretch)))
     return ((days - days[0]) // stretch) % count, count
+
+
+def nearness(days: Ints) -> Floats:
+    """
+    Return how much each (d,) day counts: all alike in data of a year, late days more in short data.
+
+    What a season not yet seen will be like, the last weeks tell better than those before. Of mean 1.
+    """
+    if int(days[-1] - days[0]) + 1 >= YEAR_SPAN_DAYS:
+        return np.ones(days.size)
+    weight = 0.5 ** ((days[-1] - days) / _HALF_LIFE_DAYS)
+    return np.asarray(weight / weight.mean())
 
 
 def course_of_year(days: Ints) -> Floats:

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 
 from analytics.energy.baseline.ridge import OUT, Columns, Penalties
-from analytics.energy.baseline.rows import Bools, Floats, Ints
+from analytics.energy.baseline.rows import Floats, Ints
 
 _TRIES: Final = (
-    ("weekday", (100.0, 20.0, 5.0)),
+    ("weekday", (100.0, 20.0, 5.0, 1.0, 0.2)),
     ("year", (300.0, 50.0)),
     ("rest_year", (300.0, 50.0)),
     ("temperature", (300.0, 50.0, 10.0)),
@@ -47,15 +47,15 @@ class HourCorrections:
     ----------
     own : (D * 24, q) columns
     residual : (D, 24, blocks + 1); first of the model of all blocks, then of each model that did not see a block
-    seen : (D, 24) bool, cells that count
+    weight : (D, 24) float, 0 where a cell does not count
     block : (D,) int
     """
 
-    def __init__(self, own: Columns, residual: Floats, seen: Bools, block: Ints, blocks: int) -> None:
+    def __init__(self, own: Columns, residual: Floats, weight: Floats, block: Ints, blocks: int) -> None:
         q = own.matrix.shape[1]
         self.groups = own.groups
-        z = np.where(seen.T[:, :, None], own.matrix.reshape(-1, 24, q).transpose(1, 0, 2), 0.0)
-        r = residual.transpose(1, 0, 2)
+        root = np.sqrt(weight.T)[:, :, None]
+        z, r = own.matrix.reshape(-1, 24, q).transpose(1, 0, 2) * root, residual.transpose(1, 0, 2) * root
         self.gram = np.empty((24, blocks, q, q))
         moment = np.empty((24, blocks, q, blocks + 1))
         self.power = np.empty((24, blocks))

@@ -17,7 +17,15 @@ from typing import Any, Final
 import numpy as np
 
 from analytics.energy.baseline.curves import Curve
-from analytics.energy.baseline.days import YEAR_SPAN_DAYS, Calendar, DayKinds, blocks_of_days, course_of_year, winter
+from analytics.energy.baseline.days import (
+    YEAR_SPAN_DAYS,
+    Calendar,
+    DayKinds,
+    blocks_of_days,
+    course_of_year,
+    nearness,
+    winter,
+)
 from analytics.energy.baseline.hour_corrections import HourCorrections
 from analytics.energy.baseline.odd import OddDays, odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
@@ -27,6 +35,7 @@ _SLOW_HOURS: Final = (24.0, 72.0)
 _KNOT_SHARES: Final = (0.08, 0.29, 0.5, 0.71, 0.92)
 _SLOW_SHARES: Final = (0.33, 0.67)
 _REACH_K: Final = 10.0
+_SLOW_REACH_K: Final = 5.0
 # (kind, size): temperature of so many hours ago, or as felt behind a wall of so many hours.
 _EFFECTIVE: Final = (("ago", 0), ("ago", 2), ("ago", 3), ("ago", 5), ("wall", 3), ("wall", 8), ("wall", 16))
 
@@ -81,9 +90,9 @@ class HourlyScheme:
             felt = _felt(grid, effective)
             temperature = Curve.through(felt[counted], _KNOT_SHARES, _REACH_K)
             if effective != ("ago", 0):
-                now = Curve.through(grid.temperature[counted], _SLOW_SHARES)
+                now = Curve.through(grid.temperature[counted], _SLOW_SHARES, _SLOW_REACH_K)
             slow = tuple(
-                Curve.through(smoothed(grid.temperature, grid.days, 24, hours)[counted], _SLOW_SHARES)
+                Curve.through(smoothed(grid.temperature, grid.days, 24, hours)[counted], _SLOW_SHARES, _SLOW_REACH_K)
                 for hours in _SLOW_HOURS
             )
         others = tuple(Curve.of_driver(grid.others[counted, j], _SLOW_SHARES) for j in range(grid.others.shape[1]))
@@ -275,13 +284,14 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     kinds : which days are rest days
     """
     span = int(grid.days[-1] - grid.days[0]) + 1
+    recency = np.repeat(nearness(grid.days), 24)
     scheme = HourlyScheme.of(grid, counted, kinds, year=span >= YEAR_SPAN_DAYS)
     target = np.where(counted, grid.energy, 0.0)
     block, blocks = blocks_of_days(grid.days)
     rows = np.repeat(block, 24)
     for _ in range(_LOOKS):
         shared, own = scheme.columns(grid)
-        sums = BlockedSums(shared, target, counted.astype(float), rows, blocks)
+        sums = BlockedSums(shared, target, counted * recency, rows, blocks)
         odd = _odd_days(scheme, grid, shared, sums, counted)
         if not odd.any:
             break
@@ -290,7 +300,7 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
         scheme = replace(scheme, kinds=replace(scheme.kinds, odd_days=off))
     else:
         shared, own = scheme.columns(grid)
-        sums = BlockedSums(shared, target, counted.astype(float), rows, blocks)
+        sums = BlockedSums(shared, target, counted * recency, rows, blocks)
     target = np.where(counted, target, 0.0)
     penalties, _ = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
     beta, worth = sums.solve(penalties)
@@ -298,7 +308,7 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     models = np.column_stack([beta, left.T])
     residual = np.where(counted[:, None], target[:, None] - shared.matrix @ models, 0.0)
     residual = residual.reshape(-1, 24, blocks + 1)
-    chosen = HourCorrections(own, residual, counted.reshape(-1, 24), block, blocks).choose()
+    chosen = HourCorrections(own, residual, (counted * recency).reshape(-1, 24), block, blocks).choose()
     fallback = {name: value for name, value in _FALLBACK.items() if name in shared.groups}
     terms = [name for name in shared.groups if np.isfinite(penalties.get(name, OUT))]
     core = HourlyCore(
@@ -306,7 +316,7 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     )
     expected = core.expected_of(grid, shared, own)
     # Shrinking moves the sum a little; the baseline's own year must add up.
-    shift = float(np.mean((target - expected)[counted]))
+    shift = float(np.average((target - expected)[counted], weights=recency[counted]))
     core.shared[0] += shift
     kind = "TOW" if scheme.temperature is None else "TOWT"
     return HourlyFit(
