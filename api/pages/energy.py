@@ -52,6 +52,7 @@ from facility.metering import CARRIER_NAMES
 # A department's use is as expected within so much of it.
 BAND: Final = 0.05
 _WASTE_SHOWN: Final = 12
+_DEPARTMENTS_SHOWN: Final = 14
 _RATIO_TICKS: Final = (0.9, 1.0, 1.1, 1.2)
 _DAY_US: Final = 86_400_000_000
 
@@ -129,6 +130,7 @@ class DepartmentCard:
     ticks: tuple[tuple[float, str], ...]
     band: tuple[float, float]
     one: float
+    more: Link | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,11 +440,17 @@ def _departments(accounts: PeriodAccounts, words: Words, currency: str) -> Depar
         index_words=words.in_context("departments", "Index") if has_index else "",
         money_words=words("Extra %(unit)s", unit=unit) if has_index else words("Cost %(unit)s", unit=unit),
         has_index=has_index,
-        rows=tuple(_department_row(row, accounts, words, has_index) for row in rows),
+        rows=tuple(_department_row(row, accounts, words, has_index) for row in rows[:_DEPARTMENTS_SHOWN]),
         note=_department_note(accounts, words),
         ticks=tuple((ratio_x(v), number(v, 1)) for v in _RATIO_TICKS),
         band=(ratio_x(1 - BAND), ratio_x(1 + BAND)),
         one=ratio_x(1.0),
+        more=Link(
+            f"/energy/departments?month={accounts.period.first:%Y-%m}",
+            words.plural("All %(n)s department", "All %(n)s departments", len(rows)),
+        )
+        if rows
+        else None,
     )
 
 
@@ -468,10 +476,9 @@ def _department_note(accounts: PeriodAccounts, words: Words) -> str:
         return words("Nothing was bought.")
     parts = {
         "allocated": share_text(d.allocated_cents / d.total_cents),
-        "common": share_text(d.common_cents / d.total_cents),
         "rest": share_text(d.unallocated_cents / d.total_cents),
     }
-    told = words("%(allocated)s to departments, %(common)s common, %(rest)s unallocated", **parts)
+    told = words("%(allocated)s to departments, %(rest)s unallocated", **parts)
     if d.adds_up:
         return words("%(shares)s: adds up to the bill.", shares=told)
     return words("%(shares)s: does NOT add up to the bill.", shares=told)

@@ -120,14 +120,13 @@ class Departments:
     compared_with: Literal["expected", "plan", "past", "money"] = "money"
     total_cents: int = 0
     allocated_cents: int = 0
-    common_cents: int = 0
     unallocated_cents: int = 0
     why_not: str = ""
 
     @property
     def adds_up(self) -> bool:
         """Return True if the parts sum to the whole, to the cent."""
-        return self.allocated_cents + self.common_cents + self.unallocated_cents == self.total_cents
+        return self.allocated_cents + self.unallocated_cents == self.total_cents
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,6 +79,7 @@ def balance_page(
     """
     rows = figures["rows"] if figures is not None else ()
     levels = _levels(rows)
+    rows = _as_tree(rows, levels)
     decimals = int(figures["decimals"]) if figures is not None else 0
     return BalancePage(
         carriers=tuple(
@@ -111,6 +112,21 @@ def _levels(rows: Any) -> dict[str, int]:
             level, here = level + 1, by_id[up]
         levels[row["id"]] = level
     return levels
+
+
+def _as_tree(rows: Any, levels: Mapping[str, int]) -> list[Figures]:
+    """Return the rows with those below each right after it."""
+    ordered: list[Figures] = []
+    waiting = [row for row in rows if levels[row["id"]] == 0]
+    by_parent = {p["node"]: row for row in rows for p in row["parents"]}
+    while waiting:
+        row = waiting.pop(0)
+        if row in ordered:
+            continue
+        ordered.append(row)
+        below = [by_parent[c["node"]] for c in row["children"] if c["node"] in by_parent]
+        waiting = [b for b in below if b not in ordered] + waiting
+    return [*ordered, *(row for row in rows if row not in ordered)]
 
 
 def _line(site: Site, words: Words, month: str, row: Figures, level: int, decimals: int) -> BalanceLine:

@@ -16,7 +16,7 @@ from api.pages.energy_head import Link, Note
 from api.pages.energy_restatements import cause_words
 from api.pages.energy_statements import names_of, problem_notes, told_notes
 from api.pages.words import Words
-from facility.formats import number
+from facility.formats import MISSING, number
 from facility.site import Site
 
 Figures = Mapping[str, Any]
@@ -122,7 +122,7 @@ def _card(
         name=name,
         period=words("%(first)s to before %(end)s", first=first, end=through) if through else f"{month:%Y-%m}",
         version=version_words(site, own, now_us, words),
-        total=f"{sign}{exact_money(int(cents))}" if cents is not None else "—",
+        total=f"{sign}{exact_money(int(cents))}" if cents is not None and figures.get("lines") else MISSING,
         quality=quality(total, shares_label(total, words)) if figures.get("measured") is not None else None,
         notes=(*told_notes(own.problems, words), *problem_notes(figures.get("problems", ()), words)),
         lines=tuple(_line(words, line) for line in figures.get("lines", ())),

@@ -279,9 +279,9 @@ def _bar_chart(bars: Bars, size: _Size, lowest: float, largest: float) -> BarCha
         amount = float(bars.amount[i])
         missing = float(bars.missing[i]) if i < bars.begun else 0.0
         if i < bars.begun and missing > 0.0005:
-            # The gap is as high as the plot: how much is missing is not known.
-            roof = y(amount) if math.isfinite(amount) else size.bottom
-            gaps.append(Box(x(i), size.top, round(width, 1), max(0.0, round(roof - size.top, 1))))
+            # As wide as its share of the time, and as high as the plot: how much is missing is not known.
+            wide = max(min(2.0, width), width * missing)
+            gaps.append(Box(round(x(i) + width - wide, 1), size.top, round(wide, 1), round(y(0.0) - size.top, 1)))
         if math.isfinite(amount):
             known = max(1e-9, 1.0 - float(bars.missing[i]))
             guessed = amount * min(1.0, float(bars.estimated[i]) / known)

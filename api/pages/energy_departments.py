@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from api.pages.energy_figures import exact_money, money_unit, share_text
 from api.pages.energy_head import Note
-from api.pages.energy_statements import names_of, problem_notes
+from api.pages.energy_indicators import IndicatorRow, indicator_groups
+from api.pages.energy_statements import problem_notes
 from api.pages.words import Words
 from facility.allocation_rules import BASIS_NAMES
 from facility.formats import MISSING, number
 from facility.metering import BOUGHT, CARRIER_NAMES
+from facility.names import Names
 from facility.site import Site
 
 # The row of what no department bears, in addresses.
 NOBODY: Final = "-"
+_PARTS_SHOWN: Final = 10
 
 Figures = Mapping[str, Any]
 
@@ -87,6 +91,7 @@ class CarrierBlock:
     rest: str
     measured: str
     parts: tuple[PartLine, ...]
+    small: tuple[PartLine, ...]
     charges: tuple[ChargeLine, ...]
 
 
@@ -107,6 +112,7 @@ class DepartmentPage:
     total: str
     money_unit: str
     blocks: tuple[CarrierBlock, ...]
+    indicators: tuple[IndicatorRow, ...]
 
 
 def departments_page(site: Site, words: Words, month: str, allocations: Mapping[str, Figures]) -> DepartmentsPage:
@@ -189,7 +195,13 @@ def department_name(site: Site, department: str | None, words: Words) -> str:
 
 
 def department_page(
-    site: Site, words: Words, department: str | None, first_day: Any, allocations: Mapping[str, Figures]
+    site: Site,
+    words: Words,
+    department: str | None,
+    first_day: date,
+    allocations: Mapping[str, Figures],
+    charge_names: Mapping[str, Mapping[str, Names]],
+    indicators: Sequence[Figures] = (),
 ) -> DepartmentPage:
     """
     Build the page of one department.
@@ -199,6 +211,8 @@ def department_page(
     department : None for what nobody bears
     first_day : of the month, on which sizes hold
     allocations : figures of the statements "allocation", by carrier
+    charge_names : what the lines of the bills are called, by carrier and code
+    indicators : those of the month's statement
     """
     blocks: list[CarrierBlock] = []
     total = 0
@@ -206,17 +220,22 @@ def department_page(
         own = next((r for r in allocations[carrier]["rows"] if r["department"] == department), None)
         if own is not None:
             total += int(own["cents"])
-            blocks.append(_block(site, words, carrier, allocations[carrier], own))
+            blocks.append(_block(site, words, carrier, allocations[carrier], own, charge_names.get(carrier, {})))
     return DepartmentPage(
         name=department_name(site, department, words),
         facts=_facts(site, words, department, first_day),
         total=exact_money(total),
         money_unit=money_unit(site.currency, words),
         blocks=tuple(blocks),
+        indicators=tuple(
+            row
+            for group in indicator_groups(site, words, indicators, ("department",), department or "")
+            for row in group.rows
+        ),
     )
 
 
-def _facts(site: Site, words: Words, department: str | None, day: Any) -> tuple[DepartmentFact, ...]:
+def _facts(site: Site, words: Words, department: str | None, day: date) -> tuple[DepartmentFact, ...]:
     known = site.departments.get(department or "")
     if known is None:
         return ()
@@ -231,12 +250,24 @@ def _facts(site: Site, words: Words, department: str | None, day: Any) -> tuple[
     return tuple(facts)
 
 
-def _block(site: Site, words: Words, carrier: str, allocation: Figures, row: Figures) -> CarrierBlock:
+def _block(
+    site: Site, words: Words, carrier: str, allocation: Figures, row: Figures, charge_names: Mapping[str, Names]
+) -> CarrierBlock:
     decimals = int(allocation["decimals"])
 
     def text(value: float) -> str:
         return number(value, decimals)
 
+    parts = tuple(
+        PartLine(
+            source=_source_words(part["source"], words),
+            meters=tuple(_meter(site, words, m) for m in part["meters"]),
+            by=words.name(BASIS_NAMES[part["by"]]) if part["by"] else words("its own"),
+            share=share_text(float(part["share"])),
+            amount=text(float(part["amount"])),
+        )
+        for part in sorted(row["parts"], key=lambda part: -float(part["amount"]))
+    )
     return CarrierBlock(
         name=words.name(CARRIER_NAMES[carrier]),  # type: ignore[index]
         unit=str(allocation["unit"]),
@@ -246,21 +277,24 @@ def _block(site: Site, words: Words, carrier: str, allocation: Figures, row: Fig
         shared=text(float(row["shared"])),
         rest=text(float(row["rest"])),
         measured=share_text(float(row["measured"]), 0),
-        parts=tuple(
-            PartLine(
-                source=_source_words(part["source"], words),
-                meters=tuple(_meter(site, words, m) for m in part["meters"]),
-                by=words.name(BASIS_NAMES[part["by"]]) if part["by"] else words("its own"),
-                share=share_text(float(part["share"])),
-                amount=text(float(part["amount"])),
-            )
-            for part in row["parts"]
-        ),
+        parts=parts[:_PARTS_SHOWN],
+        small=parts[_PARTS_SHOWN:],
         charges=tuple(
-            ChargeLine(names_of(allocation.get("charge_names", {}).get(code), words, code), exact_money(int(cents)))
+            ChargeLine(words.name(charge_names[code]) if code in charge_names else code, exact_money(int(cents)))
             for code, cents in row["charges"].items()
         ),
     )
+
+
+def charge_names(bills: Sequence[Figures]) -> dict[str, dict[str, Names]]:
+    """Return what the lines of bills are called, by carrier and by the code under which they are shared."""
+    found: dict[str, dict[str, Names]] = {}
+    for bill in bills:
+        own = found.setdefault(str(bill.get("carrier")), {})
+        for line in bill.get("lines", ()):
+            name = Names(**line["name"])
+            own[str(line["code"])] = name
+    return found
 
 
 def _meter(site: Site, words: Words, machine: str) -> tuple[str, str]:

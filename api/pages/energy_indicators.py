@@ -17,7 +17,8 @@ from facility.site import Site
 
 Figures = Mapping[str, Any]
 
-_KINDS: Final = ("hospital", "plant", "machine", "department")
+# Those of departments stand on the departments' own pages.
+_KINDS: Final = ("hospital", "plant", "machine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def indicators_page(
             "No plan is written down for this year. Add one under targets: in the site file, by carrier, department, "
             "money or carbon (docs/energy-accounts.md)."
         ),
-        groups=_groups(site, words, (indicators or {}).get("indicators", ())),
+        groups=indicator_groups(site, words, (indicators or {}).get("indicators", ())),
         transformers=_transformers(site, words, (indicators or {}).get("transformers", {})),
         no_indicators=words("No indicator could be worked out for this month: it has no figures yet."),
     )
@@ -116,12 +117,17 @@ def indicators_page(
 # --- indicators -------------------------------------------------------------------------------------------------------
 
 
-def _groups(site: Site, words: Words, found: Sequence[Figures]) -> tuple[IndicatorGroup, ...]:
+def indicator_groups(
+    site: Site, words: Words, found: Sequence[Figures], kinds: Sequence[str] = _KINDS, subject: str | None = None
+) -> tuple[IndicatorGroup, ...]:
+    """Return indicators by what they are of: only of these kinds, and of one subject where one is named."""
     rows: dict[tuple[str, str, str], dict[str, Figures]] = {}
     for each in found:
+        if subject is not None and each["subject"] != subject:
+            continue
         rows.setdefault((each["kind"], each["subject"], each["id"]), {})[each["span"]] = each
     groups = []
-    for kind in _KINDS:
+    for kind in kinds:
         own = [_row(site, words, spans) for (k, _, _), spans in rows.items() if k == kind and _tells(spans)]
         if own:
             groups.append(IndicatorGroup(_kind_words(kind, words), tuple(own)))
@@ -180,7 +186,7 @@ def _row(site: Site, words: Words, spans: Mapping[str, Figures]) -> IndicatorRow
         verdict=verdict_words(judged["verdict"], words),
         poor=judged["verdict"] == "poor",
         quality=quality(total, shares_label(total, words)),
-        reason=" ".join(r for r in reasons if r),
+        reason=" · ".join(r for r in reasons if r),
     )
 
 
@@ -212,7 +218,7 @@ def verdict_words(verdict: str, words: Words) -> str:
         "good": words("good"),
         "usual": words("usual"),
         "poor": words("poor"),
-        "no_benchmark": words("nothing to compare with"),
+        "no_benchmark": words("no benchmark"),
         "cannot_tell": words("cannot tell"),
     }.get(verdict, verdict)
 
@@ -292,7 +298,7 @@ def target_row(site: Site, words: Words, row: Figures, when: Any) -> TargetRow:
         over=over,
         since=words("since %(time)s", time=when(int(month["since_us"]))) if month.get("since_us") else "",
         annual=number(float(row["annual"]), 0),
-        reason=" ".join(r for r in reasons if r),
+        reason=" · ".join(r for r in reasons if r),
     )  # fmt: skip
 
 

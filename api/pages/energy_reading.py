@@ -411,7 +411,6 @@ def _departments(
         compared_with="expected" if indices else "money",
         total_cents=total,
         allocated_cents=sum(r.cents for r in rows),
-        common_cents=0,
         unallocated_cents=sum(own for who, own in cents.items() if who is None or who not in known),
     )
 

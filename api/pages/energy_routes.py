@@ -20,7 +20,7 @@ from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
 from api.pages.energy_carbon import carbon_page
 from api.pages.energy_csv import period_csv
-from api.pages.energy_departments import NOBODY, department_name, department_page, departments_page
+from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
 from api.pages.energy_head import EnergyTab, Head, Note, Progress, neighbours, span_links, tabs
 from api.pages.energy_indicators import indicators_page
 from api.pages.energy_meter import Filled, MeterAccount, meter_page
@@ -241,8 +241,16 @@ def department_route(
     if department != NOBODY and department not in sources.site.departments:
         raise unknown("department", department, sources.site.departments, "/energy/departments")
     who = None if department == NOBODY else department
-    found = sources.context.books.statements(kind="allocation", month=period.first)
-    page = department_page(sources.site, words, who, period.first, {s.subject: s.figures for s in found})
+    found = sources.context.books.statements(month=period.first)
+    page = department_page(
+        sources.site,
+        words,
+        who,
+        period.first,
+        {s.subject: s.figures for s in found if s.kind == "allocation"},
+        charge_names([s.figures for s in found if s.kind == "bill"]),
+        next((s.figures["indicators"] for s in found if s.kind == "indicators"), ()),
+    )
     head = _head(
         sources, caches, words, "departments", period, lambda p: f"/energy/departments/{department}?month={p.at}"
     )
