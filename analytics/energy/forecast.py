@@ -46,6 +46,8 @@ class ForecastParameters:
     week_to_week : the share by which weeks of a hospital differ for reasons of their own; with few days known the
         level is no better known than that
     drift_a_day : the share by which the level may move a day, while less than a year of it is known
+    own_past : by so much the errors are raised that the past shows, for model, half-life and the year's course of the
+        temperature were chosen on that same past
     least_windows : the error over the horizon is measured on at least so many windows that do not overlap; where the
         past is too short for that, on shorter ones, and taken to grow with the horizon
     """
@@ -59,6 +61,7 @@ class ForecastParameters:
     unseen_kind: float = 0.15
     week_to_week: float = 0.04
     drift_a_day: float = 0.004
+    own_past: float = 1.2
     least_windows: int = 5
 
 
@@ -163,7 +166,8 @@ def forecast(
     still = float(ahead[wanted].sum())
     unseen = float(ahead[wanted & ~np.isin(kinds, response.kinds_seen)].sum())
     little = _little(int(known.sum()), days_expected, p)
-    spread = math.hypot(errors.error, weather_spread, p.unseen_kind * unseen, little * still)
+    shown = p.own_past * math.hypot(errors.error, weather_spread)
+    spread = math.hypot(shown, p.unseen_kind * unseen, little * still)
     reach = float(stats.t.ppf(0.5 + p.confidence / 2.0, errors.freedom)) * spread
     return Forecast(
         total, max(counted, total - reach), total + reach, p.confidence, counted, expected, days_counted,
