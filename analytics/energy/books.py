@@ -18,10 +18,11 @@ from analytics.energy.activity import ActivityBook
 from analytics.energy.closing import Closing
 from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
-from analytics.energy.entries import Around, EnteredExchange, HandReading, Point
+from analytics.energy.entries import Around, EnteredExchange, EntryRefused, HandReading, Point
 from analytics.energy.intervals import Floats, Intervals, Times, Totals, totals
 from analytics.energy.ledger import Ledger, Restatement
 from analytics.energy.month_drafts import MonthDrafts
+from analytics.energy.reading_tables import read_table
 from analytics.energy.register_definitions import registers_with
 from analytics.energy.restating import CLOSING_US
 from analytics.energy.statements import Report, Statement
@@ -31,6 +32,7 @@ from facility.calendar import day_bounds_us, day_of, month_bounds_us, to_us
 from facility.database import Database
 from facility.metering import BookedRegister
 from facility.site import Site
+from facility.spreadsheet import Mistake, TableRefused
 from facility.store import TelemetryStore
 
 _AROUND_US: Final = 45 * 86_400_000_000  # a hand reading is compared with what lies so near
@@ -262,6 +264,55 @@ class Books:
         with self._acting(audit) as session:
             return entries.add_hand_reading(session, register, at_us, value, who, note, self._clock())
 
+    def import_hand_readings(
+        self,
+        name: str,
+        content: bytes,
+        who: str,
+        *,
+        confirmed: bool = False,
+        audit: Callable[[Session, int], None] | None = None,
+    ) -> int:
+        """
+        Take a table of readings by hand, CSV or a spreadsheet: all of it, or with a mistake in it nothing.
+
+        Readings that are on record already are left as they are.
+
+        Parameters
+        ----------
+        name, content : of the file; the name's ending says what it is
+        audit : writes to the audit trail; gets how many readings are new
+
+        Returns
+        -------
+        How many readings are new.
+
+        Raises
+        ------
+        NotATable
+            If the file is none.
+        TableRefused
+            With every mistake in it.
+        """
+        registers, now_us = self.registers(), self._clock()
+        found = read_table(name, content, self.site, registers, self._around, now_us, confirmed)
+        with self._acting(None) as session:
+            before = {(r.register, r.at_us) for own in entries.hand_readings(session).values() for r in own}
+            mistakes = []
+            for reading in found:
+                try:
+                    entries.add_hand_reading(
+                        session, reading.register, reading.at_us, reading.value, who, reading.note, now_us
+                    )
+                except EntryRefused as error:
+                    mistakes.append(Mistake(reading.row, "value", f"{reading.value:.10g}", str(error)))
+            if mistakes:
+                raise TableRefused(mistakes)
+            fresh = sum((r.register, r.at_us) not in before for r in found)
+            if audit is not None and fresh:
+                audit(session, fresh)
+        return fresh
+
     def withdraw_hand_reading(self, number: int, who: str, audit: Note | None = None) -> HandReading:
         """Let a reading by hand count no more; it stays on record. NoSuchRecord."""
         with self._acting(audit) as session:
@@ -299,18 +350,22 @@ class Books:
 
     def around(self, register: str, at_us: int) -> Around:
         """Return what is known of a register around a time: its readings before and after, and its exchanges."""
+        known = self._around(register, at_us, at_us)
+        points = [*known.before, *known.after]
+        return replace(
+            known, before=[p for p in points if p.at_us < at_us], after=[p for p in points if p.at_us > at_us]
+        )
+
+    def _around(self, register: str, from_us: int, to_us_: int) -> Around:
+        """Return what is known of a register from some weeks before one time to some weeks after another."""
         booked = self._register(register)
-        near = self._store.series([register], at_us - _AROUND_US, at_us + _AROUND_US)[register]
+        near = self._store.series([register], from_us - _AROUND_US, to_us_ + _AROUND_US)[register]
         good = (near.quality & readings.OUT_OF_RANGE) == 0
         points = {int(t): Point(int(t), float(v)) for t, v in zip(near.time_us[good], near.value[good], strict=True)}
         for own in self.hand_readings(register):
             points.setdefault(own.at_us, Point(own.at_us, own.value))
         ordered = [points[t] for t in sorted(points)]
-        return Around(
-            [p for p in ordered if p.at_us < at_us],
-            [p for p in ordered if p.at_us > at_us],
-            [to_us(e.at) for e in booked.register.exchanges],
-        )
+        return Around(ordered, (), [to_us(e.at) for e in booked.register.exchanges])
 
     # -- inside
 

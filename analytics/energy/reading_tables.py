@@ -1,0 +1,185 @@
+"""Readings by hand as a table: CSV or a spreadsheet, every mistake told with its row, column, value and mend."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from analytics.energy.entries import Around, EntryRefused, Point, check_reading
+from facility.calendar import to_us
+from facility.metering import BookedRegister
+from facility.site import Site
+from facility.spreadsheet import Mistake, Row, TableRefused, read_rows
+from facility.wording import nearest
+
+COLUMNS: Final[dict[str, Sequence[str]]] = {
+    "register": ("meter", "point", "equipment", "表计", "仪表", "电表", "水表", "表号", "表计编号", "计量点"),
+    "time": ("date", "at", "时间", "日期", "抄表时间", "抄表日期"),
+    "value": ("reading", "读数", "表底", "止度", "示数", "抄见数"),
+    "unit": ("单位",),
+    "note": ("remark", "备注", "说明"),
+}
+REQUIRED: Final = ("register", "time", "value")
+
+_DATE: Final = re.compile(
+    r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
+)
+_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|[+-]?\.\d+")
+_UNIT_WORDS: Final = {"m3": "m³", "nm3": "Nm³", "度": "kWh", "千瓦时": "kWh", "立方米": "m³", "吨": "t", "吉焦": "GJ"}
+
+
+@dataclass(frozen=True, slots=True)
+class NewReading:
+    """A reading of a table: its row, and what is to be entered. [µs UTC], [counts]"""
+
+    row: int
+    register: str
+    at_us: int
+    value: float
+    note: str
+
+
+def read_table(
+    name: str,
+    content: bytes,
+    site: Site,
+    registers: Mapping[str, BookedRegister],
+    around: Callable[[str, int, int], Around],
+    now_us: int,
+    confirmed: bool,
+) -> list[NewReading]:
+    """
+    Read a table with the columns register, time, value and perhaps unit and note; a date alone is its midnight.
+
+    Parameters
+    ----------
+    around : what is known of a register from before one time to after another
+    confirmed : unlikely values are meant
+
+    Raises
+    ------
+    NotATable
+        If the file is none.
+    TableRefused
+        With every mistake in it; nothing is taken then.
+    """
+    names = _names_of(registers)
+    mistakes: list[Mistake] = []
+    found: dict[str, list[NewReading]] = {}
+    for row in read_rows(name, content, COLUMNS, REQUIRED):
+        reading = _reading(row, registers, names, site.time_zone, mistakes)
+        if reading is not None:
+            found.setdefault(reading.register, []).append(reading)
+    for key, own in found.items():
+        own.sort(key=lambda r: (r.at_us, r.row))
+        known = around(key, own[0].at_us, own[-1].at_us)
+        for reading in own:
+            others = [Point(r.at_us, r.value) for r in own if r is not reading]
+            mistake = _checked(reading, registers[key], others, known, now_us, site.time_zone, confirmed)
+            mistakes += [mistake] if mistake is not None else []
+    if mistakes:
+        raise TableRefused(sorted(mistakes, key=lambda m: m.row))
+    return sorted((r for own in found.values() for r in own), key=lambda r: r.row)
+
+
+def read_time(text: str, zone: ZoneInfo) -> int | None:
+    """Return a time as people write it, 2026-03-01 08:30, 2026/3/1 or 2026年3月1日; None if it is none. [µs UTC]"""
+    match = _DATE.fullmatch(text.strip())
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
+    try:
+        return to_us(datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    except (ValueError, OverflowError):
+        return None
+
+
+def read_value(text: str) -> float | None:
+    """Return a number as people write it, thousands set off by commas or not; None if it is none."""
+    plain = text.strip().replace(",", "").replace("，", "").replace(" ", "")
+    value = float(plain) if _NUMBER.fullmatch(plain) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def main_register(registers: Mapping[str, BookedRegister], equipment: str) -> str | None:
+    """Return the register that is meant by a machine's id alone: its named one, or its only one; None if unclear."""
+    own = [r for r in registers.values() if r.equipment.id == equipment]
+    named = [r for r in own if r.equipment.register is not None and r.equipment.register.point == r.register.point]
+    inward = [r for r in own if r.flow == "in" and r.carrier != "reactive"]
+    for some in (named, inward, own):
+        if len(some) == 1:
+            return some[0].key
+    return None
+
+
+def _names_of(registers: Mapping[str, BookedRegister]) -> dict[str, str | None]:
+    """Return what people may call a register: its key, its machine's id or name; None where that is not clear."""
+    names: dict[str, str | None] = {}
+    for register in registers.values():
+        item = register.equipment
+        key = main_register(registers, item.id)
+        for name in (item.id, item.name.zh, item.name.en):
+            names[name] = key if names.get(name, key) == key else None
+    return names | {key: key for key in registers}
+
+
+def _reading(
+    row: Row, registers: Mapping[str, BookedRegister], names: Mapping[str, str | None], zone: ZoneInfo,
+    mistakes: list[Mistake],
+) -> NewReading | None:  # fmt: skip
+    before = len(mistakes)
+
+    def wrong(column: str, mend: str) -> None:
+        mistakes.append(Mistake(row.number, column, row.cells[column], mend))
+
+    wanted = row.cells["register"]
+    key = names.get(wanted)
+    if wanted in names and key is None:
+        wrong("register", "more than one register is called so; write equipment/point, such as em-1/energy_import")
+    elif key is None:
+        wrong("register", f"no register is called so{nearest(wanted, list(names))}")
+    at_us = read_time(row.cells["time"], zone)
+    if at_us is None:
+        wrong("time", "write the site's time as 2026-03-01 08:30, or a date alone for its midnight")
+    value = read_value(row.cells["value"])
+    if value is None:
+        wrong("value", "write what the register shows, such as 10452.7")
+    unit = row.cells["unit"]
+    if key is not None and unit:
+        meant = _UNIT_WORDS.get(unit.lower(), unit)
+        if meant != registers[key].unit:
+            wrong("unit", f"the register counts in {registers[key].unit}; convert the value and write that unit")
+    if len(mistakes) > before or key is None or at_us is None or value is None:
+        return None
+    return NewReading(row.number, key, at_us, value, row.cells["note"])
+
+
+def _checked(
+    reading: NewReading,
+    register: BookedRegister,
+    others: Sequence[Point],
+    known: Around,
+    now_us: int,
+    zone: ZoneInfo,
+    confirmed: bool,
+) -> Mistake | None:
+    same = [p for p in others if p.at_us == reading.at_us]
+    if same:
+        shown = f"{reading.value:.10g}"
+        return Mistake(reading.row, "time", shown, "the table has two readings of this register at this time; keep one")
+    standing = [*known.before, *known.after, *others]
+    around = Around(
+        sorted((p for p in standing if p.at_us < reading.at_us), key=lambda p: p.at_us),
+        sorted((p for p in standing if p.at_us > reading.at_us), key=lambda p: p.at_us),
+        known.exchanges_us,
+    )
+    try:
+        check_reading(register, reading.at_us, reading.value, around, now_us, zone, confirmed)
+    except EntryRefused as error:
+        return Mistake(reading.row, "value", f"{reading.value:.10g}", str(error))
+    return None

@@ -1,0 +1,134 @@
+"""Tables of readings by hand: all of it or nothing, and every mistake with its row, column, value and mend."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook
+
+from analytics.energy.books import Books
+from facility.database import Database
+from facility.spreadsheet import NotATable, TableRefused
+from tests.analytics.energy.accounts import BY_HAND, WATER, Accounts, midnight
+
+FIRST = date(2026, 3, 1)
+
+
+@pytest.fixture
+def books(tmp_path: Path, database: Database) -> Iterator[Books]:
+    """Books in which nothing is read yet, at the end of April."""
+    made = Accounts.open(tmp_path, database)
+    made.at(date(2026, 5, 1))
+    with made.store:
+        yield made.books()
+
+
+def csv(*lines: str) -> bytes:
+    return "\n".join(lines).encode()
+
+
+def test_a_table_is_taken_whole(books: Books) -> None:
+    table = csv("register,time,value", "w-old,2026-03-01 08:00,100", 'w-old/volume_total,2026-04-01 08:00,"1,150.5"')
+    assert books.import_hand_readings("march.csv", table, "li") == 2
+    assert [(r.register, r.value, r.entered_by) for r in books.hand_readings()] == [
+        (BY_HAND, 100.0, "li"),
+        (BY_HAND, 1150.5, "li"),
+    ]
+
+
+def test_a_table_in_chinese_from_an_old_program_is_read(books: Books) -> None:
+    table = "表计;抄表日期;止度;单位;备注\nw-old;2026年3月1日;100;立方米;李\n".encode("gb18030")
+    assert books.import_hand_readings("三月.csv", table, "li") == 1
+    (reading,) = books.hand_readings()
+    assert (reading.at_us, reading.note) == (midnight(FIRST), "李")
+
+
+def test_a_spreadsheet_is_read_with_its_dates_and_numbers(books: Books) -> None:
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Meter", "Date", "Reading"])
+    sheet.append(["w-old", datetime.fromisoformat("2026-03-01 08:00"), 100.25])
+    content = io.BytesIO()
+    book.save(content)
+    assert books.import_hand_readings("march.xlsx", content.getvalue(), "li") == 1
+    assert books.hand_readings()[0].value == 100.25
+
+
+def test_the_same_table_again_changes_nothing(books: Books) -> None:
+    table = csv("register,time,value", "w-old,2026-03-01,100")
+    assert books.import_hand_readings("a.csv", table, "li") == 1
+    assert books.import_hand_readings("a.csv", table, "li") == 0
+    assert len(books.hand_readings()) == 1
+
+
+def test_every_mistake_is_told_and_nothing_taken(books: Books) -> None:
+    table = csv(
+        "register,time,value,unit",
+        "w-old,2026-03-01,100,m³",
+        "w-olf,2026-03-01,100,m³",
+        "w-old,1 March,100,m³",
+        "w-old,2026-03-03,12o,m³",
+        "w-old,2026-03-04,130,kWh",
+        "w-old,2026-06-04,140,m³",
+    )
+    with pytest.raises(TableRefused) as refused:
+        books.import_hand_readings("a.csv", table, "li")
+    assert [(m.row, m.column, m.value) for m in refused.value.mistakes] == [
+        (3, "register", "w-olf"),
+        (4, "time", "1 March"),
+        (5, "value", "12o"),
+        (6, "unit", "kWh"),
+        (7, "value", "140"),
+    ]
+    told = str(refused.value)
+    assert "row 3, register: 'w-olf': no register is called so; did you mean 'w-old'?" in told
+    assert "2026-06-04 00:00 lies in the future; correct the time" in told
+    assert books.hand_readings() == []
+
+
+def test_a_reading_below_the_one_before_it_in_the_table_is_a_mistake(books: Books) -> None:
+    table = csv("register,time,value", "w-old,2026-03-02,90", "w-old,2026-03-01,100")
+    with pytest.raises(TableRefused, match="row 2, value: '90': 90 is below the reading before it, 100 m³"):
+        books.import_hand_readings("a.csv", table, "li")
+    assert books.import_hand_readings("a.csv", table, "li", confirmed=True) == 2
+
+
+def test_a_machine_with_several_registers_is_named_by_the_one_that_is_its_main(books: Books) -> None:
+    table = csv("register,time,value", "em-main,2026-03-01,100")
+    assert books.import_hand_readings("a.csv", table, "li") == 1
+    assert books.hand_readings()[0].register == "em-main/energy_import"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", b"", "a.csv is empty"),
+        (
+            "a.csv",
+            b"register,time\nw-old,2026-03-01\n",
+            "names no column 'value'; head one column with",
+        ),
+        ("a.csv", b"\xff\xfe\x00\x01", "is no text"),
+        ("a.xlsx", b"PK nonsense", "cannot be read as a spreadsheet"),
+        ("a.csv", b"register,time,value,reading\nw-old,2026-03-01,1,1\n", "names a column twice"),
+    ],
+)
+def test_what_is_no_table_is_refused_with_what_would_be(books: Books, name: str, content: bytes, words: str) -> None:
+    with pytest.raises(NotATable, match=words):
+        books.import_hand_readings(name, content, "li")
+
+
+def test_two_readings_of_one_moment_are_a_mistake(books: Books) -> None:
+    table = csv("register,time,value", f"{WATER},2026-03-01,1", f"{WATER},2026-03-01,2")
+    with pytest.raises(TableRefused, match="two readings of this register at this time"):
+        books.import_hand_readings("a.csv", table, "li")
+
+
+def test_a_day_is_its_midnight_at_the_hospital(books: Books) -> None:
+    books.import_hand_readings("a.csv", csv("register,time,value", "w-old,2026/3/2,5"), "li")
+    assert books.hand_readings()[0].at_us == midnight(FIRST + timedelta(days=1))
