@@ -60,12 +60,12 @@ def run(folder: Path) -> dict[str, Any]:
 
     Raises
     ------
-    FileNotFoundError
+    ValueError
         If the folder holds none of them.
     """
     meters = list(_meters(folder))
     if not meters:
-        raise FileNotFoundError(f"{folder} holds none of opendsm, eensight, power_demand; name the folder that does")
+        raise ValueError(f"{folder} holds none of opendsm/, eensight/ and power_demand/; name the folder that does")
     began, forecasts = perf_counter(), 0
     result: dict[str, Any] = {}
     pooled: dict[int, list[_Trial]] = {day: [] for day in FROM_DAYS}
@@ -140,15 +140,13 @@ def _meters(folder: Path) -> Iterator[DailyMeter]:
 
 
 def _opendsm(folder: Path) -> Iterator[DailyMeter]:
-    files = sorted((folder / "opendsm").glob("*-daily.csv.gz"))
-    if not files:
-        return
-    hours = _rows(folder / "opendsm" / "il-tempF.csv.gz", "dt", "tempF")
-    temperature = {day: (value - 32.0) / 1.8 for day, value in _by_day(hours, np.mean).items()}
-    for file in files:
-        yield _meter(
-            file.name.removesuffix(".csv.gz"), _by_day(_rows(file, "start", "value"), np.sum), temperature, "US/Central"
-        )
+    for file in sorted((folder / "opendsm").glob("*-daily.csv.gz")):
+        # The weather of a state: `il-gas-hdd-only-daily` stands beside `il-tempF`.
+        weather = file.with_name(f"{file.name.split('-')[0]}-tempF.csv.gz")
+        fahrenheit = _by_day(_rows(weather, "dt", "tempF"), np.mean) if weather.exists() else {}
+        temperature = {day: (value - 32.0) / 1.8 for day, value in fahrenheit.items()}
+        used = _by_day(_rows(file, "start", "value"), np.sum)
+        yield _meter(file.name.removesuffix(".csv.gz"), used, temperature, "US/Central")
 
 
 def _eensight(folder: Path) -> Iterator[DailyMeter]:

@@ -125,6 +125,28 @@ def baseline(
     _print(result, as_json)
 
 
+@app.command()
+def forecast(
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            envvar="WARDWATT_RECORDED_DATA",
+            help="Folder of recorded meters: opendsm/, eensight/, power_demand/, or some of them.",
+        ),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """How near the forecasts to month's end come, and how often their intervals hold the truth; beside pro rata."""
+    from analytics.energy.forecast_benchmark import run
+
+    with told():
+        result = run(data)
+    if not as_json:
+        result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
+    _print(result, as_json)
+
+
 def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
