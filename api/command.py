@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import bench, discover, people, quarantine, service, simulation, site, store
+from api.commands import bench, discover, energy, people, quarantine, service, simulation, site, store, tariffs
 
 app = typer.Typer(
     name="wardwatt",
@@ -26,9 +26,11 @@ app.command()(site.check)
 app.command()(site.doctor)
 app.command()(discover.discover)
 app.command()(site.dashboards)
+app.command()(tariffs.tariffs)
 app.command()(bench.evaluate)
 app.add_typer(store.app, name="store")
 app.add_typer(bench.app, name="bench")
+app.add_typer(energy.app, name="energy")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(people.user_app, name="user")
 app.add_typer(people.token_app, name="token")

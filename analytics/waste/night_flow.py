@@ -21,6 +21,7 @@ from facility.equipment_classes import METER_REGISTERS
 from facility.formats import money, quantity
 from facility.names import Names
 from facility.site import Equipment, Site
+from facility.tariff import unit_price
 
 Floats = NDArray[np.float64]
 
@@ -281,7 +282,8 @@ def _finding(
 ) -> Finding:
     site = context.site
     tariff = site.tariffs.get("water")
-    price = tariff.on(day_of(context.now_us, site.time_zone)).price if tariff else None
+    today = day_of(context.now_us, site.time_zone)
+    price = unit_price(tariff.on(today), context.now_us, site.time_zone) if tariff else None
     # Pressure is taken as constant over the day (exponent 1 of §5c with equal pressures): 24 hours of the excess.
     waste_m3d = 24.0 * v.excess_m3h
     cost = waste_m3d * price if price is not None else None

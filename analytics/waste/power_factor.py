@@ -190,12 +190,15 @@ def _basic_charge(site: Site, meter: Equipment, tariff: Tariff, active_kwh: Floa
 
     Demand is taken from the largest hour, a little less than the quarter hour that is billed.
     """
-    if tariff.demand_price is not None:
+    basic = tariff.basic
+    if basic is None:
+        return 0.0
+    if basic.by != "capacity" and basic.demand_price is not None:
         known = active_kwh[np.isfinite(active_kwh)]
-        return tariff.demand_price * float(known.max()) if known.size else 0.0
-    if tariff.capacity_price is not None:
+        return basic.demand_price * float(known.max()) if known.size else 0.0
+    if basic.capacity_price is not None:
         below = [site.equipment[i] for i in (meter.id, *site.downstream(meter.id))]
-        return tariff.capacity_price * sum(e.rating.get("power", 0.0) for e in below if "transformer" in e.cls.id)
+        return basic.capacity_price * sum(e.rating.get("power", 0.0) for e in below if "transformer" in e.cls.id)
     return 0.0
 
 

@@ -23,6 +23,7 @@ from api.commands.options import (
     stdout,
     told,
 )
+from api.commands.tariffs import contracts_json, plans_told
 from api.doctor import examine
 from api.options import Options
 from facility.errors import ConfigurationError
@@ -59,7 +60,7 @@ def check(
                 "problems": left_out, "site": loaded.id, "equipment": len(loaded.equipment),
                 "points": len(loaded.points), "meters": meters,
                 "departments": len(loaded.departments), "shifts": len(loaded.shifts),
-                "contractors": len(loaded.contractors),
+                "contractors": len(loaded.contractors), "contracts": contracts_json(loaded),
             }
         )  # fmt: skip
         if left_out:
@@ -75,6 +76,8 @@ def check(
         f"{len(loaded.shifts)} shifts, {len(loaded.contractors)} contractors. No mistakes.",
         markup=False,
     )
+    for line in plans_told(loaded):
+        stdout.print(line, markup=False)
 
 
 def doctor(
