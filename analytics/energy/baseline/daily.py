@@ -52,13 +52,12 @@ _TRIES: Final = (
     ("winter", (100.0, 10.0)),
     ("others", (100.0, 3.0)),
     ("slow", (100.0, 10.0)),
-    ("year", (100.0, 10.0)),
+    ("year", (100.0, 10.0, 1.0)),
     ("rest_change_point", (30.0, 3.0)),
-    ("year_fine", (100.0, 10.0)),
     ("bend", (100.0, 10.0)),
 )
 _FIRST_LOOK: Final[Penalties] = {"one": 0.0, "rest": 1.0, "weekday": 30.0, "bend": 1.0, "slow": 30.0, "others": 30.0}
-_FALLBACK: Final[Penalties] = {"one": 0.0, "rest": 3.0, "weekday": 30.0, "year": 3.0, "year_fine": 30.0}
+_FALLBACK: Final[Penalties] = {"one": 0.0, "rest": 3.0, "weekday": 30.0, "year": 3.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +89,8 @@ class DailyScheme:
             parts["rest_change_point"] = branches * rest
         parts |= {"rest": rest, "weekday": np.eye(7)[self.kinds.weekday(grid.days)]}
         if self.year:
-            course = course_of_year(grid.days)
-            parts |= {"year": course[:, :2], "year_fine": course[:, 2:]}
+            # Finer waves are held more strongly.
+            parts["year"] = course_of_year(grid.days) / np.array([1.0, 1.0, 2.0, 2.0, 3.0, 3.0])
         elif not weather:
             parts["winter"] = winter(grid.days)
         if self.bend is not None and self.slow is not None and grid.temperature is not None:
@@ -176,9 +175,8 @@ class DailyCore:
         scheme = replace(self.scheme, kinds=DayKinds(self.scheme.kinds.weekend))
         columns = scheme.columns(grid)
         beta = self.beta.copy()
-        for name in ("year", "year_fine"):
-            if name in columns.groups:
-                beta[slice(*columns.groups[name])] = 0.0
+        if "year" in columns.groups:
+            beta[slice(*columns.groups["year"])] = 0.0
         first, last = columns.groups["weekday"]
         workdays = [day for day in range(7) if day not in scheme.kinds.weekend]
         beta[first:last] = beta[first:last][workdays].mean()
