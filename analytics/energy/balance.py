@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.energy.balance_figures import (
+    Balance,
+    BalanceMeter,
+    BalanceParameters,
+    BalanceRow,
+    Finding,
+    finding_words,
+)
 from analytics.energy.intervals import Totals
 from analytics.energy.meter_tree import Counted, Group, MeterTree, meter_tree
 from analytics.energy.meter_use import decimals_of
@@ -29,161 +37,8 @@ from facility.units import conversion
 
 Floats = NDArray[np.float64]
 
-# balanced: within losses and accuracy; unmetered: more goes in, to users known to have no meter; loss: more goes in
-# than losses explain; gain: the branches count more than what feeds them; cannot_tell: too little is known.
-Finding = Literal["balanced", "unmetered", "loss", "gain", "cannot_tell"]
-
 _KNOWN_DAY: Final = 0.001  # a day with less of it missing counts as known
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceParameters:
-    """
-    What may be lost and misread.
-
-    Attributes
-    ----------
-    loss : by carrier, share that cables and pipes may lose; a network in order, typical practice
-    error : by carrier, accuracy of a meter in use: class 1 (GB/T 17215.321), class 2 (OIML R 49), class 1.5 (OIML
-        R 137), class 3 (OIML R 75), 3 % for vortex meters of steam and oxygen
-    transformer_loss : of a transformer whose rating says nothing, typical of dry-type units at usual load
-    power_factor : at which a transformer's load follows from its energy
-    load_shape : mean square over square of the mean of a hospital's load
-    """
-
-    loss: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "electricity": 0.03, "water": 0.05, "gas": 0.01, "heat": 0.05, "steam": 0.10, "oxygen": 0.03,
-        }
-    )  # fmt: skip
-    error: Mapping[str, float] = field(
-        default_factory=lambda: {
-            "electricity": 0.01, "water": 0.02, "gas": 0.015, "heat": 0.03, "steam": 0.03, "oxygen": 0.03,
-        }
-    )  # fmt: skip
-    transformer_loss: float = 0.02
-    power_factor: float = 0.95
-    load_shape: float = 1.1
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceMeter:
-    """What one machine's meters counted on the days compared, and how good its whole period is."""
-
-    node: str
-    amount: float
-    measured: float
-    estimated: float
-    missing: float
-
-
-@dataclass(frozen=True, slots=True)
-class BalanceRow:
-    """
-    One part of the supply.
-
-    Attributes
-    ----------
-    parents, children : meters that feed, and those next below
-    fed, used, loss : [unit]; `loss` is `fed - used` in the figures themselves
-    loss_share : of what was fed; NaN where nothing was
-    expected_low, expected_high : between which the loss lies if all is well [unit]
-    days, days_known : of the period, and those compared
-    unmetered : departments that are served and have no meter below
-    absent : machines among the children of which nothing is known
-    suspect : the meter most likely at fault
-    words : the finding for a person
-    """
-
-    parents: tuple[BalanceMeter, ...]
-    children: tuple[BalanceMeter, ...]
-    fed: float
-    used: float
-    loss: float
-    loss_share: float
-    expected_low: float
-    expected_high: float
-    finding: Finding
-    days: int
-    days_known: int
-    unmetered: tuple[str, ...]
-    absent: tuple[str, ...]
-    suspect: Suspect | None
-    suspect_since: date | None
-    words: Names
-
-    @property
-    def id(self) -> str:
-        """Return a name that stays as long as the parents do."""
-        return "+".join(p.node for p in self.parents)
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """The balance of one carrier over a period: a row for each part of its supply, top down."""
-
-    carrier: Carrier
-    first: date
-    last: date
-    unit: str
-    decimals: int
-    sources: tuple[str, ...]
-    rows: tuple[BalanceRow, ...]
-    problems: tuple[Reason, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the balance as plain values."""
-        return {
-            "carrier": self.carrier,
-            "first": self.first.isoformat(),
-            "last": self.last.isoformat(),
-            "unit": self.unit,
-            "decimals": self.decimals,
-            "sources": list(self.sources),
-            "rows": [_row_json(r) for r in self.rows],
-            "problems": [p.as_json() for p in self.problems],
-        }
-
-
-def _row_json(row: BalanceRow) -> dict[str, Any]:
-    suspect = row.suspect
-    return {
-        "id": row.id,
-        "parents": [_meter_json(m) for m in row.parents],
-        "children": [_meter_json(m) for m in row.children],
-        "fed": row.fed,
-        "used": row.used,
-        "loss": row.loss,
-        "loss_share": row.loss_share if math.isfinite(row.loss_share) else None,
-        "expected_low": row.expected_low,
-        "expected_high": row.expected_high,
-        "finding": row.finding,
-        "days": row.days,
-        "days_known": row.days_known,
-        "unmetered": list(row.unmetered),
-        "absent": list(row.absent),
-        "words": {"zh": row.words.zh, "en": row.words.en},
-        "suspect": None
-        if suspect is None
-        else {
-            "node": suspect.node,
-            "cause": suspect.cause,
-            "factor": round(suspect.factor, 4),
-            "since": row.suspect_since.isoformat() if row.suspect_since else None,
-            "confidence": round(suspect.confidence, 2),
-            "words": {"zh": suspect.words.zh, "en": suspect.words.en},
-        },
-    }
-
-
-def _meter_json(meter: BalanceMeter) -> dict[str, Any]:
-    return {
-        "node": meter.node,
-        "amount": meter.amount,
-        "measured": round(meter.measured, 4),
-        "estimated": round(meter.estimated, 4),
-        "missing": round(meter.missing, 4),
-    }
+_HARDLY_USES: Final = frozenset({"capacitor_bank"})  # electricity that is worth a meter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -234,7 +89,9 @@ def balance(
     unit = unit or (registers[tree.nodes[names[0]].registers[0]].unit if names else "")
     problems = list(tree.problems)
     known = {n: _days_of(tree, n, registers, totals, unit, days, problems) for n in tree.nodes}
-    maker = _Rows(site, tree, known, parameters or BalanceParameters(), first, decimals_of(unit), np.diff(edges))
+    below = {p: g.children for g in tree.groups for p in g.parents}
+    settings = parameters or BalanceParameters()
+    maker = _Rows(site, tree, known, settings, first, decimals_of(unit), np.diff(edges), below)
     rows = tuple(maker.row(g) for g in tree.groups)
     return Balance(carrier, first, last, unit, decimals_of(unit), tree.sources, rows, tuple(problems))
 
@@ -290,6 +147,7 @@ class _Rows:
     first: date
     decimals: int
     lengths_us: NDArray[np.int64]
+    children_of: Mapping[str, tuple[str, ...]]
 
     def row(self, group: Group) -> BalanceRow:
         absent = tuple(c for c in group.children if not np.any(np.isfinite(self.known[c].used)))
@@ -301,11 +159,10 @@ class _Rows:
         used = sum(scaled_to_whole(m.amount, self.decimals) for m in children_shown)
         scale = float(10**self.decimals)
         low, high = self._expected(group.parents, children, compared)
-        unmetered = self._unmetered(group)
-        finding = self._finding(
-            fed / scale, (fed - used) / scale, low, high, compared, bool(unmetered or absent), group
-        )
-        suspect, since, words = self._explained(group, finding, compared, unmetered, absent)
+        unmetered, machines = self._unmetered(group), self._unmetered_machines(group)
+        lacking = (*unmetered, *machines, *absent)
+        finding = self._finding(fed / scale, (fed - used) / scale, low, high, compared, bool(lacking), group)
+        suspect, since, words = self._explained(group, finding, compared, lacking, absent)
         return BalanceRow(
             parents=tuple(parents_shown),
             children=tuple(children_shown),
@@ -319,6 +176,7 @@ class _Rows:
             days=self.lengths_us.size,
             days_known=int(np.count_nonzero(compared)),
             unmetered=unmetered,
+            unmetered_machines=machines,
             absent=absent,
             suspect=suspect,
             suspect_since=since,
@@ -369,13 +227,37 @@ class _Rows:
         return 0.75 * transformers - accuracy, 1.25 * transformers + lost + accuracy
 
     def _unmetered(self, group: Group) -> tuple[str, ...]:
-        """Return departments that the parents serve and that no meter below serves."""
+        """Return departments that the parents serve and that have no meter below; a machine of theirs is none."""
         below: set[str] = set()
-        for child in group.children:
-            item = self.tree.nodes[child].equipment
-            below.update(d.id for d in self.site.affected(item.id, self.first))
+        queue = list(group.children)
+        seen = set(queue)
+        while queue:
+            node = self.tree.nodes[queue.pop()]
+            if node.passed:
+                below.update(node.equipment.serves.on(self.first))
+            for child in self.children_of.get(node.id, ()):
+                if child not in seen:
+                    seen.add(child)
+                    queue.append(child)
         served = [d for p in group.parents for d in self.tree.nodes[p].equipment.serves.on(self.first)]
         return tuple(dict.fromkeys(d for d in served if d not in below))
+
+    def _unmetered_machines(self, group: Group) -> tuple[str, ...]:
+        """Return machines that hang on the parents, with no meter of their own, above or below."""
+        if self.tree.carrier != "electricity":
+            return ()  # what hangs on a pipe may be there to watch it, and takes nothing
+        found: dict[str, None] = {}
+        queue, seen = list(group.parents), set(group.parents)
+        while queue:
+            for name in self.site.feeds(queue.pop()):
+                if name in seen or name in self.tree.nodes:
+                    continue
+                seen.add(name)
+                queue.append(name)
+                metered = any(d in self.tree.nodes for d in self.site.downstream(name))
+                if not metered and self.site.equipment[name].cls.id not in _HARDLY_USES:
+                    found[name] = None
+        return tuple(found)
 
     def _finding(
         self,
@@ -400,14 +282,14 @@ class _Rows:
         group: Group,
         finding: Finding,
         compared: NDArray[np.bool_],
-        unmetered: Sequence[str],
+        lacking: Sequence[str],
         absent: Sequence[str],
     ) -> tuple[Suspect | None, date | None, Names]:
         if finding == "cannot_tell":
             return None, None, self._why_not(group, absent)
         stands_still = any(self._stood_still(n, compared) for n in (*group.parents, *group.children))
         if finding not in ("loss", "gain") and not stands_still:
-            return None, None, _finding_words(finding, unmetered, absent)
+            return None, None, finding_words(finding, lacking)
         around = [g for g in self.tree.groups if g is not group and _meet(g, group)]
         ready = [(g, self._compared(g.parents, g.children)) for g in around]
         # Only a neighbour that is known on nearly all of the days can tell something about them.
@@ -417,7 +299,7 @@ class _Rows:
         head = self._case(group, days, present)
         through = {n: self._through(n)[days] for n in (*group.parents, *present)}
         verdict = find_suspect(head, [self._case(g, days, g.children) for g, _ in ready], through)
-        first = _finding_words(finding, unmetered, absent)
+        first = finding_words(finding, lacking)
         if finding not in ("loss", "gain") and (verdict.suspect is None or verdict.suspect.cause != "stopped"):
             return None, None, first  # a machine that was off; where users have no meter, changes are theirs
         since = None
@@ -438,7 +320,8 @@ class _Rows:
         fed = np.sum([self.known[p].passed[days] for p in group.parents], axis=0)
         used = np.sum([self.known[c].used[days] for c in children], axis=0)
         lost = self._transformer_loss(children)[days] + 0.5 * self.parameters.loss.get(self.tree.carrier, 0.05) * fed
-        opened = bool(self._unmetered(group)) or len(children) < len(group.children) or bool(group.unmetered_sources)
+        unmetered = bool(self._unmetered(group) or self._unmetered_machines(group))
+        opened = unmetered or len(children) < len(group.children) or bool(group.unmetered_sources)
         kept = Group(group.parents, tuple(children), group.unmetered_sources)
         counted = [self.known[p].passed[days] for p in group.parents] + [self.known[c].used[days] for c in children]
         return GroupDays(
@@ -468,26 +351,6 @@ class _Rows:
 
 def _meet(one: Group, other: Group) -> bool:
     return not {*one.parents, *one.children}.isdisjoint((*other.parents, *other.children))
-
-
-def _finding_words(finding: Finding, unmetered: Sequence[str], absent: Sequence[str]) -> Names:
-    lacking = ", ".join((*unmetered, *absent))
-    return {
-        "balanced": Names(zh="平衡: 差额在损耗与表计精度之内。", en="Balanced: within losses and accuracy."),
-        "unmetered": Names(
-            zh=f"上级多出的部分流向未计量的用户: {lacking}。",
-            en=f"More went in than the meters below counted; {lacking} has no meter below.",
-        ),
-        "loss": Names(
-            zh="损失超出允许值: 漏损、未计量用户或表计误差。",
-            en="More is lost than losses explain: a leak, a user without a meter, or a wrong meter.",
-        ),
-        "gain": Names(
-            zh="下级表计之和大于上级, 必有表计或供应关系有误。",
-            en="The branches count more than what feeds them: a meter, or the supply as written down, is wrong.",
-        ),
-        "cannot_tell": Names(zh="无法判断。", en="It cannot be told."),
-    }[finding]
 
 
 def _wrong_unit(key: str, unit: str, wanted: str) -> Reason:

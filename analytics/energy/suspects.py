@@ -189,6 +189,8 @@ def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping
     shares = _likelihoods(tried, days * len(cases))
     loss = shares.get(None, 0.0)
     node, share = max(((n, s) for n, s in shares.items() if n is not None), key=lambda i: i[1], default=(None, 0.0))
+    if loss >= _LEAST_CONFIDENCE:
+        return Verdict(None, loss, _true_loss(loss))
     if node is None or share < _LEAST_CONFIDENCE:
         return Verdict(None, loss, _cannot_tell(shares))
     chosen = min((t for t in tried if t.node == node), key=lambda t: t.score(days * len(cases)))
@@ -312,6 +314,14 @@ def _none_fits() -> Names:
     return Names(
         zh="没有单独一块表的误差能解释各日的差额; 请逐表核对读数、倍率与供应关系",
         en="No single meter's error explains the difference over the days; compare readings, ratios and fed_by.",
+    )
+
+
+def _true_loss(likelihood: float) -> Names:
+    share = min(likelihood, _MOST_CONFIDENCE)
+    return Names(
+        zh=f"没有哪块表能这样解释: 更像实际损失或未计量用户（可能性 {share:.0%}）; 请先查漏损与未装表的用户",
+        en=f"No meter explains it as well as a true loss or a user without a meter ({share:.0%}); look there first.",
     )
 
 

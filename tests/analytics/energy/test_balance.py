@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.energy.balance import Balance, BalanceRow, balance
+from analytics.energy.balance import balance
+from analytics.energy.balance_figures import Balance, BalanceRow
 from analytics.energy.intervals import Totals
 from facility.calendar import at_us
 from facility.site import Equipment
@@ -103,6 +104,19 @@ def test_departments_without_a_meter_below_make_an_excess_no_loss() -> None:
     machines = [meter("main", serves=["icu", "theatre"]), meter("a", fed_by=["main"], serves=["icu"])]
     row = only(balanced(machines, {"main": TRUE, "a": USE["a"]}, WARDS))
     assert (row.finding, row.unmetered) == ("unmetered", ("theatre",))
+
+
+def test_a_machine_of_a_department_is_no_meter_of_it() -> None:
+    machines = [meter("main", serves=["icu"]), meter("ahu", "air_handling_unit", fed_by=["main"], serves=["icu"])]
+    row = only(balanced(machines, {"main": TRUE, "ahu": USE["a"]}, WARDS))
+    assert (row.finding, row.unmetered) == ("unmetered", ("icu",))
+
+
+def test_machines_without_a_meter_are_named() -> None:
+    machines = [*MAIN, meter("ups", "ups", fed_by=["main"]), meter("cap", "capacitor_bank", fed_by=["main"])]
+    row = only(balanced(machines, {"main": TRUE * 1.2, **USE}))
+    assert (row.finding, row.unmetered_machines) == ("unmetered", ("ups",))
+    assert "ups" in row.words.en
 
 
 def test_a_transformers_losses_are_expected() -> None:
@@ -263,7 +277,9 @@ def test_a_leak_is_blamed_on_no_meter() -> None:
     for name in ("f2", "main"):
         use[name] = use[name] + lost
     found = balanced(TREE, use)
-    assert {r.id: r.finding for r in found.rows}["f2"] == "loss"
+    row = next(r for r in found.rows if r.id == "f2")
+    assert row.finding == "loss"
+    assert "true loss" in row.words.en
     assert suspects(found) == set()
 
 
