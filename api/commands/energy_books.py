@@ -1,0 +1,117 @@
+"""What the commands of the energy accounts share: how they open the books, and how they read and show values."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+
+import typer
+
+from api.options import Options
+from api.security import audit
+from facility.names import Language
+
+if TYPE_CHECKING:
+    # The books bring numpy, scipy and the keepers; `--help` does without.
+    from sqlalchemy.orm import Session
+
+    from analytics.energy.books import Books
+    from facility.site import Site
+    from facility.store import TelemetryStore
+
+WHO: Final = "command"
+
+MonthArgument = Annotated[str, typer.Argument(help="The month, such as 2026-03.", metavar="MONTH")]
+LanguageOption = Annotated[str, typer.Option("--language", help="zh or en.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a command works with; `held` is the service that has the store, if one runs."""
+
+    site: Site
+    books: Books
+    held: str | None
+
+
+def now_us() -> int:
+    """Return the time of the machine's clock. [µs since 1970-01-01 UTC]"""
+    return time.time_ns() // 1_000
+
+
+@contextmanager
+def opened(options: Options, *, store: bool = False) -> Iterator[Opened]:
+    """
+    Open the books of a data folder.
+
+    While a service runs, its store is asked through it; `store`: the command needs the store itself, to write.
+    """
+    from analytics.energy.books import Books
+    from api.reaching import reached, running_service
+    from facility.database import Database
+    from facility.store.opening import open_store
+
+    file = options.data / "wardwatt.db"
+    if options.database is None and not file.exists():
+        # A folder named wrongly must not become second, empty books.
+        raise ValueError(f"there is no {file}; name the service's data folder with --data, or start the service once")
+    site = options.load_site()
+    with ExitStack() as closing:
+        database = Database(options.database_url)
+        closing.callback(database.close)
+        database.upgrade()
+        service = running_service(options.data, options.store)
+        held: TelemetryStore
+        if store and service is None:
+            held = closing.enter_context(open_store(options.store_url, zone=site.time_zone.key))
+        else:
+            # A service's store answers as much as the entry of a reading asks: what lies around it.
+            held = cast("TelemetryStore", closing.enter_context(reached(options.data, options.store)).store)
+        yield Opened(site, Books(site, held, database, now_us), service.service.url if service else None)
+
+
+def note_of(action: str, subject: str, detail: Mapping[str, Any]) -> Callable[[Session], None]:
+    """Return what writes a line to the audit trail within the transaction that it tells of."""
+
+    def write(session: Session) -> None:
+        audit.record(session, now_us(), WHO, action, subject, detail)
+
+    return write
+
+
+def month_of(text: str) -> date:
+    """Return a month's first day; ValueError if the text is none."""
+    try:
+        return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ValueError(f"{text!r} is no month; write it such as 2026-03") from None
+
+
+def language_of(text: str) -> Language:
+    """Return the language that is meant; ValueError if it is none."""
+    if text == "zh":
+        return "zh"
+    if text == "en":
+        return "en"
+    raise ValueError(f"{text!r} is no language; write zh or en")
+
+
+def moment_of(site: Site, time_us: int) -> str:
+    """Return a time as the site's clock shows it."""
+    return f"{datetime.fromtimestamp(0, site.time_zone) + timedelta(microseconds=time_us):%Y-%m-%d %H:%M}"
+
+
+def figure(value: float | None) -> str:
+    """Return a figure as tables show it."""
+    return "—" if value is None or not math.isfinite(value) else f"{value:,.1f}"
+
+
+def money(cents: int) -> str:
+    """Return money from cents."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"
