@@ -38,6 +38,11 @@ _MONTH_MISSING: Final = 0.05
 # Further ahead than two months there is no forecast without most of a year behind.
 _FAR_D: Final = 62
 _YEAR_KNOWN_D: Final = 300
+# The numbers of a progress, as JSON names them.
+_PROGRESS: Final = (
+    "planned", "consumed", "measured", "estimated", "missing", "elapsed", "expected", "forecast", "low", "high",
+    "confidence", "chance", "over", "over_share", "left",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +118,22 @@ class Standing:
             "days": [_plain(x) for x in self.days],
             "problem": None if self.problem is None else self.problem.as_json(),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], month: date) -> Standing:
+        """Return the standing that `to_json` wrote of a month."""
+        reason, problem = data["basis_reason"], data["problem"]
+        target = Target(
+            data["year"], data["carrier"], data["department"], data["measure"], data["unit"], data["annual"], None,
+            "last_year",
+        )  # fmt: skip
+        plan = MonthlyPlan(
+            _numbers(data["monthly"]), data["basis"], None if reason is None else Reason.from_json(reason)
+        )
+        return cls(
+            target, plan, month.replace(day=1), _progress(data["month"]), _progress(data["year_so_far"]),
+            _numbers(data["days"]), None if problem is None else Reason.from_json(problem),
+        )  # fmt: skip
 
 
 def standings(
@@ -276,18 +297,24 @@ def _plain(value: float) -> float | None:
 
 
 def _progress_json(found: Progress) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        name: _plain(getattr(found, name))
-        for name in (
-            "planned", "consumed", "measured", "estimated", "missing", "elapsed", "expected", "forecast", "low", "high",
-            "confidence", "chance", "over", "over_share", "left",
-        )
-    }  # fmt: skip
+    plain: dict[str, Any] = {name: _plain(getattr(found, name)) for name in _PROGRESS}
     return plain | {
         "verdict": found.verdict,
         "since_us": found.since_us,
         "reasons": [reason.as_json() for reason in found.reasons],
     }
+
+
+def _progress(data: Mapping[str, Any] | None) -> Progress | None:
+    if data is None:
+        return None
+    known = {name: float("nan") if data[name] is None else float(data[name]) for name in _PROGRESS}
+    reasons = tuple(Reason.from_json(reason) for reason in data["reasons"])
+    return Progress(**known, verdict=data["verdict"], since_us=data["since_us"], reasons=reasons)
+
+
+def _numbers(values: Sequence[float | None]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)
 
 
 def _not_bought(carrier: Carrier) -> Reason:

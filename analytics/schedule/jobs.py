@@ -17,6 +17,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from analytics.data_health import DataHealth
 from analytics.desk import Desk
 from analytics.energy.books import Books
+from analytics.energy.standings import Standing
+from analytics.energy.target_findings import plan_findings
 from analytics.schedule.machines import Progress, judge, pace_us
 from analytics.waste import RULES, RuleContext
 from facility.calendar import day_of
@@ -142,8 +144,18 @@ class Jobs:
         thorough = day_of(self._booked_us, self._site.time_zone) < day_of(now_us, self._site.time_zone)
         if self._try("the energy accounts", lambda: books.bring_up_to_date(thorough=thorough)):
             self._booked_us = now_us
+            self._try("the look at the plans", lambda: self._judge_plans(books))
         else:
             self._books_rest_until_us = now_us + _AFTER_FAILURE_US
+
+    def _judge_plans(self, books: Books) -> None:
+        """Tell which plans of the running month and year will be passed, as the books have them."""
+        now_us = self._clock()
+        month = day_of(now_us, self._site.time_zone).replace(day=1)
+        kept = books.statement("targets", "site", month)
+        if kept is not None:
+            found = [Standing.from_json(row, month) for row in kept.figures["rows"]]
+            self._desk.take_findings(plan_findings(self._site, found, now_us))
 
     def expire(self) -> None:
         """Delete readings and roll-ups that are older than the site keeps them."""

@@ -155,6 +155,13 @@ def test_a_standing_is_plain_json() -> None:
         assert len(plain["days"]) == 31
 
 
+def test_a_standing_that_was_kept_tells_the_same_findings() -> None:
+    for found in (one(plan(0.95)), one(plan(), DailyUse(FIRST, {"electricity": counted(np.nan)}))):
+        again = Standing.from_json(json.loads(json.dumps(found.to_json())), date(2026, 7, 1))
+        assert again.to_json() == found.to_json()
+        assert plan_findings(SITE, [again], NOW_US) == plan_findings(SITE, [found], NOW_US)
+
+
 # -- findings
 
 
