@@ -20,7 +20,8 @@ from analytics.energy.balance import balance
 from analytics.energy.basic_charge import cheaper_basic_charge
 from analytics.energy.bill import bill
 from analytics.energy.bill_lines import Bill
-from analytics.energy.carbon import bought_amounts, carbon, standard_coal
+from analytics.energy.bought_energy import bought_amounts
+from analytics.energy.carbon import carbon
 from analytics.energy.energy_charge import contract_prices
 from analytics.energy.indicator_accounts import (
     MonthAccounts,
@@ -33,6 +34,7 @@ from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals, 
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
 from analytics.energy.run_hours import counters_wanted, hours_of
+from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days

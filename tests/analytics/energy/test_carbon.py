@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from analytics.energy.carbon import Amount, bought_amounts, carbon, standard_coal
+from analytics.energy.bought_energy import Amount, bought_amounts
+from analytics.energy.carbon import carbon
 from analytics.energy.intervals import Total
+from analytics.energy.standard_coal import standard_coal
 from facility.factor_library import CarbonSettings, Factor, load_factors
 from tests.analytics.energy.supply import hospital, meter
 
