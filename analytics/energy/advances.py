@@ -27,7 +27,7 @@ LOOK_US: Final = 24 * HOUR_US
 ANCHOR_TOLERANCE: Final = 1.0
 # A fall by less than a tenth is no reset (Home Assistant's bound), but back-flow or a correction.
 _STILL_SHARE: Final = 0.9
-# Two equal advances of nothing before a leap make a standstill; one may be rounding.
+# So many advances of nothing before a leap make a standstill; of a register that stands still at times, one is none.
 _STANDSTILL: Final = 2
 # Without known digits: where counters of meters, 16-bit and 32-bit registers begin again, in counts.
 _USUAL_MODULI: Final = tuple(sorted([10.0**k for k in range(3, 13)] + [2.0**16, 2.0**31, 2.0**32]))
@@ -77,7 +77,7 @@ def advances(run: Run, habits: Habits) -> Advances:
     """Judge the readings of one meter; gaps longer than the habits' longest are marked to be spread."""
     steps, lengths = np.diff(run.count), np.diff(run.time_us)
     doubtful = (steps < 0.0) | (steps > habits.most_each(lengths, ODD))
-    doubtful[_STANDSTILL:] |= _ends_a_standstill(steps, lengths, habits)
+    doubtful[1:] |= (steps[:-1] == 0.0) & (steps[1:] > habits.most_each(lengths[1:], BRISK))
     if not doubtful.any():
         grade = _grades(lengths, habits)
         return Advances(run.time_us, steps, grade, tuple(_outages(run.time_us, run.count, steps, grade)))
@@ -85,13 +85,6 @@ def advances(run: Run, habits: Habits) -> Advances:
     for i in np.flatnonzero(doubtful) + 1:
         judge.look_at(int(i))
     return judge.verdict()
-
-
-def _ends_a_standstill(steps: Floats, lengths: Times, habits: Habits) -> NDArray[np.bool_]:
-    still = steps == 0.0
-    fast = steps[_STANDSTILL:] > habits.most_each(lengths[_STANDSTILL:], BRISK)
-    found: NDArray[np.bool_] = fast & still[1:-1] & still[:-2]
-    return found
 
 
 def _grades(lengths: Times, habits: Habits) -> NDArray[np.int8]:
@@ -299,7 +292,8 @@ class _Judge:
         if not self.habits.pace_known:
             return False
         s = self._stands_since(last)
-        if last - s < _STANDSTILL or not self._most(last, i, BRISK) < step <= self._most(s, i, BRISK):
+        least = 1 if self.habits.never_still else _STANDSTILL
+        if last - s < least or not self._most(last, i, BRISK) < step <= self._most(s, i, BRISK):
             return False
         self.keep[s + 1 : i] = False
         self._settle("stuck", s, i, step, ESTIMATED)

@@ -20,6 +20,7 @@ _USUAL_GAPS_US: Final = (STEP_US, 2 * STEP_US, HOUR_US)
 # Fewer rates than these tell nothing about how fast a register can run.
 _LEAST_RATES: Final = 12
 _USUAL_SHARE: Final = 0.995
+_STILL_SHARE: Final = 0.01
 # Of times to be looked at when a gap is read off: the median needs no more.
 _GAPS_LOOKED_AT: Final = 512
 
@@ -37,11 +38,13 @@ class Habits:
     ----------
     usual_gap_us : time between readings, 15 min to 1 h; what is read more rarely is spread and marked [µs]
     most_an_hour : how fast it runs at its busiest, in its own counts an hour; infinite where that is not known
+    never_still : it counts in all but a few of its steps
     profile : (2, 96) float, how workdays and days off run in quarters of an hour, any unit; None: evenly
     """
 
     usual_gap_us: int = STEP_US
     most_an_hour: float = math.inf
+    never_still: bool = False
     profile: Floats | None = None
 
     @property
@@ -91,11 +94,12 @@ def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None
     known = rated_an_hour if rated_an_hour is not None else 0.0
     if rates.shape[0] < _LEAST_RATES:
         return Habits(gap_us, known if known > 0.0 else math.inf)
+    never_still = bool(np.count_nonzero(steps == 0.0) <= _STILL_SHARE * steps.shape[0])
     place = min(rates.shape[0] - 1, int(_USUAL_SHARE * rates.shape[0]))
     usual_most = float(np.partition(rates, place)[place])
     # A register that counts in large units stands still and then steps: two units at once are nothing odd.
     coarse = 2.0 * float(np.min(seen)) * HOUR_US / gap_us
-    return Habits(gap_us, max(usual_most, min(coarse, 2.0 * usual_most), known))
+    return Habits(gap_us, max(usual_most, min(coarse, 2.0 * usual_most), known), never_still)
 
 
 def _usual_gap(time_us: Times) -> int:

@@ -310,6 +310,21 @@ class TestWrongReadings:
         assert used(result) == "10 10e 10e 10e 10e 10"
         assert kinds(result) == ["stuck"]
 
+    def test_one_reading_told_twice_is_a_standstill_of_a_register_that_never_stands(self) -> None:
+        # Else the step after it would be the month's maximum demand.
+        told_twice = row(0, 5000, 5010, 5010, 5030, 5040)
+        never = Habits(most_an_hour=40.0, never_still=True)
+        assert used(booked(told_twice, habits=never)) == "10 10e 10e 10"
+        assert used(booked(told_twice)) == "10 0 20 10"
+
+    def test_whether_a_register_stands_still_is_learnt(self) -> None:
+        running = np.arange(200, dtype=float)
+        still = np.floor(running / 2)
+        times = T0 + STEP_US * np.arange(200, dtype=np.int64)
+        good = np.zeros(200, np.uint8)
+        assert learn(times, running, good, PLAIN, ZONE).never_still
+        assert not learn(times, still, good, PLAIN, ZONE).never_still
+
     def test_a_load_that_was_off_and_comes_on_is_no_standstill(self) -> None:
         assert used(booked(row(0, 5000, 5000, 5000, 5000, 5010, 5020))) == "0 0 0 10 10"
 
