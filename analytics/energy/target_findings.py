@@ -7,7 +7,6 @@ from typing import Any, Final, Literal
 from analytics.energy.standings import Standing
 from analytics.energy.targets import Progress
 from analytics.findings import Finding, Verdict
-from facility.calendar import month_bounds_us
 from facility.formats import money, number
 from facility.metering import CARRIER_NAMES, booked_registers, points_of_supply
 from facility.names import Language, Names
@@ -68,15 +67,12 @@ def _finding(site: Site, standing: Standing, period: Period, progress: Progress,
         else "cannot_tell"
     )
     name, when = plan_name(site, target), _when(standing, period)
-    left_days = _days_left(site, standing, period, now_us)
-    priced = target.measure == "cost" and verdict == "fault" and left_days > 0 and progress.over > 0
     return Finding(
         code=CODE, equipment=_supply(site, target), points=(), verdict=verdict, title=_title(name, when, progress),
         summary=_summary(site, target, name, when, progress), evidence=_evidence(standing, period, progress),
         since_us=progress.since_us if progress.since_us is not None else now_us, found_us=now_us,
         confidence=_confidence(progress), priority="P4", source=f"plan {target.key}", standard=_STANDARD,
         advice=_ADVICE if verdict == "fault" else (),
-        cost_per_day=progress.over / left_days if priced else None,
         subject=f"{target.key}/{period}", reach="line",
     )  # fmt: skip
 
@@ -156,11 +152,6 @@ def amount_text(value: float, target: Target, site: Site, language: Language) ->
         return money(value, site.currency, language, headline=True)
     unit, times, decimals = _LARGE.get(target.unit, (target.unit, 1.0, 0))
     return f"{number(value / times, decimals)} {unit}"
-
-
-def _days_left(site: Site, standing: Standing, period: Period, now_us: int) -> float:
-    day = standing.month_start if period == "month" else standing.month_start.replace(month=12)
-    return max(0.0, (month_bounds_us(day, site.time_zone)[1] - now_us) / 86_400e6)
 
 
 def _confidence(progress: Progress) -> float:
