@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from analytics.energy.entries import EnteredExchange, EntryRefused, HandReading
+from analytics.energy.statements import Report
 from api.context import Context
 from api.security import audit
 from api.security.logins import Identity
@@ -74,6 +75,22 @@ def withdraw_exchange(here: Context, user: Identity, number: int) -> EnteredExch
     """Let an exchange that was entered count no more; NoSuchRecord."""
     note = _note(here, user, "energy-exchange-withdrawn", f"exchange {number}", {})
     return here.books.withdraw_exchange(number, user.name, audit=note)
+
+
+def import_readings(here: Context, user: Identity, name: str, content: bytes, *, confirmed: bool = False) -> int:
+    """Bring in a table of readings by hand, whole or not at all; return how many are new. NotATable, TableRefused."""
+
+    def write(session: Session, fresh: int) -> None:
+        detail = {"file": name, "readings": fresh, "confirmed": confirmed, "by": user.by}
+        audit.record(session, here.clock(), user.name, "energy-readings-imported", "readings", detail)
+
+    return here.books.import_hand_readings(name, content, user.name, confirmed=confirmed, audit=write)
+
+
+def publish(here: Context, user: Identity, month: date) -> Report:
+    """Publish a month: its statements keep the versions that they have; ActionRefused."""
+    note = _note(here, user, "energy-month-published", f"month {month:%Y-%m}", {})
+    return here.books.publish(month, user.name, note)
 
 
 def _note(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, File, Form, UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from analytics.energy.entries import EntryRefused
@@ -13,10 +13,11 @@ from api import energy_actions
 from api.context import Context, context_of
 from api.pages.caches import Caches, From
 from api.pages.energy_meter import Filled
-from api.pages.energy_routes import EXCHANGE_ROLE, READING_ROLE, meter_response, register_of
+from api.pages.energy_routes import EXCHANGE_ROLE, READING_ROLE, meter_response, meters_response, register_of
 from api.pages.visit import Visit, visit_of
 from api.security.access import require
 from api.security.logins import Identity
+from facility.spreadsheet import NotATable, TableRefused
 
 router = APIRouter(include_in_schema=False)
 
@@ -97,3 +98,24 @@ def withdraw_exchange(here: Here, user: Engineer, sources: From, equipment: str,
     key = register_of(sources, f"{equipment}/{point}").key
     energy_actions.withdraw_exchange(here, user, number)
     return _to(key, "exchanges")
+
+
+@router.post("/energy/meters/import")
+def import_readings(
+    here: Here,
+    user: Operator,
+    sources: From,
+    visit: Visiting,
+    caches: Caches,
+    file: Annotated[UploadFile, File()],
+    confirmed: Line = "",
+) -> Response:
+    """Bring in a table of readings, whole or not at all; every mistake is shown with its row and its mend."""
+    name = (file.filename or "readings.csv")[-200:]
+    try:
+        energy_actions.import_readings(here, user, name, file.file.read(), confirmed=confirmed == "1")
+    except TableRefused as refused:
+        return meters_response(sources, user, visit, caches, mistakes=refused.mistakes, status=422)
+    except NotATable as refused:
+        return meters_response(sources, user, visit, caches, why=str(refused), status=422)
+    return RedirectResponse("/energy/meters", 303)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import urlencode
@@ -16,10 +16,12 @@ from api.pages.words import Words
 from facility.metering import CARRIER_NAMES, BookedRegister
 from facility.names import Names
 from facility.site import Site
+from facility.spreadsheet import Mistake
 
 Grade = Literal["all", "whole", "estimated", "missing", "nothing"]
 GRADES: Final[tuple[Grade, ...]] = ("all", "whole", "estimated", "missing", "nothing")
 _NOTICED: Final = 0.0005
+_MISTAKES_SHOWN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class MetersPage:
     count: str
     empty: str
     may_read: bool
+    mistakes: tuple[Mistake, ...]
 
 
 def grade_of(total: Total) -> Grade:
@@ -86,6 +89,7 @@ def meters_page(
     search: str = "",
     page: int = 1,
     may_read: bool = False,
+    mistakes: Sequence[Mistake] = (),
 ) -> MetersPage:
     """
     Build the page.
@@ -96,6 +100,7 @@ def meters_page(
     carrier, grade, search : which of them; what is not known chooses all
     page : which part, counted from 1
     may_read : the reader may bring in readings
+    mistakes : of a table of readings that was refused
     """
     grade = grade if grade in GRADES else "all"
     present = list(dict.fromkeys(r.carrier for r in registers.values()))
@@ -130,6 +135,7 @@ def meters_page(
         if registers
         else words("The site has no register. Give meters in the site file (docs/site-file.md)."),
         may_read=may_read,
+        mistakes=tuple(mistakes[:_MISTAKES_SHOWN]),
     )
 
 

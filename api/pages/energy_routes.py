@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Final
@@ -39,6 +39,7 @@ from api.security.logins import Identity
 from api.security.roles import Role, may
 from facility.calendar import day_of
 from facility.metering import CARRIER_NAMES, BookedRegister
+from facility.spreadsheet import Mistake
 
 router = APIRouter(include_in_schema=False)
 
@@ -57,7 +58,12 @@ Asked = Annotated[str, Query(max_length=40)]
 def _progress(sources: Sources, caches: PageCaches, words: Words) -> Progress | None:
     booking = sources.context.books.progress()
     if booking is not None and booking.share < 1.0:
-        stage = {"survey": words("looking for readings that are new"), "book": words("booking")}.get(booking.stage, "")
+        stage = {
+            "survey": words("looking for readings that are new"),
+            "book": words("booking"),
+            "virtual": words("virtual meters"),
+            "statements": words("statements of the months"),
+        }.get(booking.stage, "")
         told = words("The books are being brought up to date: %(stage)s.", stage=stage or booking.stage)
         return Progress(told, round(100 * booking.share, 1))
     standing = caches.work.standing()
@@ -96,7 +102,14 @@ def _month(sources: Sources, text: str) -> Period:
 
 
 def _framed(
-    sources: Sources, visit: Visit, template: str, title: str, head: Head, page: object, back: NavLink | None = None
+    sources: Sources,
+    visit: Visit,
+    template: str,
+    title: str,
+    head: Head,
+    page: object,
+    back: NavLink | None = None,
+    status: int = 200,
 ) -> Response:
     return framed(
         sources,
@@ -109,6 +122,7 @@ def _framed(
         back=back or NavLink("more", "/more", visit.words("More"), False),
         head=head,
         page=page,
+        status=status,
     )
 
 
@@ -344,6 +358,27 @@ def meters_route(
     page: Asked = "",
 ) -> Response:
     """List the meters."""
+    return meters_response(
+        sources, reader, visit, caches, month, carrier=carrier, grade=grade, search=q.strip(), page=page_number(page)
+    )
+
+
+def meters_response(
+    sources: Sources,
+    reader: Identity,
+    visit: Visit,
+    caches: PageCaches,
+    month: str = "",
+    *,
+    mistakes: Sequence[Mistake] = (),
+    why: str = "",
+    status: int = 200,
+    carrier: str = "",
+    grade: str = "",
+    search: str = "",
+    page: int = 1,
+) -> Response:
+    """Return the list of meters; with what was wrong with a table of readings, if one was refused."""
     words, books, period = visit.words, sources.context.books, _month(sources, month)
     registers = books.registers()
     totals = books.monthly(list(registers), period.before().first, period.first)
@@ -358,14 +393,17 @@ def meters_route(
         registers,
         figures,
         period,
+        may_read=may(reader.role, READING_ROLE),
+        mistakes=mistakes,
         carrier=carrier,
         grade=grade,
-        search=q.strip(),
-        page=page_number(page),
-        may_read=may(reader.role, READING_ROLE),
+        search=search,
+        page=page,
     )
-    head = _head(sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}")
-    return _framed(sources, visit, "energy_meters.html", _titled(words("Meters"), period, words), head, shown)
+    notes = (Note(words("The table was not taken: nothing of it is entered."), why),) if mistakes or why else ()
+    head = _head(sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}", notes=notes)
+    title = _titled(words("Meters"), period, words)
+    return _framed(sources, visit, "energy_meters.html", title, head, shown, status=status)
 
 
 @router.get("/energy/meters/{equipment}/{point}")
@@ -433,7 +471,8 @@ def meter_response(
         notes=() if filled is None else (Note(words("The form was not taken; see below.")),),
     )
     back = NavLink("energy", f"/energy/meters?month={period_of('month', period.first).at}", words("Meters"), False)
-    return _framed(sources, visit, "energy_meter.html", page.name, head, page, back)
+    status = 200 if filled is None else 422
+    return _framed(sources, visit, "energy_meter.html", page.name, head, page, back, status)
 
 
 def register_of(sources: Sources, key: str) -> BookedRegister:

@@ -151,7 +151,7 @@ def test_a_reading_that_cannot_be_right_comes_back_with_what_was_typed(
     context: Context, operator: TestClient, at: str, value: str, why: str
 ) -> None:
     status, page = send(operator, "readings", at=at, value=value, note="mine")
-    assert status == 200
+    assert status == 422
     assert why in page
     assert f'value="{value}"' in page
     assert context.books.hand_readings("em-icu/energy_import") == []
@@ -160,7 +160,7 @@ def test_a_reading_that_cannot_be_right_comes_back_with_what_was_typed(
 def test_a_reading_that_is_only_unlikely_is_taken_once_it_is_confirmed(context: Context, operator: TestClient) -> None:
     assert send(operator, "readings", at="2026-07-14 08:00", value="500")[0] == 303
     status, page = send(operator, "readings", at="2026-07-15 08:00", value="400")
-    assert status == 200
+    assert status == 422
     assert 'name="confirmed"' in page
     assert send(operator, "readings", at="2026-07-15 08:00", value="400", confirmed="1")[0] == 303
 
@@ -177,6 +177,35 @@ def test_an_exchange_is_an_engineers_and_stands_in_the_audit_trail(
     admin = log_in("admin")
     actions = [entry["action"] for entry in admin.get("/api/v1/audit").json()["entries"]]
     assert "energy-exchange-entered" in actions
+
+
+def upload(client: TestClient, name: str, content: bytes) -> tuple[int, str]:
+    """Send a table of readings as a browser does."""
+    word = word_in(client.get("/account/password").text)
+    answer = client.post("/energy/meters/import", data={"csrf": word}, files={"file": (name, content)})
+    return answer.status_code, answer.text
+
+
+def test_a_table_of_readings_is_taken_whole(context: Context, operator: TestClient) -> None:
+    table = "表计,时间,读数\nem-icu,2026-07-13 08:00,100\nem-icu,2026-07-14 08:00,110\n".encode()
+    assert upload(operator, "readings.csv", table)[0] == 303
+    assert [r.value for r in context.books.hand_readings("em-icu/energy_import")] == [100.0, 110.0]
+
+
+def test_a_table_with_mistakes_is_not_taken_and_every_mistake_is_told(context: Context, operator: TestClient) -> None:
+    table = b"meter,time,value\nem-icu,2026-07-13 08:00,100\nem-ics,2026-07-14 08:00,<b>x</b>\nem-icu,soon,1\n"
+    status, page = upload(operator, "readings.csv", table)
+    assert status == 422
+    assert "What is wrong in the table" in page
+    assert "em-icu" in page
+    assert "<b>x</b>" not in page
+    assert context.books.hand_readings() == []
+
+
+def test_a_file_that_is_no_table_is_refused_with_a_reason(context: Context, operator: TestClient) -> None:
+    status, page = upload(operator, "readings.xlsx", b"\x00\x01 no spreadsheet")
+    assert status == 422
+    assert "The table was not taken" in page
 
 
 def test_a_form_without_its_word_changes_nothing(context: Context, operator: TestClient) -> None:
