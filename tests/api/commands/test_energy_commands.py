@@ -1,0 +1,149 @@
+"""`wardwatt energy`, with a real store and database."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from api.command import app
+from api.security import audit
+from facility.database import Database
+from facility.readings import PointTable, ReadingBatch
+from facility.site_file import load_site
+from facility.store.opening import open_store
+from tests.analytics.energy.accounts import MAIN, SITE, ZONE, busy, midnight, quarters, write_site
+
+runner = CliRunner(env={"COLUMNS": "200"})
+FIRST = date(2026, 3, 1)
+TARIFF = "tariffs: [{carrier: electricity, from: 2020-01-01, price: 0.80, unit: kWh, source: price list}]\n"
+
+
+class Hospital:
+    """A data folder with two months of one meter, and its site file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site = write_site(folder, SITE + TARIFF)
+        self.data = folder / "data"
+        self.data.mkdir()
+        self.database = Database(f"sqlite:///{self.data}/wardwatt.db")
+        self.database.upgrade()
+        site = load_site(self.site)
+        table = PointTable(tuple(a for a in site.points.addresses if a.key == MAIN))
+        with open_store(self.data / "telemetry.duckdb", zone=ZONE.key) as store:
+            times = quarters(FIRST, 40)
+            store.write(ReadingBatch.of(table, np.zeros(times.size, dtype=np.int32), times, busy(40, seed=1)))
+
+    def run(self, *arguments: object, code: int = 0) -> Result:
+        where = ["--site", str(self.site), "--data", str(self.data)]
+        result = runner.invoke(app, ["energy", *[str(a) for a in arguments], *where])
+        assert result.exit_code == code, f"{result.output}\n{result.exception!r}"
+        return result
+
+    def told(self, *arguments: object) -> Any:
+        return json.loads(self.run(*arguments, "--json").stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture
+def hospital(tmp_path: Path) -> Hospital:
+    return Hospital(tmp_path)
+
+
+@pytest.fixture
+def booked(hospital: Hospital) -> Hospital:
+    hospital.run("book")
+    return hospital
+
+
+def test_booking_tells_what_was_done_and_a_second_one_finds_nothing(hospital: Hospital) -> None:
+    first = hospital.told("book")
+    assert first["steps"] == 96 * 40 - 1
+    assert first["first_day"] == "2026-03-01"
+    assert hospital.told("book")["steps"] == 0
+
+
+def test_a_month_is_shown_with_its_grades(booked: Hospital) -> None:
+    rows = {r["register"]: r for r in booked.told("show", "--month", "2026-03")["registers"]}
+    counts = busy(40, seed=1)
+    assert rows[MAIN]["amount"] == pytest.approx(counts[31 * 96] - counts[0])
+    assert rows[MAIN]["measured"] == 1.0
+    assert rows["em-ward/energy_import"]["amount"] is None
+    assert rows["em-ward/energy_import"]["missing"] == 1.0
+
+
+def test_a_bill_is_shown_line_by_line_and_sums_up(booked: Hospital) -> None:
+    (bill,) = [b for b in booked.told("bill", "2026-03")["bills"] if b["subject"] == "electricity"]
+    lines = bill["figures"]["lines"]
+    assert sum(line["amount_cents"] for line in lines) == bill["figures"]["total_cents"]
+    assert not bill["provisional"]
+    assert "合计" in booked.run("bill", "2026-03").stdout
+
+
+def test_allocation_and_balance_are_shown(booked: Hospital) -> None:
+    (shared,) = booked.told("allocation", "2026-03", "--carrier", "electricity")["allocations"]
+    assert sum(r["cents"] for r in shared["figures"]["rows"]) == shared["figures"]["total_cents"]
+    (balance,) = booked.told("balance", "2026-03", "--carrier", "electricity")["balances"]
+    assert balance["figures"]["rows"][0]["finding"] == "cannot_tell"
+    assert "em-main" in booked.run("balance", "2026-03", "--language", "en").stdout
+
+
+def test_a_month_without_statements_says_what_to_do(hospital: Hospital) -> None:
+    assert "wardwatt energy book" in hospital.run("bill", "2026-03", code=2).output
+    assert "is no month; write it such as 2026-03" in hospital.run("bill", "March", code=2).output
+
+
+def test_a_reading_by_hand_is_entered_listed_and_withdrawn_with_its_lines_in_the_audit_trail(booked: Hospital) -> None:
+    entered = booked.told("hand-reading", "add", "w-old", "100.5", "--at", "2026-03-01 08:00")
+    assert entered["register"] == "w-old/volume_total"
+    assert entered["at_us"] == midnight(FIRST) + 8 * 3_600_000_000
+    booked.run("hand-reading", "withdraw", entered["id"])
+    (listed,) = booked.told("hand-reading", "list", "w-old")["readings"]
+    assert listed["withdrawn_by"] == "command"
+    actions = [entry.action for entry in audit.entries(booked.database)]
+    assert actions == ["energy-reading-withdrawn", "energy-reading-entered"]
+
+
+def test_a_table_with_mistakes_is_refused_whole(booked: Hospital, tmp_path: Path) -> None:
+    table = tmp_path / "readings.csv"
+    table.write_text("register,time,value\nw-old,2026-03-01,100\nw-old,2026-03-02,9x\n", encoding="utf-8")
+    assert (
+        "row 3, value: '9x': write what the register shows"
+        in booked.run("hand-reading", "import", table, code=2).output
+    )
+    table.write_text("register,time,value\nw-old,2026-03-01,100\nw-old,2026-03-02,120\n", encoding="utf-8")
+    assert booked.told("hand-reading", "import", table) == {"readings": 2}
+    assert [e.action for e in audit.entries(booked.database)] == ["energy-readings-imported"]
+
+
+def test_an_exchange_is_entered_and_an_impossible_one_refused(booked: Hospital) -> None:
+    counts = busy(40, seed=1)
+    at = FIRST + timedelta(days=10)
+    before = float(counts[10 * 96 - 1])
+    refused = booked.run(
+        "exchange", "em-main", "--at", f"{at} 00:07", "--end", before - 50, "--start", 0, code=2
+    ).output  # fmt: skip
+    assert "the old meter's end" in refused
+    assert "is below what it showed" in refused
+
+
+def test_an_unknown_register_is_refused_with_the_nearest(booked: Hospital) -> None:
+    told = booked.run("hand-reading", "add", "em-mein", "1", "--at", "2026-03-01", code=2).output
+    assert "'em-mein' is no register that is booked" in told
+
+
+def test_a_published_month_keeps_its_versions(booked: Hospital) -> None:
+    report = booked.told("publish", "2026-03")
+    assert report["versions"]["bill/electricity"] == 1
+    assert [e.action for e in audit.entries(booked.database)] == ["energy-month-published"]
+
+
+def test_a_folder_that_holds_no_books_is_told(hospital: Hospital, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    result = runner.invoke(app, ["energy", "show", "--site", str(hospital.site), "--data", str(empty)])
+    assert result.exit_code == 2
+    assert "name the service's data folder with --data" in result.output
