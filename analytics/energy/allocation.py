@@ -240,13 +240,23 @@ def allocate(
     problems = [*tree.problems, *flow.problems, *shares.problems.values()]
     if total and not cells:
         cells = [_Cell(None, "rest", None, 1.0, Pot((), np.ones(len(MEASURES)), False, 0.0, 0.0, 1.0))]
-    whole = shared_out(total, np.array([c.values[0] for c in cells])) if total else np.zeros(len(cells), dtype=np.int64)
+    values = np.array([c.values for c in cells]).reshape(len(cells), len(MEASURES))
+    whole = shared_out(total, values[:, 0]) if total else np.zeros(len(cells), dtype=np.int64)
     keys = _order(site, cells)
     if not keys and any(c.cents for c in charges):
         # A bill without any use, such as a standing charge of a month that nobody was there.
-        keys, problems = _bearers(site, shares, problems)
-    split = {c.code: _split(c, rules, keys, cells, shares) for c in charges}
-    rows = tuple(_row(site, k, cells, whole, decimals, {c: s[i] for c, s in split.items()}) for i, k in enumerate(keys))
+        keys, problems = _bearers(shares, problems)
+    place = {key: i for i, key in enumerate(keys)}
+    own: list[list[tuple[_Cell, int]]] = [[] for _ in keys]
+    weights = np.zeros((len(keys), len(MEASURES)))
+    for cell, part, value in zip(cells, whole, values, strict=True):
+        own[place[cell.department]].append((cell, int(part)))
+        weights[place[cell.department]] += value
+    split = {c.code: _split(c, keys, weights, shares) for c in charges}
+    rows = tuple(
+        _row(site, key, own[i], decimals, {code: int(parts[i]) for code, parts in split.items()})
+        for i, key in enumerate(keys)
+    )
     return Allocation(
         carrier,
         first,
@@ -308,7 +318,7 @@ def _order(site: Site, cells: Sequence[_Cell]) -> list[str | None]:
     return [*(d for d in site.departments if d in named), *([None] if None in named else [])]
 
 
-def _bearers(site: Site, shares: DepartmentShares, problems: list[Reason]) -> tuple[list[str | None], list[Reason]]:
+def _bearers(shares: DepartmentShares, problems: list[Reason]) -> tuple[list[str | None], list[Reason]]:
     fractions = shares.of_rest({})
     note = Reason(
         "bill-without-use",
@@ -322,32 +332,20 @@ def _bearers(site: Site, shares: DepartmentShares, problems: list[Reason]) -> tu
 
 
 def _split(
-    charge: Charge,
-    rules: AllocationRules,
-    keys: Sequence[str | None],
-    cells: Sequence[_Cell],
-    shares: DepartmentShares,
+    charge: Charge, keys: Sequence[str | None], weights: NDArray[np.float64], shares: DepartmentShares
 ) -> NDArray[np.int64]:
-    """Share out one charge among the rows, to the cent."""
-    measures = dict.fromkeys([MEASURES.index(charge.by), 0])
-    for measure in measures:
-        weights = np.array([math.fsum(float(c.values[measure]) for c in cells if c.department == k) for k in keys])
-        if weights.sum() > 0:
-            return shared_out(charge.cents, weights)
+    """Share out one charge among the rows, to the cent, by (rows, measures) of their use."""
+    for measure in (MEASURES.index(charge.by), 0):
+        if weights[:, measure].sum() > 0:
+            return shared_out(charge.cents, weights[:, measure])
     fractions = shares.of_rest({})
-    weights = np.array([fractions.of.get(k or "", 0.0) if fractions else 1.0 for k in keys])
-    return shared_out(charge.cents, weights if weights.sum() > 0 else np.ones(len(keys)))
+    rest = np.array([fractions.of.get(k or "", 0.0) if fractions else 1.0 for k in keys])
+    return shared_out(charge.cents, rest if rest.sum() > 0 else np.ones(len(keys)))
 
 
 def _row(
-    site: Site,
-    key: str | None,
-    cells: Sequence[_Cell],
-    whole: NDArray[np.int64],
-    decimals: int,
-    charges: Mapping[str, Any],
+    site: Site, key: str | None, own: Sequence[tuple[_Cell, int]], decimals: int, charges: Mapping[str, int]
 ) -> AllocationRow:
-    own = [(c, int(w)) for c, w in zip(cells, whole, strict=True) if c.department == key]
     by_source = {s: sum(w for c, w in own if c.source == s) for s in SOURCES}
     total = sum(by_source.values())
     department = site.departments[key] if key is not None else None
@@ -364,8 +362,8 @@ def _row(
         shared=_round(by_source["shared"], decimals),
         rest=_round(by_source["rest"], decimals),
         amount=_round(total, decimals),
-        cents=sum(int(c) for c in charges.values()),
-        charges={code: int(c) for code, c in charges.items()},
+        cents=sum(charges.values()),
+        charges=charges,
         measured=graded("measured"),
         estimated=graded("estimated"),
         missing=graded("missing"),

@@ -279,7 +279,7 @@ def _pass_down(group: Group, tree: MeterTree, amounts: _Amounts, pots: list[Pot]
     if group.unmetered_sources:
         beside = max(float(wanted[0] - supply[0]), 0.0)
         supply = np.maximum(supply, wanted)
-    scale = np.where(wanted > supply, supply / np.where(wanted > 0, wanted, 1.0), 1.0)
+    scale = np.divide(supply, wanted, out=np.ones(len(MEASURES)), where=wanted > supply)
     for child in group.children:
         _scale(tree.nodes[child], amounts, scale)
     made = math.fsum(
