@@ -832,13 +832,12 @@ def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
     found: dict[str, Target] = {}
     for item in draft.items["targets"]:
         _refer(draft, item, item.value.department, "departments", "department")
-        target, problems = item.value.target(currency)
+        targets, problems = item.value.targets(currency)
         draft.problems += [item.problem(message, key) for key, message in problems]
-        if target is None:
-            continue
-        if target.key in found:
-            draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
-        found.setdefault(target.key, target)
+        for target in targets:
+            if target.key in found:
+                draft.problems.append(item.problem(f"the plan {target.key} stands twice; keep one"))
+            found.setdefault(target.key, target)
     return tuple(found.values())
 
 

@@ -56,10 +56,13 @@ def _month(value: Any) -> Quantity:
     return quantity
 
 
-def _year(value: int) -> int:
-    if not 2000 <= value <= 2100:
-        raise ValueError(f"{value} is no year of a plan; write it as 2026")
-    return value
+def _years(value: Any) -> tuple[int, int]:
+    """Read 2026, or 2025-2030 for a plan that is the same each year."""
+    match = re.fullmatch(r"(\d{4})(?:\s*[-–]\s*(\d{4}))?", str(value))
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 2000 <= first <= last <= 2100:
+        raise ValueError(f"{value!r} is no year of a plan; write it as 2026, or as 2025-2030 for the same each year")
+    return first, last
 
 
 def _twelve(months: tuple[Quantity, ...]) -> tuple[Quantity, ...]:
@@ -73,7 +76,7 @@ class TargetFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    year: Annotated[int, AfterValidator(_year)]
+    year: Annotated[tuple[int, int], BeforeValidator(_years)]
     carrier: Literal[_CARRIERS]  # type: ignore[valid-type]
     department: str | None = None
     amount: Annotated[Quantity, BeforeValidator(_amount)]
@@ -82,9 +85,10 @@ class TargetFile(BaseModel):
     ] = None
     shape: Shape | None = Field(default=None)
 
-    def target(self, currency: str) -> tuple[Target | None, list[tuple[str, str]]]:
+    def targets(self, currency: str) -> tuple[list[Target], list[tuple[str, str]]]:
         """
-        Return the plan in the units of the accounts, None if that cannot be; and every mistake as (key, message).
+        Return the plan of each year in the units of the accounts, none if that cannot be; and every mistake as
+        (key, message).
 
         `currency` is the site's.
         """
@@ -95,20 +99,22 @@ class TargetFile(BaseModel):
             measure, unit = self._measure(currency)
             annual = self.amount.to(unit)
         except ValueError as error:
-            return None, [*problems, ("amount", str(error))]
+            return [], [*problems, ("amount", str(error))]
         monthly: tuple[float, ...] | None = None
         if self.monthly is not None:
             try:
                 monthly = tuple((m if m.unit else Quantity(m.value, self.amount.unit)).to(unit) for m in self.monthly)
             except ValueError as error:
-                return None, [*problems, ("monthly", str(error))]
+                return [], [*problems, ("monthly", str(error))]
             off = sum(monthly) - annual
             if abs(off) > ROUNDING * annual:
                 total = Quantity(sum(monthly) * self.amount.value / annual, self.amount.unit)
                 problems.append(("monthly", f"the months come to {total}, the year to {self.amount}; make them agree"))
         carrier: Carrier | None = None if self.carrier == "all" else self.carrier
-        target = Target(self.year, carrier, self.department, measure, unit, annual, monthly, self.shape or "last_year")
-        return target, problems
+        shape = self.shape or "last_year"
+        first, last = self.year
+        years = range(first, last + 1)
+        return [Target(y, carrier, self.department, measure, unit, annual, monthly, shape) for y in years], problems
 
     def _measure(self, currency: str) -> tuple[Measure, str]:
         given = self.amount.unit

@@ -75,7 +75,10 @@ def test_the_months_come_to_the_year_but_for_rounding(tmp_path: Path, last: floa
         ("year: 2026, carrier: electricity, amount: 0 GWh", "is not above zero"),
         ("year: 2026, carrier: electricity, amount: 900 EUR", "give it in kWh, or in CNY, tCO₂ or tce"),
         ("year: 2026, carrier: all, amount: 14 GWh", "is of one carrier"),
-        ("year: 226, carrier: gas, amount: 9000 Nm³", "226 is no year of a plan; write it as 2026"),
+        (
+            "year: '226', carrier: gas, amount: 9000 Nm³",
+            "'226' is no year of a plan; write it as 2026, or as 2025-2030",
+        ),
         ("year: 2026, carrier: gas, amount: 9000 Nm³, department: icuu", "did you mean 'icu'?"),
         ("year: 2026, carrier: gas, amount: 11 Nm³, monthly: [1, 2]", "2 months stand here; give twelve"),
         (
@@ -87,6 +90,14 @@ def test_the_months_come_to_the_year_but_for_rounding(tmp_path: Path, last: floa
 )
 def test_one_mistake_is_told_with_its_mend(tmp_path: Path, plan: str, message: str) -> None:
     assert message in told(tmp_path, plan)
+
+
+def test_a_plan_may_be_the_same_each_year(tmp_path: Path) -> None:
+    targets = load(tmp_path, "year: 2025-2027, carrier: gas, amount: 9000 Nm³").targets
+    assert [t.key for t in targets] == ["2025/gas/site/use", "2026/gas/site/use", "2027/gas/site/use"]
+    twice = "year: 2026, carrier: gas, amount: 8000 Nm³"
+    assert "2026/gas/site/use stands twice" in told(tmp_path, twice, "year: 2025-2027, carrier: gas, amount: 9000 Nm³")
+    assert "'2027-2025' is no year of a plan" in told(tmp_path, "year: 2027-2025, carrier: gas, amount: 9000 Nm³")
 
 
 def test_the_same_plan_stands_once(tmp_path: Path) -> None:
