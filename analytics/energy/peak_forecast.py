@@ -19,6 +19,10 @@ _HALF_LIFE_DAYS: Final = 30.0
 # Outdoor temperatures beyond which a hospital cools and heats [°C].
 _COOLS_ABOVE_C: Final = 20.0
 _HEATS_BELOW_C: Final = 10.0
+# The level from which the days to come depart is that of so many known days.
+_LEVEL_DAYS: Final = 5
+# Fewer stretches of past days, each as long as what is left of the month, tell too little.
+_LEAST_STRETCHES: Final = 10
 # Temperature serves if it is known on so many of the days before.
 _KNOWN_TEMPERATURES: Final = 0.9
 
@@ -86,9 +90,11 @@ def forecast_peak(
     Notes
     -----
     A day's peak is modelled by workday and, where temperatures are known on both sides, by how far it is above 20 °C
-    and below 10 °C, by least squares whose weights halve every 30 days. What the model missed on the days before is
-    drawn anew for each day to come, independently; the distribution of the largest is then exact, without a random
-    number. A load that follows the season, without temperatures, runs away from it: its interval is too narrow.
+    and below 10 °C, by least squares whose weights halve every 30 days. What happens beyond that is taken from the
+    past: each stretch of days as long as what is left of the month departed from the level of the five days before it, and
+    so may the days to come from the level of now; the nearer the stretch, the more it counts. With fewer days known,
+    what the model missed is drawn anew for each day, independently. Either distribution is exact, without a random
+    number.
 
     Raises
     ------
@@ -121,7 +127,13 @@ def forecast_peak(
     root = np.sqrt(weight)
     fitted, *_ = np.linalg.lstsq(before[known] * root[:, None], peaks_kw[known] * root, rcond=None)
     missed = peaks_kw[known] - before[known] @ fitted
-    low, middle, high = _largest(after @ fitted, missed, weight, so_far_kw, level)
+    expected = after @ fitted
+    floor = so_far_kw if np.isfinite(so_far_kw) else -np.inf
+    if missed.size - _LEVEL_DAYS - expected.size >= _LEAST_STRETCHES:
+        values, share = _by_stretches(expected, missed, weight, floor)
+    else:
+        values, share = _by_single_days(expected, missed, weight, floor)
+    low, middle, high = (_at(values, share, q) for q in ((1 - level) / 2, 0.5, (1 + level) / 2))
     return PeakForecast(middle, low, high, level, so_far_kw, int(known.sum()), by_temperature)
 
 
@@ -132,17 +144,30 @@ def _terms(workday: Flags, temperature_c: Floats | None) -> Floats:
     return np.column_stack(columns)
 
 
-def _largest(
-    expected: Floats, missed: Floats, weight: Floats, so_far: float, level: float
-) -> tuple[float, float, float]:
-    """Return low end, median and high end of the largest of (m,) days, each its expected value plus a draw of (n,)."""
+def _by_stretches(expected: Floats, missed: Floats, weight: Floats, floor: float) -> tuple[Floats, Floats]:
+    """
+    Return what the largest of (m,) days may be, rising, and the share of outcomes up to each.
+
+    `missed` : (n,) of past days in a row, what the model missed. [kW]
+    """
+    level = np.convolve(missed, np.full(_LEVEL_DAYS, 1.0 / _LEVEL_DAYS), "valid")
+    stretches = np.lib.stride_tricks.sliding_window_view(missed[_LEVEL_DAYS:], expected.size)
+    departures = stretches - level[: len(stretches), None]
+    values = np.maximum((expected + level[-1] + departures).max(axis=1), floor)
+    order = np.argsort(values)
+    held = weight[_LEVEL_DAYS : _LEVEL_DAYS + len(stretches)][order]
+    return values[order], np.cumsum(held) / held.sum()
+
+
+def _by_single_days(expected: Floats, missed: Floats, weight: Floats, floor: float) -> tuple[Floats, Floats]:
+    """Return the same, each of the days to come missing what some past day missed, independently."""
     order = np.argsort(missed)
     steps, share = missed[order], np.cumsum(weight[order]) / weight.sum()
-    floor = so_far if np.isfinite(so_far) else -np.inf
     values = np.unique(np.maximum((expected[:, None] + steps[None, :]).ravel(), floor))
     # P(day <= value) is the share of draws up to value - expected; a rounding error must not lose the draw itself.
     place = np.searchsorted(steps, values[:, None] - expected[None, :] + 1e-9 * np.abs(values[:, None]), side="right")
-    below = np.concatenate(([0.0], share))[place].prod(axis=1)
-    at = [int(np.searchsorted(below, q - 1e-12)) for q in ((1 - level) / 2, 0.5, (1 + level) / 2)]
-    low, middle, high = (float(values[min(i, values.size - 1)]) for i in at)
-    return low, middle, high
+    return values, np.concatenate(([0.0], share))[place].prod(axis=1)
+
+
+def _at(values: Floats, share: Floats, quantile: float) -> float:
+    return float(values[min(int(np.searchsorted(share, quantile - 1e-12)), values.size - 1)])

@@ -110,6 +110,15 @@ def test_a_hot_week_to_come_raises_the_forecast() -> None:
     assert hot.kw - cool.kw == pytest.approx(12 * 14, abs=25)
 
 
+def test_a_load_that_rises_with_the_season_is_expected_to_go_on() -> None:
+    peaks = 500.0 + 5.0 * np.arange(60)
+    every_day = np.ones(60, dtype=np.bool_)
+    found = forecast_peak(peaks, every_day, every_day[:10], float(peaks[-1]))
+    assert found is not None
+    # In each stretch of ten days before, the last day lay 60 kW above the level of the five days before it.
+    assert found.kw == pytest.approx(500.0 + 5.0 * 69, abs=1.0)
+
+
 def test_temperatures_with_holes_are_left_out() -> None:
     peaks, workday = days(60)
     temperature = np.full(60, np.nan)
