@@ -94,7 +94,7 @@ def read_rows(timestamps: ArrayLike, energy: ArrayLike | None, drivers: ArrayLik
         times = np.asarray(timestamps).astype("datetime64[s]")
     except (TypeError, ValueError) as problem:
         raise ValueError(f"timestamps cannot be read as times ({problem}); give datetime64, hourly or daily") from None
-    if times.ndim != 1 or np.asarray(timestamps).dtype.kind in "iufb":
+    if times.ndim != 1 or (times.size and np.asarray(timestamps).dtype.kind in "iufb"):
         raise ValueError(f"timestamps are {np.asarray(timestamps).dtype} of shape {times.shape}; give datetime64 (n,)")
     n = times.size
     if n and np.isnat(times).any():
