@@ -10,11 +10,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
 
-from analytics.energy.activity import ActivityBook
+from analytics.energy.activity import ActivityBook, activity_total
 from analytics.energy.allocation import Charge, allocate, rules_on
 from analytics.energy.balance import balance
 from analytics.energy.basic_charge import cheaper_basic_charge
@@ -319,7 +320,8 @@ class MonthDrafts:
 
     def _supply_totals(self, own: _Month) -> dict[str, Total]:
         keys = [r.key for c in BOUGHT for r in points_of_supply(self._site, own.registers, c)]
-        return {key: used.window(own.start_us, own.end_us).total for key, used in self._used(own, keys).items()}
+        used = self._used(own, keys)
+        return {key: used[key].total for key in keys}
 
     def _targets(self, own: _Month) -> None:
         if not any(t.year == own.first.year for t in self._site.targets):
@@ -385,7 +387,12 @@ class MonthDrafts:
         totals = {key: _whole(days) for key, days in held.items()}
         machines = MachineFigures(totals, self._means(own))
         intervals = {key: used for key in intervals_wanted(self._site) if (used := self._used(own, [key])[key])}
-        around = Surroundings(self._activity.total, lambda a, b: degree_days(self._daily_temperature(a, b)))
+        # One question for each span, not one for each department.
+        reported = cache(self._activity.reported)
+        around = Surroundings(
+            lambda kind, department, a, b: activity_total(reported(a, b), kind, department, a, b),
+            cache(lambda a, b: degree_days(self._daily_temperature(a, b))),
+        )
         found = month_indicators(self._site, months, machines, intervals, around)
         own.drafts.append(Draft("indicators", "site", own.first, found.to_json()))
 

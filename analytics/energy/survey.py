@@ -97,10 +97,14 @@ class Surveyor:
         for month, first, last, counted in self._to_look_at(figures, edges, every):
             part = edges[first : last + 1]
             progress("survey", first / max(1, counts.shape[1]))
-            for i in range(0, len(figures.keys), _KEYS_AT_A_TIME):
-                keys = figures.keys[i : i + _KEYS_AT_A_TIME]
-                rolled = self._store.rollup(keys, Level.DAY, int(part[0]), int(part[-1]))
-                for k, key in enumerate(keys, i):
+            # Most machines have registers that nobody reads.
+            had = figures.readings[:, first:last].sum(axis=1).tolist()
+            rows = [k for k, key in enumerate(figures.keys) if had[k] or counted[key] or key in hand]
+            for i in range(0, len(rows), _KEYS_AT_A_TIME):
+                some = rows[i : i + _KEYS_AT_A_TIME]
+                rolled = self._store.rollup([figures.keys[k] for k in some], Level.DAY, int(part[0]), int(part[-1]))
+                for k in some:
+                    key = figures.keys[k]
                     n, mark = day_signatures(rolled[key], part)
                     if key in hand:
                         more, other = hand_signatures(hand[key].time_us, hand[key].value, part)

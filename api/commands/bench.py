@@ -147,6 +147,33 @@ def forecast(
     _print(result, as_json)
 
 
+@app.command()
+def accounts(
+    meters: Annotated[
+        int, typer.Option("--meters", help="So many electricity meters, read every 15 min.", min=30)
+    ] = 1000,
+    days: Annotated[int, typer.Option("--days", help="So many days, the last month of which is booked first.")] = 365,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Where store and database are made and deleted.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A month's accounts from nothing, then a year of late readings and a year restated; with memory."""
+    from analytics.energy.accounts_benchmark import run
+    from facility.store.opening import open_store
+
+    with (
+        told(),
+        tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name,
+        stages() as progress,
+        open_store(Path(name) / "telemetry.duckdb", zone="Asia/Shanghai") as store,
+    ):
+        result = run(store, Path(name), meters, days, progress)
+    if not as_json:
+        result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
+    _print(result, as_json)
+
+
 def _print(result: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(result)
