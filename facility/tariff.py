@@ -28,6 +28,7 @@ NO_DAYS: Final[frozenset[date]] = frozenset()
 _MINUTES_A_DAY: Final = 24 * 60
 _DAY_MINUTES: Final = np.arange(_MINUTES_A_DAY)
 _QUARTER_US: Final = 15 * 60 * 1_000_000
+_QUARTERS_A_DAY: Final = 96
 
 # Power-factor target of the contract -> factor from which the reward no longer grows, and what it is there [%].
 _REWARD_ENDS: Final = {0.90: (95, -0.75), 0.85: (94, -1.10), 0.80: (92, -1.30)}
@@ -88,9 +89,20 @@ def bands_at(tariff: Tariff, time_us: Times, zone: ZoneInfo, hot_days: Set[date]
 
 def _wall(quarters: Times, zone: ZoneInfo) -> tuple[Times, Times]:
     """Return day (ordinal) and minute of the wall clock at the begin of each quarter of an hour since 1970."""
-    locals_ = [moment(int(q) * _QUARTER_US, zone) for q in quarters]
-    days = np.array([w.toordinal() for w in locals_], dtype=np.int64)
-    return days, np.array([w.hour * 60 + w.minute for w in locals_], dtype=np.int64)
+    days, which = np.unique(quarters // _QUARTERS_A_DAY, return_inverse=True)
+    first = np.array([_offset_minutes(int(d) * _QUARTERS_A_DAY, zone) for d in days], dtype=np.int64)
+    last = np.array([_offset_minutes((int(d) + 1) * _QUARTERS_A_DAY - 1, zone) for d in days], dtype=np.int64)
+    offset = first[which]
+    # Only on a day on which the clocks are changed is each quarter looked at.
+    for i in np.flatnonzero((first != last)[which]):
+        offset[i] = _offset_minutes(int(quarters[i]), zone)
+    minutes = quarters * 15 + offset
+    return minutes // _MINUTES_A_DAY + date(1970, 1, 1).toordinal(), minutes % _MINUTES_A_DAY
+
+
+def _offset_minutes(quarter: int, zone: ZoneInfo) -> int:
+    offset = moment(quarter * _QUARTER_US, zone).utcoffset() or timedelta()
+    return offset // timedelta(minutes=1)
 
 
 def _of_day(tariff: Tariff, day: date, zone: ZoneInfo, hot_days: Set[date]) -> NDArray[np.int16]:

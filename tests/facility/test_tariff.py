@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -127,6 +127,26 @@ def test_of_tiers_the_first_is_the_price_of_a_unit() -> None:
 def test_many_prices_at_once_are_the_prices_one_by_one(times: list[int]) -> None:
     together = tariff.unit_prices(ELECTRICITY, np.array(times, dtype=np.int64), SHANGHAI)
     assert together.tolist() == [tariff.unit_price(ELECTRICITY, t, SHANGHAI) for t in times]
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kathmandu", "America/St_Johns"]),
+    st.lists(st.integers(0, 2 * 10**15), min_size=1, max_size=20),
+)
+def test_bands_are_those_of_the_wall_clock_also_where_clocks_are_changed(zone: str, times: list[int]) -> None:
+    found = tariff.bands_at(ELECTRICITY, np.array(times, dtype=np.int64), ZoneInfo(zone))
+    for time_us, entry in zip(times, found, strict=True):
+        local = datetime.fromtimestamp(time_us // 1_000_000, ZoneInfo(zone))
+        minute = local.hour * 60 + local.minute
+        held = [
+            i
+            for i, b in enumerate(ELECTRICITY.bands)
+            if local.month in b.months
+            and (b.start_minute <= minute < b.end_minute if b.start_minute < b.end_minute
+                 else minute >= b.start_minute or minute < b.end_minute)
+        ]  # fmt: skip
+        assert entry == (held[0] if held else -1)
 
 
 # Domain facts §11.4, written out: 水电财字〔83〕215号.
