@@ -91,10 +91,10 @@ def forecast_peak(
     -----
     A day's peak is modelled by workday and, where temperatures are known on both sides, by how far it is above 20 °C
     and below 10 °C, by least squares whose weights halve every 30 days. What happens beyond that is taken from the
-    past: each stretch of days as long as what is left of the month departed from the level of the five days before it, and
-    so may the days to come from the level of now; the nearer the stretch, the more it counts. With fewer days known,
-    what the model missed is drawn anew for each day, independently. Either distribution is exact, without a random
-    number.
+    past: each stretch of days as long as what is left of the month departed from the level of the five days before
+    it, and so may the days to come from the level of now; the nearer the stretch, the more it counts. With fewer days
+    known, what the model missed is drawn anew for each day, independently. Either distribution is exact, without a
+    random number.
 
     Raises
     ------
