@@ -41,7 +41,7 @@ class BalanceParameters:
     )  # fmt: skip
     error: Mapping[str, float] = field(
         default_factory=lambda: {
-            "electricity": 0.01, "water": 0.02, "gas": 0.015, "heat": 0.03, "steam": 0.03, "oxygen": 0.03,
+            "electricity": 0.015, "water": 0.02, "gas": 0.015, "heat": 0.03, "steam": 0.03, "oxygen": 0.03,
         }
     )  # fmt: skip
     transformer_loss: float = 0.02

@@ -39,7 +39,9 @@ _DAYS_ALIKE: Final = 5.0  # days that follow each other err alike; so many count
 _BEST_FIT: Final = 0.3  # mean square in units of what accuracy explains; better is chance
 _STANDSTILL: Final = 8.0
 _STEADY: Final = 0.6  # part of a meter's accuracy by which it is off every day alike
-_DAILY: Final = 0.2  # and by which days differ
+_DAILY: Final = (0.1, 0.2, 0.5, 1.0)  # parts by which days may differ; the one that fits best is taken
+_CLEAR: Final = 10.0  # by so much an explanation must better the misfit, or accuracy alone may be the cause
+_FITS: Final = 1.5  # mean square misfit of an explanation that leaves nothing unexplained
 _SMALLEST_FACTOR: Final = 0.05
 
 # What a meter's factor most often comes from: counted over true, and what to look at.
@@ -151,21 +153,24 @@ class _Case:
     fed: Floats
     whiten: Floats
     cleaned: Floats
+    spread: float  # logarithm of how widely the days may lie
 
     @classmethod
-    def of(cls, days: GroupDays) -> _Case:
+    def of(cls, days: GroupDays, daily_part: float) -> _Case:
         # A meter's error is mostly the same every day; a small part of it is not.
-        steady, daily = _STEADY * days.error, _DAILY * days.error
+        steady, daily = _STEADY * days.error, daily_part * days.error
         squares = np.sum(days.counted**2, axis=0)
         floor = (0.2 * daily) ** 2 * float(squares.mean()) + 1e-12
         cover = np.diag(daily**2 * squares + floor)
         cover += steady**2 * days.counted.T @ days.counted + days.loss**2 * np.outer(days.fed, days.fed)
-        whiten: Floats = np.asarray(np.linalg.inv(np.linalg.cholesky(cover)), dtype=np.float64)
+        lower = np.linalg.cholesky(cover)
+        whiten: Floats = np.asarray(np.linalg.inv(lower), dtype=np.float64)
         if days.open:
             # What users without a meter took is not known; it may be anything steady, or a share of what was fed.
             unknown = whiten @ np.column_stack([np.ones(days.fed.size), days.fed])
             whiten = np.asarray(whiten - unknown @ np.linalg.pinv(unknown) @ whiten, dtype=np.float64)
-        return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess)
+        spread = 2.0 * float(np.sum(np.log(np.diag(lower))))
+        return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess, spread)
 
 
 def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping[str, Floats]) -> Verdict:
@@ -180,24 +185,36 @@ def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping
     days = group.excess.size
     if days < _FEWEST_DAYS:
         return Verdict(None, math.nan, _too_few(days))
-    cases = [_Case.of(g) for g in (group, *around)]
-    tried = list(_explanations(cases, through))
+    cases, tried = _best_described([group, *around], through)
+    samples = days * len(cases)
     null = math.fsum(float(c.cleaned @ c.cleaned) for c in cases)
-    best = min(tried, key=lambda t: t.misfit, default=None)
-    if best is None or best.misfit > (1.0 - _LEAST_EXPLAINED) * null:
+    best = min((t.misfit for t in tried), default=math.inf)
+    if best > null - _CLEAR or best > max((1.0 - _LEAST_EXPLAINED) * null, _FITS * samples):
         return Verdict(None, math.nan, _none_fits())
-    shares = _likelihoods(tried, days * len(cases))
+    shares = _likelihoods(tried, samples)
     loss = shares.get(None, 0.0)
     node, share = max(((n, s) for n, s in shares.items() if n is not None), key=lambda i: i[1], default=(None, 0.0))
     if loss >= _LEAST_CONFIDENCE:
         return Verdict(None, loss, _true_loss(loss))
     if node is None or share < _LEAST_CONFIDENCE:
         return Verdict(None, loss, _cannot_tell(shares))
-    chosen = min((t for t in tried if t.node == node), key=lambda t: t.score(days * len(cases)))
+    chosen = min((t for t in tried if t.node == node), key=lambda t: t.score(samples))
     assert chosen.cause is not None
     confidence = min(share, _MOST_CONFIDENCE)
     words = _words(chosen, node, sum(_sign(c.group, node) != 0 for c in cases))
     return Verdict(Suspect(node, chosen.cause, chosen.factor, chosen.since, confidence, words), loss, words)
+
+
+def _best_described(groups: Sequence[GroupDays], through: Mapping[str, Floats]) -> tuple[list[_Case], list[_Tried]]:
+    """Return the balances and what was tried, with the daily errors that describe the days best."""
+    found: list[tuple[float, list[_Case], list[_Tried]]] = []
+    for part in _DAILY:
+        cases = [_Case.of(g, part) for g in groups]
+        tried = list(_explanations(cases, through))
+        misfit = min((t.misfit for t in tried), default=0.0)
+        found.append((misfit + math.fsum(c.spread for c in cases), cases, tried))
+    _, cases, tried = min(found, key=lambda f: f[0])
+    return cases, tried
 
 
 def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iterator[_Tried]:
@@ -215,7 +232,7 @@ def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iter
         stopped = counted <= 0
         if 0 < np.count_nonzero(stopped) <= days - _FEWEST_BEFORE:
             # What it would have counted is lacking above it, and what was counted below it came from nowhere.
-            running = ~stopped & (head.fed > 0)
+            running = ~stopped & (head.fed > 1e-6)
             share = float(np.median(counted[running] / head.fed[running])) if running.any() else 0.0
             guesses: list[Floats] = [float(np.median(counted[~stopped])) * np.ones(days), share * head.fed]
             # What the meters below it counted meanwhile is the best guess of all.
