@@ -20,8 +20,13 @@ Places = NDArray[np.intp]
 
 _FORTNIGHT: Final = 15
 _SEASON: Final = 61  # days over which noise is taken to be alike: it goes with the season, as the load does
-_LEAST_NOISE: Final = 0.3  # of the year's noise: a season is not calmer than that for sure
+_LEAST_NOISE: Final = 0.2  # of the year's noise: a season is not calmer than that for sure
 _BENDS: Final = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0)  # per cent of the days are colder
+# How large, in shares of the mean load, the measure's fixed part and errors that go with weather are thought to be.
+# Days that tell otherwise outweigh it; where they tell nothing, a step in summer is not put down to the weather.
+_USUAL_FIXED: Final = 0.02
+_USUAL_ERROR: Final = 0.03
+_NEARLY: Final = 3.84  # squares of standard errors by which a first day may fit worse than the best (95 %)
 _MEMORY_BLOCKS: Final = (7, 14, 30)
 
 
@@ -149,7 +154,7 @@ class SpanSearch:
     A reporting period's residuals, in which spans are sought.
 
     `residual` (n,): used minus expected, NaN where not known; `shape` (n,): expected over its mean; `weather` (n,)
-    [°C]; `baseline_residual` (b,): daily, of the baseline period.
+    [°C]; `baseline_residual` (b,): daily, of the baseline period; `level`: mean of what is expected a day.
     """
 
     def __init__(
@@ -158,6 +163,7 @@ class SpanSearch:
         shape: Floats,
         weather: Floats | None,
         baseline_residual: Floats | None,
+        level: float,
         parameters: SearchParameters,
     ) -> None:
         self._p = parameters
@@ -165,10 +171,12 @@ class SpanSearch:
         self._residual = np.where(self._known, residual, 0.0)
         self._shape = np.where(self._known, shape, 0.0)
         self._routine = self._routine_terms(weather)
+        self._thought = self._thought_of(level)
         self._base_memory = 1.0
         if baseline_residual is not None and int(np.isfinite(baseline_residual).sum()) >= _FORTNIGHT:
             self._base_memory = memory_of(baseline_residual / noise_of_days(baseline_residual))
-        self._weight: Floats = self._known.astype(float)
+        scatter = float(self._residual[self._known].std()) if self._known.any() else 1.0
+        self._weight: Floats = self._known / (scatter or 1.0)
         self._target: Floats = self._residual
         self._weigh(())
 
@@ -182,14 +190,29 @@ class SpanSearch:
             terms += [filled, *(np.maximum(0.0, filled - bend) for bend in bends)]
         return np.column_stack(terms)
 
+    def _thought_of(self, level: float) -> Floats:
+        """Return rows, (q - 1, q), that draw every routine term but the saved share towards none."""
+        spread = np.maximum(self._routine[self._known].std(axis=0), 1e-12)
+        usual = np.append(_USUAL_FIXED, np.full(spread.size - 1, _USUAL_ERROR)) * level
+        spread[0] = 1.0
+        return np.delete(np.diag(spread / usual), 1, axis=0)
+
+    def _design(self, spans: Sequence[Span]) -> Floats:
+        """Return the terms of measure, weather and `spans`, weighted, above the rows of `_thought_of`."""
+        terms = np.column_stack([self._routine, *(self._template(span) for span in spans)]) * self._weight[:, None]
+        return np.vstack([terms, np.pad(self._thought, ((0, 0), (0, len(spans))))])
+
+    def _sizes(self, design: Floats, target: Floats) -> Floats:
+        return _least_squares(design, np.append(target, np.zeros(len(self._thought))))
+
     def _weigh(self, spans: Sequence[Span]) -> None:
         """Take the weights of the days, and draw in outliers, by what is left beside `spans`."""
         design = np.column_stack([self._routine, *(self._template(span) for span in spans)])
-        size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
+        size = self._sizes(self._design(spans), self._residual * self._weight)
         left = np.where(self._known, self._residual - design @ size, np.nan)
         noise = noise_of_days(left, np.maximum(self._shape, 0.0))
         self._weight = np.where(self._known, 1.0 / noise, 0.0)
-        size = _least_squares(design * self._weight[:, None], self._residual * self._weight)
+        size = self._sizes(self._design(spans), self._residual * self._weight)
         explained = design @ size
         scaled = ((self._residual - explained) * self._weight)[self._known]
         usual = ndimage.median_filter(scaled, size=min(_FORTNIGHT, scaled.size), mode="nearest")
@@ -207,9 +230,9 @@ class SpanSearch:
     def fit(self, spans: Sequence[Span]) -> SpanFit:
         """Fit measure, weather and `spans` together."""
         templates = np.array([self._template(span) for span in spans]).reshape(len(spans), self._shape.size)
-        design = np.column_stack([self._routine, *templates]) * self._weight[:, None]
-        size = _least_squares(design, self._target)
-        left = self._target - design @ size
+        design = self._design(spans)
+        size = self._sizes(design, self._target)
+        left = self._target - (design @ size)[: self._target.size]
         freedom = max(1, int(self._known.sum()) - design.shape[1])
         memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
         # The weights make a day's noise 1; where calm seasons were not trusted, the days together show less.
@@ -256,9 +279,18 @@ class SpanSearch:
         return tuple(kept)
 
     def _squares(self, spans: Sequence[Span]) -> float:
-        design = np.column_stack([self._routine, *(self._template(s) for s in spans)]) * self._weight[:, None]
-        left = self._target - design @ _least_squares(design, self._target)
+        design = self._design(spans)
+        left = np.append(self._target, np.zeros(len(self._thought))) - design @ self._sizes(design, self._target)
         return float(left @ left)
+
+    def plausible_first(self, spans: Sequence[Span], i: int) -> tuple[int, int]:
+        """Return the earliest and the latest first day of span `i` that fits nearly as well, at 95 % confidence."""
+        span, others = spans[i], [*spans[:i], *spans[i + 1 :]]
+        basis, left = self._left_by(others)
+        firsts = np.arange(self._p.earliest_days, max(span.last - self._p.shortest_days, span.first) + 1)
+        gain = self._gain(basis, left, firsts, np.full(firsts.size, span.last), span.proportional)
+        near = firsts[gain >= gain[span.first - firsts[0]] - _NEARLY * self.fit(spans).chance]
+        return int(near.min()), int(near.max())
 
     @cached_property
     def _pairs(self) -> tuple[Places, Places]:
@@ -269,14 +301,26 @@ class SpanSearch:
 
     def _best(self, others: Sequence[Span]) -> Span | None:
         """Return the span that takes most off the squares that the routine terms and `others` leave."""
-        design = np.column_stack([self._routine, *(self._template(s) for s in others)]) * self._weight[:, None]
-        basis, _ = np.linalg.qr(design)
-        left = self._target - basis @ (basis.T @ self._target)
-        freedom = max(1, int(self._known.sum()) - design.shape[1])
+        basis, left = self._left_by(others)
+        freedom = max(1, int(self._known.sum()) - basis.shape[1])
         memory = max(memory_of(np.where(self._known, left, np.nan)), self._base_memory)
         extra = self._p.temporary_extra * memory * max(float(left @ left) / freedom, 1.0)
         ranked = max(self._bests(basis, left, extra, others), default=None, key=lambda found: found[0])
         return None if ranked is None else ranked[1]
+
+    def _left_by(self, spans: Sequence[Span]) -> tuple[Floats, Floats]:
+        """Return an orthogonal basis of routine terms and `spans`, (n, k), and what they leave of the days, (n,)."""
+        basis = np.linalg.qr(self._design(spans))[0][: self._target.size]
+        return basis, self._target - basis @ (basis.T @ self._target)
+
+    def _gain(self, basis: Floats, left: Floats, first: Places, last: Places, proportional: bool) -> Floats:
+        """Return the squares that a span over each pair of days would take off what is left, (pairs,)."""
+        template = self._weight * (self._shape if proportional else self._known.astype(float))
+        along = _between(template * left, first, last)
+        square = _between(template * template, first, last)
+        apart = square - sum(_between(template * column, first, last) ** 2 for column in basis.T)
+        least = self._p.least_apart_proportional if proportional else self._p.least_apart
+        return np.asarray(np.where(apart > least * square, along**2 / np.maximum(apart, 1e-300), 0.0))
 
     def _bests(self, basis: Floats, left: Floats, extra: float, others: Sequence[Span]) -> Iterator[tuple[float, Span]]:
         first, last = self._pairs
@@ -290,13 +334,7 @@ class SpanSearch:
         if not first.size:
             return
         for proportional in (False, True):
-            template = self._weight * (self._shape if proportional else self._known.astype(float))
-            along = _between(template * left, first, last)
-            square = _between(template * template, first, last)
-            apart = square - sum(_between(template * column, first, last) ** 2 for column in basis.T)
-            least = self._p.least_apart_proportional if proportional else self._p.least_apart
-            gain = np.where(apart > least * square, along**2 / np.maximum(apart, 1e-300), 0.0)
-            gain -= extra * (last < self._shape.size)
+            gain = self._gain(basis, left, first, last, proportional) - extra * (last < self._shape.size)
             best = int(np.argmax(gain))
             yield float(gain[best]), Span(int(first[best]), int(last[best]), proportional)
 

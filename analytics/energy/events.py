@@ -32,8 +32,8 @@ class EventParameters:
     least_share: float = 0.01  # of the expected energy a day
     # Gumbel's place and scale of the largest chance deviation in a healthy year, in standard errors: by simulation,
     # see docs/baselines.md.
-    chance_place: float = 2.35
-    chance_scale: float = 0.62
+    chance_place: float = 2.2
+    chance_scale: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class NonRoutineEvent:
 
     Attributes
     ----------
-    start : its first day (datetime64[D])
+    start : its first day (datetime64[D]), the one that fits best
+    start_between : earliest and latest first day that fit nearly as well, at 95 % confidence (datetime64[D])
     end : the first day after it (datetime64[D]); None if it still held when the data ended
     size : energy a day that was added, on average; below 0 for a load that went [energy a day]
     size_error : standard error of the size
@@ -53,6 +54,7 @@ class NonRoutineEvent:
     """
 
     start: np.datetime64
+    start_between: tuple[np.datetime64, np.datetime64]
     end: np.datetime64 | None
     size: float
     size_error: float
@@ -120,24 +122,36 @@ def find_events(
     if int(known.sum()) < p.search.earliest_days + 2 * p.search.shortest_days or not level > 0.0:
         centre = float(residual[known].mean()) if known.any() else 0.0
         return Course((), residual - centre, np.zeros(days.size), 1)
-    search = SpanSearch(residual, expected / level, weather, baseline_residual, p.search)
+    search = SpanSearch(residual, expected / level, weather, baseline_residual, level, p.search)
     spans = search.significant_spans()
     fit = search.fit(spans)
     kept = [i for i, span in enumerate(spans) if abs(fit.mean_size(i)) >= p.least_share * level]
     if len(kept) < len(spans):
         spans = tuple(spans[i] for i in kept)
         fit = search.fit(spans)
-    events = [
-        _event(days, span, fit.mean_size(i), fit.mean_error(i), float(fit.added(i)[known].sum()), p)
-        for i, span in enumerate(spans)
-    ]
+    events = []
+    for i, span in enumerate(spans):
+        energy = float(fit.added(i)[known].sum())
+        between = search.plausible_first(spans, i)
+        events.append(_event(days, span, between, (fit.mean_size(i), fit.mean_error(i)), energy, p))
     added = np.sum([fit.added(i) for i in range(len(spans))], axis=0) if spans else np.zeros(days.size)
     return Course(tuple(sorted(events, key=lambda e: e.start)), fit.remainder, added, fit.terms)
 
 
-def _event(days: Days, span: Span, size: float, error: float, energy: float, p: EventParameters) -> NonRoutineEvent:
-    start = days[span.first].astype("datetime64[D]")
-    end = days[span.last].astype("datetime64[D]") if span.last < days.size else None
+def _event(
+    days: Days, span: Span, between: tuple[int, int], sized: tuple[float, float], energy: float, p: EventParameters
+) -> NonRoutineEvent:
+    calendar = days.astype("datetime64[D]")
+    start = calendar[span.first]
+    size, error = sized
     deviation = abs(size) / error if error > 0.0 else math.inf
-    confidence = math.exp(-math.exp(min(50.0, -(deviation - p.chance_place) / p.chance_scale)))
-    return NonRoutineEvent(start, end, size, error, str(start.astype("datetime64[M]")), confidence, energy)
+    return NonRoutineEvent(
+        start=start,
+        start_between=(calendar[between[0]], calendar[between[1]]),
+        end=calendar[span.last] if span.last < days.size else None,
+        size=size,
+        size_error=error,
+        month=str(start.astype("datetime64[M]")),
+        confidence=math.exp(-math.exp(min(50.0, -(deviation - p.chance_place) / p.chance_scale))),
+        energy=energy,
+    )
