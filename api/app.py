@@ -21,7 +21,20 @@ from api.heads import Heads
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
 from api.responses import Json
-from api.routes import account, audit, data_health, desk, events, health, openapi, plant, quarantine, readings, store
+from api.routes import (
+    account,
+    audit,
+    data_health,
+    desk,
+    energy,
+    events,
+    health,
+    openapi,
+    plant,
+    quarantine,
+    readings,
+    store,
+)
 from api.security import routes as login
 from api.security.access import require
 from api.security.guard import Guard, too_large
@@ -36,6 +49,7 @@ ROUTERS: Final = (
     plant.router,
     readings.router,
     data_health.router,
+    energy.router,
     desk.router,
     quarantine.router,
     events.router,

@@ -45,11 +45,18 @@ def read_value(text: str, what: str) -> float:
 def add_reading(
     here: Context, user: Identity, key: str, at: str, value: str, note: str, *, confirmed: bool = False
 ) -> HandReading:
+    """Enter a reading as a person wrote it into a form; EntryRefused, NoSuchRecord."""
+    shown = read_value(value, "the reading")
+    return enter_reading(here, user, key, read_time(here.site, at), shown, note, confirmed=confirmed)
+
+
+def enter_reading(
+    here: Context, user: Identity, key: str, at_us: int, value: float, note: str, *, confirmed: bool = False
+) -> HandReading:
     """Enter a reading by hand; EntryRefused, NoSuchRecord."""
-    at_us, shown = read_time(here.site, at), read_value(value, "the reading")
-    detail = {"at_us": at_us, "value": shown, "note": note.strip(), "confirmed": confirmed}
+    detail = {"at_us": at_us, "value": value, "note": note.strip(), "confirmed": confirmed}
     return here.books.add_hand_reading(
-        key, at_us, shown, user.name, note, confirmed=confirmed,
+        key, at_us, value, user.name, note, confirmed=confirmed,
         audit=_note(here, user, "energy-reading-entered", f"register {key}", detail),
     )  # fmt: skip
 
@@ -61,12 +68,19 @@ def withdraw_reading(here: Context, user: Identity, number: int) -> HandReading:
 
 
 def add_exchange(here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str) -> EnteredExchange:
-    """Enter an exchange of a meter; EntryRefused, NoSuchRecord."""
+    """Enter an exchange as a person wrote it into a form; EntryRefused, NoSuchRecord."""
     at_us = read_time(here.site, at)
     old, new = read_value(end, "the old meter's end"), read_value(start, "the new meter's start")
-    detail = {"at_us": at_us, "end": old, "start": new, "note": note.strip()}
+    return enter_exchange(here, user, key, at_us, old, new, note)
+
+
+def enter_exchange(
+    here: Context, user: Identity, key: str, at_us: int, end: float, start: float, note: str
+) -> EnteredExchange:
+    """Enter an exchange of a meter; EntryRefused, NoSuchRecord."""
+    detail = {"at_us": at_us, "end": end, "start": start, "note": note.strip()}
     return here.books.add_exchange(
-        key, at_us, old, new, user.name, note,
+        key, at_us, end, start, user.name, note,
         audit=_note(here, user, "energy-exchange-entered", f"register {key}", detail),
     )  # fmt: skip
 

@@ -288,6 +288,9 @@ def _cost_at_end(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFi
     if accounts.end_half_width_cents is not None and accounts.end_cents > 0:
         share = number(100 * accounts.end_half_width_cents / accounts.end_cents, 1)
         note = words("±%(share)s%%, holds in %(level)s of 100", share=share, level=round(100 * accounts.end_level))
+    if accounts.cost_plan_whole_cents:
+        on_plan = difference_text(accounts.end_cents, accounts.cost_plan_whole_cents)
+        note = words("%(difference)s on plan", difference=on_plan) + (f" ({note})" if note else "")
     return KeyFigure(name, text, note)
 
 

@@ -139,7 +139,8 @@ class PeriodAccounts:
     running : the period has not ended
     begun : how many of its parts have begun
     until_words : how far the figures go, `07-15 24:00`
-    cost_cents, cost_plan_cents : of all carriers that have a bill; the plan for the part that has passed
+    cost_cents : of all carriers that have a bill
+    cost_plan_cents, cost_plan_whole_cents : the plan for the part that has passed, and for all of it
     end_cents, end_half_width_cents, end_level : forecast of the cost, and the share of outcomes that its interval holds
     without_cost : carriers that were used and have no bill
     facts : sentences to stand under the carriers
@@ -154,6 +155,7 @@ class PeriodAccounts:
     cost_cents: int | None = None
     cost_at_least: bool = False
     cost_plan_cents: int | None = None
+    cost_plan_whole_cents: int | None = None
     end_cents: int | None = None
     end_half_width_cents: int | None = None
     end_level: float = 0.8

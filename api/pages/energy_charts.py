@@ -125,7 +125,8 @@ class FitChart:
     dots: tuple[tuple[float, float], ...]
     later: tuple[tuple[float, float], ...]  # of the reporting period
     path: str
-    marks: tuple[tuple[float, str], ...]
+    under: bool  # the line lies under the dots
+    marks: tuple[tuple[float, float, str], ...]
     x_ticks: tuple[Label, ...]
     y_ticks: tuple[Label, ...]
 
@@ -173,7 +174,9 @@ _DESK: Final = _Size(816, 242, 52, 750, 8, 218, 6, 16)
 _PHONE: Final = _Size(358, 220, 42, 318, 8, 196, 5, 8)
 _DESK_LINE: Final = _Size(816, 92, 52, 750, 8, 84, 4, 16)
 _PHONE_LINE: Final = _Size(358, 92, 42, 318, 8, 84, 4, 8)
-_DESK_FIT: Final = _Size(760, 280, 56, 740, 8, 248, 6, 9)
+_WIDE_LINE: Final = _Size(1380, 110, 60, 1290, 8, 102, 4, 16)
+_DESK_FIT: Final = _Size(680, 260, 56, 664, 8, 228, 6, 9)
+_WIDE_FIT: Final = _Size(1380, 320, 60, 1360, 8, 288, 6, 18)
 _PHONE_FIT: Final = _Size(358, 240, 46, 350, 8, 210, 5, 5)
 
 
@@ -331,7 +334,7 @@ def _bar_chart(bars: Bars, size: _Size, lowest: float, largest: float) -> BarCha
     )
 
 
-def running_total(difference: Floats, label: str) -> tuple[LineChart, LineChart] | None:
+def running_total(difference: Floats, label: str, *, wide: bool = False) -> tuple[LineChart, LineChart] | None:
     """
     Return the running total of a difference for a desk and for a phone; None if fewer than two parts of it are known.
 
@@ -339,6 +342,7 @@ def running_total(difference: Floats, label: str) -> tuple[LineChart, LineChart]
     ----------
     difference : (n,) float, one a bar; NaN where not known, which adds nothing
     label : what stands at its end
+    wide : the desk's drawing fills the page
     """
     known = np.flatnonzero(np.isfinite(difference))
     if known.size < 2:
@@ -346,7 +350,7 @@ def running_total(difference: Floats, label: str) -> tuple[LineChart, LineChart]
     until = int(known[-1]) + 1
     total = np.cumsum(np.nan_to_num(difference[:until]))
     return (
-        _line_chart(total, len(difference), label, _DESK_LINE),
+        _line_chart(total, len(difference), label, _WIDE_LINE if wide else _DESK_LINE),
         _line_chart(total, len(difference), label, _PHONE_LINE),
     )
 
@@ -389,6 +393,8 @@ def fit_charts(
     x_names: Sequence[tuple[float, str]] = (),
     marks: Sequence[tuple[float, str]] = (),
     most: int = 1500,
+    *,
+    wide: bool = False,
 ) -> tuple[FitChart, FitChart] | None:
     """
     Return dots and a curve for a desk and for a phone; None if there are no dots.
@@ -401,6 +407,7 @@ def fit_charts(
     x_names : names for places on the axis, such as months; none: round numbers
     marks : places on the axis that are marked by a hairline, with what stands there
     most : dots that are drawn at most, evenly picked
+    wide : the desk's drawing fills the page, and the line lies under the dots
     """
     first, second = _picked(x, y, most), _picked(later_x, later_y, most)
     xs, ys = np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
@@ -410,7 +417,7 @@ def fit_charts(
         ys = np.concatenate([ys, curve[1][np.isfinite(curve[1])]])
     bounds = (float(xs.min()), float(xs.max())), (min(0.0, float(ys.min())), float(ys.max()))
     parts = (first, second, curve, bounds, x_names, marks)
-    return _fit_chart(*parts, _DESK_FIT), _fit_chart(*parts, _PHONE_FIT)
+    return _fit_chart(*parts, _WIDE_FIT if wide else _DESK_FIT, wide), _fit_chart(*parts, _PHONE_FIT, wide)
 
 
 def _picked(x: Floats, y: Floats, most: int) -> tuple[Floats, Floats]:
@@ -427,6 +434,7 @@ def _fit_chart(
     x_names: Sequence[tuple[float, str]],
     marks: Sequence[tuple[float, str]],
     size: _Size,
+    under: bool,
 ) -> FitChart:
     (x_low, x_high), (y_low, y_high) = bounds
     x_room, y_room = (x_high - x_low) or 1.0, (y_high - y_low) or 1.0
@@ -462,7 +470,12 @@ def _fit_chart(
         dots=tuple((px(float(a)), py(float(b))) for a, b in zip(*first, strict=True)),
         later=tuple((px(float(a)), py(float(b))) for a, b in zip(*second, strict=True)),
         path=f"M{path}" if path else "",
-        marks=tuple((px(at), text) for at, text in marks if x_low <= at <= x_high),
+        under=under,
+        # One below the other, so that the words of two that are close together can be read.
+        marks=tuple(
+            (px(at), size.top + 10 + 14 * (i % 3), text)
+            for i, (at, text) in enumerate((at, text) for at, text in marks if x_low <= at <= x_high)
+        ),
         x_ticks=tuple(Label(px(v), size.bottom + 16, text, anchor="middle") for v, text in names),
         y_ticks=tuple(Label(size.left - 6, py(v), tick_text(v, y_step), anchor="end") for v in y_values),
     )

@@ -137,7 +137,8 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         carriers=carriers,
         cost_cents=sum(c.cost_cents or 0 for c in priced) if priced else None,
         cost_at_least=any(c.cost_at_least for c in priced),
-        cost_plan_cents=_cost_plan(plans, period),
+        cost_plan_cents=_cents(_plan(plans, None, period).get("plan_to_date")),
+        cost_plan_whole_cents=_cents(_plan(plans, None, period).get("plan")),
         without_cost=unpriced if priced else (),
         no_tariff=bool(carriers) and not any(c.priced for c in carriers),
         carbon=_carbon(books, months, words),
@@ -145,6 +146,9 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         departments=_departments(sources, caches, shown, months, words),
         notes=_notes(books, months, words),
     )
+    if running and (end := _plan(plans, None, period).get("at_end")) is not None:
+        half = _plan(plans, None, period)["half_width"]
+        return replace(accounts, end_cents=_cents(end), end_half_width_cents=_cents(half), end_level=_LIKELY)
     return _with_cost_at_end(accounts)
 
 
@@ -227,12 +231,19 @@ def _plan(plans: Sequence[Mapping[str, Any]], carrier: Carrier | None, period: P
         "plan": float(standing["planned"]),
         "plan_to_date": float(standing["expected"]) if standing["expected"] is not None else None,
         "will_exceed": standing["verdict"] in ("will_exceed", "exceeded"),
+        "at_end": _finite(standing["forecast"]),
+        "half_width": None
+        if _finite(standing["high"]) is None or _finite(standing["low"]) is None
+        else (float(standing["high"]) - float(standing["low"])) / 2.0,
     }
 
 
-def _cost_plan(plans: Sequence[Mapping[str, Any]], period: Period) -> int | None:
-    to_date = _plan(plans, None, period).get("plan_to_date")
-    return None if to_date is None else round(100.0 * float(to_date))
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(float(value)) else None
+
+
+def _cents(money: float | None) -> int | None:
+    return None if money is None else round(100.0 * money)
 
 
 def _with_outlook(account: CarrierAccount, own: Outlook, running: bool) -> CarrierAccount:
@@ -241,8 +252,8 @@ def _with_outlook(account: CarrierAccount, own: Outlook, running: bool) -> Carri
         account,
         expected=own.expected,
         forecast=own.forecast,
-        at_end=own.total if running else None,
-        half_width=own.half_width if running else None,
+        at_end=account.at_end if account.at_end is not None else own.total if running else None,
+        half_width=account.half_width if account.at_end is not None else own.half_width if running else None,
     )
 
 

@@ -332,12 +332,12 @@ def _charts(
         marks += [
             (float(e.start.astype("datetime64[D]").astype(np.int64)), e.month) for e in own.saving.non_routine_events
         ]
-    course = fit_charts(at[:n], own.used[:n], at[n:], own.used[n:], (at, own.expected), names, marks)
+    course = fit_charts(at[:n], own.used[:n], at[n:], own.used[n:], (at, own.expected), names, marks, wide=True)
     difference = own.used - own.expected
     residuals = fit_charts(at[:n], difference[:n], at[n:], difference[n:], None, names, marks)
     saved = own.expected[n:] - own.used[n:]
     label = _amount(float(np.nansum(saved)), own.unit) if np.isfinite(saved).any() else ""
-    running = running_total(saved, label) if saved.size else None
+    running = running_total(saved, label, wide=True) if saved.size else None
     return fit, course, residuals, running
 
 

@@ -1,0 +1,695 @@
+"""Energy accounts: consumption with how good it is, monthly statements, restatements, readings by hand, measures."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+from fastapi import APIRouter, Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from analytics.energy.entries import EnteredExchange, HandReading
+from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, Totals
+from analytics.energy.ledger import Restatement
+from analytics.energy.statements import KINDS, Report, Statement
+from api import energy_actions
+from api.context import Context, context_of
+from api.errors import ApiError, bad_request, shown, unknown
+from api.pages.caches import caches_of, sources_of
+from api.pages.energy_period import read_day
+from api.pages.energy_reading import measure_account
+from api.pages.energy_savings import MeasureAccount
+from api.security.access import require
+from api.security.logins import Identity
+from api.times import parse_time
+from facility.metering import BookedRegister
+from facility.names import Names
+from facility.spreadsheet import NotATable, TableRefused
+
+router = APIRouter(prefix="/api/v1/energy", tags=["energy"])
+
+Here = Annotated[Context, Depends(context_of)]
+Operator = Annotated[Identity, Depends(require("operator"))]
+Engineer = Annotated[Identity, Depends(require("engineer"))]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
+Month = Annotated[str, Query(description="such as 2026-07")]
+Step = Literal["15min", "hour", "day", "month"]
+
+MOST_REGISTERS: Final = 200
+MOST_STEPS: Final = 200_000  # in one answer, all its registers together
+_STEP_US: Final = {"15min": 900_000_000, "hour": 3_600_000_000, "day": 86_400_000_000, "month": 28 * 86_400_000_000}
+
+
+class BookingOut(BaseModel):
+    """What is being booked: the stage, the share of it that is done, and since when."""
+
+    stage: str
+    share: float
+    since_us: int
+
+
+class BooksOut(BaseModel):
+    """How the books stand; days before `closed_before` are closed: a change of their figures is a restatement."""
+
+    booked_until_us: int | None
+    closed_before: date
+    wanted: bool
+    booking: BookingOut | None
+    registers: int
+
+
+class RegisterOut(BaseModel):
+    """A register that is booked; `ratio` is the multiplier that holds last."""
+
+    key: str
+    equipment: str
+    name: Names
+    carrier: str
+    flow: str
+    unit: str
+    digits: int | None
+    per_pulse: float | None
+    ratio: float
+
+
+class SeriesOut(BaseModel):
+    """
+    What a register counted by steps; `amount` is null where nothing is known.
+
+    The shares are of each step's time and make 1 together; of a day that runs, of the time that has passed.
+    """
+
+    unit: str
+    start_us: list[int]
+    amount: list[float | None]
+    measured: list[float]
+    estimated: list[float]
+    missing: list[float]
+
+
+class ConsumptionOut(BaseModel):
+    """Consumption of registers, by their keys."""
+
+    step: Step
+    from_us: int
+    to_us: int
+    registers: dict[str, SeriesOut]
+
+
+class ProblemOut(BaseModel):
+    """What a statement could not say, and where to mend it."""
+
+    place: str
+    words: Names
+
+
+class StatementOut(BaseModel):
+    """One version of a monthly document; the layout of `figures` goes with the kind (docs/api.md)."""
+
+    kind: str
+    subject: str
+    month: str
+    version: int
+    provisional: bool
+    made_us: int
+    cause: str
+    problems: list[ProblemOut]
+    figures: dict[str, Any]
+
+
+class StatementsOut(BaseModel):
+    """Statements, by month, kind and subject."""
+
+    statements: list[StatementOut]
+
+
+class RestatementOut(BaseModel):
+    """A closed figure that was changed; null where nothing was known. `days`: each day with old and new figure."""
+
+    kind: str
+    subject: str
+    first_day: date
+    last_day: date
+    old: float | None
+    new: float | None
+    unit: str
+    cause: str
+    found_us: int
+    days: list[tuple[date, float | None, float | None]]
+
+
+class RestatementsOut(BaseModel):
+    """Restatements, newest first."""
+
+    restatements: list[RestatementOut]
+
+
+class EventOut(BaseModel):
+    """What happened to a register between two moments, and what was made of it."""
+
+    kind: str
+    from_us: int
+    to_us: int
+    told: Names
+
+
+class EventsOut(BaseModel):
+    """Events of a register, oldest first."""
+
+    events: list[EventOut]
+
+
+class ReadingOut(BaseModel):
+    """A register as a person read it; one that is withdrawn counts no more."""
+
+    id: int
+    register_: str = Field(alias="register", serialization_alias="register")
+    at_us: int
+    value: float
+    note: str
+    entered_us: int
+    entered_by: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class ReadingsOut(BaseModel):
+    """Readings by hand, oldest first."""
+
+    readings: list[ReadingOut]
+
+
+class ExchangeOut(BaseModel):
+    """A meter exchanged, as a person entered it; those of the site file are not here."""
+
+    id: int
+    register_: str = Field(alias="register", serialization_alias="register")
+    at_us: int
+    end_value: float
+    start_value: float
+    note: str
+    entered_us: int
+    entered_by: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class ExchangesOut(BaseModel):
+    """Exchanges, oldest first."""
+
+    exchanges: list[ExchangeOut]
+
+
+class ReadingIn(BaseModel, extra="forbid"):
+    """A reading: `at` in ISO 8601 (site time where it names no zone) or µs; `confirmed`: an unlikely value is meant."""
+
+    at: Annotated[str, Field(max_length=40)]
+    value: float
+    note: Annotated[str, Field(max_length=500)] = ""
+    confirmed: bool = False
+
+
+class ExchangeIn(BaseModel, extra="forbid"):
+    """An exchange: the old register's end and the new one's start, in its counts."""
+
+    at: Annotated[str, Field(max_length=40)]
+    end: float
+    start: float
+    note: Annotated[str, Field(max_length=500)] = ""
+
+
+class ImportedOut(BaseModel):
+    """How many readings were new."""
+
+    entered: int
+
+
+class ReportOut(BaseModel):
+    """A month that was published: the version of each statement, by `kind/subject`."""
+
+    month: str
+    published_us: int
+    published_by: str
+    versions: dict[str, int]
+
+
+class ReportsOut(BaseModel):
+    """Published months, newest first."""
+
+    reports: list[ReportOut]
+
+
+class ReportIn(BaseModel, extra="forbid"):
+    """Which month to publish."""
+
+    month: Annotated[str, Field(max_length=10)]
+
+
+class ReasonOut(BaseModel):
+    """What speaks against a result (`blocking`), or is only to be known."""
+
+    code: str
+    words: Names
+    value: float | None
+    limit: float | None
+    blocking: bool
+
+
+class LoadChangeOut(BaseModel):
+    """A load change that weather and calendar do not explain; `size` is energy a day."""
+
+    start: str
+    end: str | None
+    month: str
+    size: float
+    confidence: float
+
+
+class MeasureOut(BaseModel):
+    """
+    A measure and what it saved. `state` is `waiting` while that is being worked out: ask again.
+
+    `saving`, `uncertainty` (half of the 90 % interval), `expected` and `used` are in `unit`; null where not known.
+    """
+
+    id: str
+    name: Names
+    state: Literal["waiting", "known", "failed"]
+    why: str = ""
+    unit: str = ""
+    baseline: tuple[date, date] | None = None
+    reporting: tuple[date, date] | None = None
+    model: str | None = None
+    cv_rmse: float | None = None
+    nmbe: float | None = None
+    saving: float | None = None
+    relative_saving: float | None = None
+    uncertainty: float | None = None
+    expected: float | None = None
+    used: float | None = None
+    adjusted_saving: float | None = None
+    money: float | None = None
+    money_uncertainty: float | None = None
+    acceptable: bool | None = None
+    non_routine_events: list[LoadChangeOut] = []
+    reasons: list[ReasonOut] = []
+
+
+class MeasuresOut(BaseModel):
+    """The measures of the site file."""
+
+    measures: list[MeasureOut]
+
+
+# --- standing and consumption -----------------------------------------------------------------------------------------
+
+
+@router.get("")
+def standing(here: Here) -> BooksOut:
+    """Say how far the books go, and what is being booked."""
+    books, progress = here.books, here.books.progress()
+    return BooksOut(
+        booked_until_us=books.booked_until_us,
+        closed_before=books.closed_before(),
+        wanted=books.wanted,
+        booking=BookingOut(stage=progress.stage, share=progress.share, since_us=progress.since_us)
+        if progress is not None
+        else None,
+        registers=len(books.registers()),
+    )
+
+
+@router.post("/book", status_code=202)
+def book(here: Here, _user: Operator) -> BooksOut:
+    """Want the books brought up to date soon; GET says how far that is."""
+    here.books.ask()
+    return standing(here)
+
+
+@router.get("/registers")
+def registers(
+    here: Here,
+    carrier: Annotated[str | None, Query(description="only of this carrier")] = None,
+    equipment: Annotated[str | None, Query(description="only of this equipment")] = None,
+) -> list[RegisterOut]:
+    """List the registers that are booked, in the order of the site file."""
+    found = here.books.registers()
+    known = {r.carrier for r in found.values()}
+    if carrier is not None and carrier not in known:
+        raise unknown("carrier", carrier, known, "GET /api/v1/energy/registers")
+    return [
+        RegisterOut(
+            key=r.key,
+            equipment=r.equipment.id,
+            name=r.equipment.name,
+            carrier=r.carrier,
+            flow=r.flow,
+            unit=r.unit,
+            digits=r.register.digits,
+            per_pulse=r.register.per_pulse,
+            ratio=r.register.ratio.latest,
+        )
+        for r in found.values()
+        if (carrier is None or r.carrier == carrier) and (equipment is None or r.equipment.id == equipment)
+    ]
+
+
+@router.get("/consumption")
+def consumption(
+    here: Here,
+    register: Annotated[list[str], Query(description=f"equipment/point; up to {MOST_REGISTERS} times")],
+    from_: Annotated[str, Query(alias="from", description="ISO 8601 or µs; by day and month a date")],
+    to: Annotated[str, Query(description="the end, which is not counted; by day and month the last date, which is")],
+    step: Step = "day",
+) -> ConsumptionOut:
+    """Give what registers counted, by 15 minutes, hours, days or months of the site."""
+    keys = [_register(here, key).key for key in dict.fromkeys(register)]
+    if len(keys) > MOST_REGISTERS:
+        mend = f"Ask for {MOST_REGISTERS} at most at a time."
+        raise bad_request("too-many-registers", f"{len(keys)} registers were asked for.", mend)
+    zone, books = here.site.time_zone, here.books
+    if step in ("day", "month"):
+        first, last = _day(from_, "from"), _day(to, "to")
+        if last < first:
+            raise bad_request("bad-range", f"'to' ({last}) lies before 'from' ({first}).", "Swap them.")
+        _check_size(len(keys), ((last - first).days + 1) * 86_400_000_000, step)
+        found = books.daily(keys, first, last) if step == "day" else books.monthly(keys, first, last)
+    else:
+        start_us, end_us = parse_time(from_, "from", zone), parse_time(to, "to", zone)
+        if end_us <= start_us:
+            raise bad_request("bad-range", f"'to' ({end_us} µs) is not after 'from' ({start_us} µs).", "Swap them.")
+        _check_size(len(keys), end_us - start_us, step)
+        found = books.hourly(keys, start_us, end_us) if step == "hour" else _quarters(here, keys, start_us, end_us)
+    known = books.registers()
+    edges = next(iter(found.values())).edges_us
+    return ConsumptionOut(
+        step=step,
+        from_us=int(edges[0]),
+        to_us=int(edges[-1]),
+        registers={key: _series(known[key], own) for key, own in found.items()},
+    )
+
+
+def _quarters(here: Context, keys: list[str], start_us: int, end_us: int) -> dict[str, Totals]:
+    return {
+        key: Totals(
+            np.append(own.begins_us, own.end_us),
+            own.used,
+            *((own.grade == grade).astype(float) for grade in (MEASURED, ESTIMATED, MISSING)),
+        )
+        for key, own in here.books.intervals(keys, start_us, end_us).items()
+    }
+
+
+def _check_size(keys: int, span_us: int, step: Step) -> None:
+    steps = keys * max(1, span_us // _STEP_US[step])
+    if steps > MOST_STEPS:
+        raise bad_request(
+            "too-many-steps",
+            f"This would be {steps:,} steps; {MOST_STEPS:,} are the most.",
+            "Ask for a shorter time, fewer registers or longer steps.",
+        )
+
+
+def _series(register: BookedRegister, own: Totals) -> SeriesOut:
+    return SeriesOut(
+        unit=register.unit,
+        start_us=own.edges_us[:-1].tolist(),
+        amount=[_known(float(a)) for a in own.amount],
+        measured=[round(float(s), 4) for s in own.measured],
+        estimated=[round(float(s), 4) for s in own.estimated],
+        missing=[round(float(s), 4) for s in own.missing],
+    )
+
+
+# --- statements and restatements --------------------------------------------------------------------------------------
+
+
+@router.get("/statements")
+def statements(
+    here: Here,
+    month: Month,
+    kind: Annotated[str | None, Query(description="bill, balance, allocation, carbon, targets or indicators")] = None,
+    subject: Annotated[str | None, Query(max_length=200, description="a contract, a carrier, or site")] = None,
+    versions: Annotated[Literal["newest", "all"], Query(description="of each statement")] = "newest",
+) -> StatementsOut:
+    """Give the statements of a month."""
+    if kind is not None and kind not in KINDS:
+        raise unknown("kind", kind, KINDS, "GET /api/v1/energy/statements")
+    found = here.books.statements(
+        kind=kind, subject=subject, month=_month(month, "month"), newest_only=versions == "newest"
+    )
+    return StatementsOut(statements=[_statement(s) for s in found])
+
+
+@router.get("/statements/{kind}/{subject}/{month}")
+def statement(
+    here: Here,
+    kind: str,
+    subject: str,
+    month: str,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the newest if left out")] = None,
+) -> StatementOut:
+    """Give one statement, in a version that is never changed if the month was closed or published."""
+    found = here.books.statement(kind, subject, _month(month, "month"), version)
+    if found is None:
+        told = f"There is no statement {shown(f'{kind}/{subject}')} of {shown(month)}"
+        told += "." if version is None else f" in version {version}."
+        raise ApiError(404, "unknown-statement", told, "GET /api/v1/energy/statements?month=… lists them.")
+    return _statement(found)
+
+
+@router.get("/restatements")
+def restatements(
+    here: Here,
+    kind: Annotated[str | None, Query(max_length=40, description="register, or the kind of a statement")] = None,
+    subject: Annotated[str | None, Query(max_length=200, description="a register's key, or a statement's")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 200,
+) -> RestatementsOut:
+    """List closed figures that were changed, the newest first."""
+    found = here.books.restatements(kind=kind, subject=subject, limit=limit)
+    return RestatementsOut(restatements=[_restatement(r) for r in found])
+
+
+@router.get("/reports")
+def reports(here: Here, month: Annotated[str | None, Query(description="such as 2026-07")] = None) -> ReportsOut:
+    """List what was published: a report keeps the versions that it used."""
+    found = here.books.reports(_month(month, "month") if month is not None else None)
+    return ReportsOut(reports=[_report(r) for r in found])
+
+
+@router.post("/reports", status_code=201)
+def publish(here: Here, user: Engineer, body: ReportIn) -> ReportOut:
+    """Publish a month as it stands."""
+    return _report(energy_actions.publish(here, user, _month(body.month, "month")))
+
+
+# --- registers: events, readings, exchanges ---------------------------------------------------------------------------
+
+
+@router.get("/registers/{equipment}/{point}/events")
+def events(here: Here, equipment: str, point: str) -> EventsOut:
+    """List what happened to a register: roll-overs, resets, exchanges, outages."""
+    key = _register(here, f"{equipment}/{point}").key
+    return EventsOut(
+        events=[
+            EventOut(
+                kind=str(e["kind"]), from_us=int(e["from_us"]), to_us=int(e["to_us"]),
+                told=e["told"] if isinstance(e["told"], Names) else Names(**e["told"]),
+            )
+            for e in here.books.events(key)
+        ]
+    )  # fmt: skip
+
+
+@router.get("/registers/{equipment}/{point}/readings")
+def readings(here: Here, equipment: str, point: str, withdrawn: bool = False) -> ReadingsOut:
+    """List readings by hand; with those that were withdrawn, if asked."""
+    key = _register(here, f"{equipment}/{point}").key
+    return ReadingsOut(readings=[_reading(r) for r in here.books.hand_readings(key, withdrawn=withdrawn)])
+
+
+@router.post("/registers/{equipment}/{point}/readings", status_code=201)
+def add_reading(here: Here, user: Operator, equipment: str, point: str, body: ReadingIn) -> ReadingOut:
+    """Enter a reading by hand; the same one again changes nothing."""
+    key = _register(here, f"{equipment}/{point}").key
+    at_us = parse_time(body.at, "at", here.site.time_zone)
+    return _reading(
+        energy_actions.enter_reading(here, user, key, at_us, body.value, body.note, confirmed=body.confirmed)
+    )
+
+
+@router.post("/registers/{equipment}/{point}/readings/{number}/withdraw")
+def withdraw_reading(here: Here, user: Operator, equipment: str, point: str, number: Number) -> ReadingOut:
+    """Let a reading count no more; it stays on record."""
+    _register(here, f"{equipment}/{point}")
+    return _reading(energy_actions.withdraw_reading(here, user, number))
+
+
+@router.get("/registers/{equipment}/{point}/exchanges")
+def exchanges(here: Here, equipment: str, point: str, withdrawn: bool = False) -> ExchangesOut:
+    """List exchanges that people entered; with those that were withdrawn, if asked."""
+    key = _register(here, f"{equipment}/{point}").key
+    return ExchangesOut(exchanges=[_exchange(e) for e in here.books.exchanges(key, withdrawn=withdrawn)])
+
+
+@router.post("/registers/{equipment}/{point}/exchanges", status_code=201)
+def add_exchange(here: Here, user: Engineer, equipment: str, point: str, body: ExchangeIn) -> ExchangeOut:
+    """Enter an exchange of a meter; the same one again changes nothing."""
+    key = _register(here, f"{equipment}/{point}").key
+    at_us = parse_time(body.at, "at", here.site.time_zone)
+    return _exchange(energy_actions.enter_exchange(here, user, key, at_us, body.end, body.start, body.note))
+
+
+@router.post("/registers/{equipment}/{point}/exchanges/{number}/withdraw")
+def withdraw_exchange(here: Here, user: Engineer, equipment: str, point: str, number: Number) -> ExchangeOut:
+    """Let an exchange count no more; it stays on record."""
+    _register(here, f"{equipment}/{point}")
+    return _exchange(energy_actions.withdraw_exchange(here, user, number))
+
+
+@router.post("/readings/import", status_code=201)
+async def import_readings(
+    here: Here,
+    user: Operator,
+    request: Request,
+    name: Annotated[str, Query(max_length=200, description="of the file; .csv, .xlsx or .xlsm")] = "readings.csv",
+    confirmed: Annotated[bool, Query(description="unlikely values are meant")] = False,
+) -> ImportedOut:
+    """Take a table of readings by hand, the request's body: all of it, or with a mistake in it nothing."""
+    content = await request.body()
+    try:
+        entered = await run_in_threadpool(
+            energy_actions.import_readings, here, user, name, content, confirmed=confirmed
+        )
+    except TableRefused as refused:
+        raise ApiError(422, "table-refused", str(refused), "Mend these rows; nothing of the table was taken.") from None
+    except NotATable as refused:
+        raise bad_request("no-table", f"{refused}.", "Send CSV in UTF-8, or an .xlsx with name=….xlsx.") from None
+    return ImportedOut(entered=entered)
+
+
+# --- measures ---------------------------------------------------------------------------------------------------------
+
+
+@router.get("/measures")
+def measures(request: Request) -> MeasuresOut:
+    """Give the measures and what they saved; what is still being worked out says so."""
+    return MeasuresOut(measures=[_measure(request, m) for m in sources_of(request).site.measures])
+
+
+@router.get("/measures/{measure}")
+def measure(request: Request, measure: str) -> MeasureOut:
+    """Give one measure."""
+    known = sources_of(request).site.measures
+    if measure not in known:
+        raise unknown("measure", measure, known, "GET /api/v1/energy/measures")
+    return _measure(request, measure)
+
+
+def _measure(request: Request, id_: str) -> MeasureOut:
+    sources = sources_of(request)
+    own = sources.site.measures[id_]
+    worked = measure_account(sources, caches_of(request), own)
+    if worked.result is None:
+        return MeasureOut(id=id_, name=own.name, state="waiting" if worked.waiting else "failed", why=worked.failed)
+    return _account(worked.result)
+
+
+def _account(own: MeasureAccount) -> MeasureOut:
+    saving, model = own.saving, own.model
+    out = MeasureOut(
+        id=own.id,
+        name=own.name,
+        state="known",
+        unit=own.unit,
+        baseline=own.baseline,
+        reporting=own.reporting,
+        reasons=[ReasonOut(**r.as_json()) for r in own.reasons],
+    )
+    if model is not None:
+        out.model, out.cv_rmse, out.nmbe = str(model.kind), _known(float(model.cv_rmse)), _known(float(model.nmbe))
+    if own.money is not None:
+        out.money, out.money_uncertainty = own.money
+    if saving is not None:
+        out.saving, out.relative_saving = _known(saving.saving), _known(saving.relative_saving)
+        out.uncertainty, out.adjusted_saving = _known(saving.uncertainty), _known(saving.adjusted_saving)
+        out.expected, out.used, out.acceptable = _known(saving.expected), _known(saving.used), saving.acceptable
+        out.non_routine_events = [
+            LoadChangeOut(
+                start=str(e.start), end=str(e.end) if e.end is not None else None, month=e.month, size=e.size,
+                confidence=e.confidence,
+            )
+            for e in saving.non_routine_events
+        ]  # fmt: skip
+    return out
+
+
+# --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _register(here: Context, key: str) -> BookedRegister:
+    found = here.books.registers()
+    if key not in found:
+        raise unknown("register", key, found, "GET /api/v1/energy/registers")
+    return found[key]
+
+
+def _day(text: str, name: str) -> date:
+    found = read_day(text)
+    if found is None:
+        raise bad_request("bad-day", f"'{name}' is {shown(text)}, which is no day.", "Write it as 2026-07-16.")
+    return found
+
+
+def _month(text: str, name: str) -> date:
+    found = read_day(text)
+    if found is None:
+        raise bad_request("bad-month", f"'{name}' is {shown(text)}, which is no month.", "Write it as 2026-07.")
+    return found.replace(day=1)
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _statement(own: Statement) -> StatementOut:
+    return StatementOut(
+        kind=own.kind,
+        subject=own.subject,
+        month=f"{own.month:%Y-%m}",
+        version=own.version,
+        provisional=own.provisional,
+        made_us=own.made_us,
+        cause=own.cause,
+        problems=[ProblemOut(place=p.place, words=p.words) for p in own.problems],
+        figures=dict(own.figures),
+    )
+
+
+def _restatement(own: Restatement) -> RestatementOut:
+    return RestatementOut(**own.to_json())
+
+
+def _report(own: Report) -> ReportOut:
+    return ReportOut(
+        month=f"{own.month:%Y-%m}",
+        published_us=own.published_us,
+        published_by=own.published_by,
+        versions=dict(own.versions),
+    )
+
+
+def _reading(own: HandReading) -> ReadingOut:
+    return ReadingOut(**own.to_json())
+
+
+def _exchange(own: EnteredExchange) -> ExchangeOut:
+    return ExchangeOut(**own.to_json())
