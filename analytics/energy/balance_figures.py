@@ -27,8 +27,8 @@ class BalanceParameters:
     ----------
     loss : by carrier, share that cables and pipes may lose, of a network in order; of steam with what the deaerator
         takes and what condenses in the lines. Typical practice
-    error : by carrier, accuracy of a meter in use: class 1 (GB/T 17215.321), class 2 (OIML R 49), class 1.5 (OIML
-        R 137), class 3 (OIML R 75), 3 % for vortex meters of steam and oxygen
+    error : by carrier, accuracy of a meter in use: class 1 (GB/T 17215.321) on transformers of class 0.5, class 2
+        (OIML R 49), class 1.5 (OIML R 137), class 3 (OIML R 75), 3 % for vortex meters of steam and oxygen
     transformer_loss : of a transformer whose rating says nothing, typical of dry-type units at usual load
     power_factor : at which a transformer's load follows from its energy
     load_shape : mean square over square of the mean of a hospital's load
