@@ -105,7 +105,7 @@ def bill(
     unit : of `use`; None: the tariff's
     reactive : reactive energy through them, import and export by amount [kvarh]; None: no register counts it
     capacity_kva : of the transformers behind the meters; the tariff's own comes first
-    peak : maximum demand by the meter; None: the largest step of `use`, whose unit is then kWh
+    peak : maximum demand by the meter; None: the largest step of `use`
     used_before : what was used from the year's begin to the month's, for yearly tiers; None: not known
     hot_days : days that reach the temperature of a rule with bands on hot days; None: not known
     through : day after the last one that has passed, of a month that runs; None: the month has ended
@@ -128,13 +128,14 @@ def bill(
     held = use.window(at_us(first, 0, zone), at_us(end, 0, zone))
     _tell_missing(draft, held)
     _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
+    last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
+    kwh = _in_kwh(held, unit or last.unit)
     two_part = any(s.tariff and s.tariff.basic and s.tariff.basic.by != "capacity" for s in segments)
-    peak = (peak or maximum_demand(held)) if two_part else None
-    _basic(draft, held, peak, capacity_kva)
-    factor = _power_factor(draft, held, reactive)
+    peak = (peak or maximum_demand(kwh)) if two_part else None
+    _basic(draft, kwh, peak, capacity_kva)
+    factor = _power_factor(draft, kwh, reactive)
     _minimum_and_tax(draft)
     total = held.total
-    last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
     return Bill(
         contract=contract.id,
         name=contract.name,
@@ -200,6 +201,14 @@ def _unit_factor(draft: _Draft, unit: str | None, tariff: Tariff) -> float | Non
         draft.tell("unit", counted=unit, unit=tariff.unit)
         return None
     return factor
+
+
+def _in_kwh(held: Intervals, unit: str) -> Intervals:
+    """Return the same in kWh, by which demand, load rate and power factor go; what is no energy stays as it is."""
+    try:
+        return held.scaled(conversion(unit, "kWh")[0])
+    except ValueError:
+        return held
 
 
 def _before(draft: _Draft, monthly: bool, used_before: Total | None) -> float:

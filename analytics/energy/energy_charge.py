@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 from datetime import date
+from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,7 +18,8 @@ from facility.names import Names
 from facility.tariff import BANDS, NO_DAYS, bands_at, unit_prices
 from facility.tariff_model import COMPONENT_NAMES, Component, Contract, Tariff
 
-_NO_BAND = ""
+_NO_BAND: Final = ""
+_EARLIEST: Final = date(1970, 1, 1)
 
 
 def energy_lines(
@@ -115,7 +117,8 @@ def contract_prices(
     Of tiers the first counts, and a month without a price of its own takes the one before. [currency/unit]
     """
     prices = np.full(begins_us.shape, np.nan)
-    edges = [at_us(d, 0, zone) for d in contract.since]
+    # Nothing is booked before 1970, and the years of the first centuries cannot be told in every zone.
+    edges = [at_us(max(d, _EARLIEST), 0, zone) for d in contract.since]
     for i, tariff in enumerate(contract.tariffs):
         here = begins_us >= edges[i]
         if i + 1 < len(edges):

@@ -102,6 +102,15 @@ def test_the_unit_of_the_meters_becomes_that_of_the_tariff() -> None:
     assert "write unit: m³" in result.problems[0].text.en
 
 
+def test_demand_load_rate_and_power_factor_do_not_mind_the_unit_of_the_meters() -> None:
+    kwh = made(TWO_PART, with_peak(260_000.0, 812.5), reactive=even(100.0), capacity_kva=1000.0)
+    mwh = made(
+        TWO_PART, with_peak(260_000.0, 812.5).scaled(0.001), unit="MWh", reactive=even(100.0), capacity_kva=1000.0
+    )
+    assert [(x.code, x.amount_cents) for x in mwh.lines] == [(x.code, x.amount_cents) for x in kwh.lines]
+    assert mwh.peak_kw == kwh.peak_kw == 812.5
+
+
 # -- a month that is not fully known
 
 

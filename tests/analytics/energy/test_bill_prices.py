@@ -22,6 +22,11 @@ def test_steps_before_the_first_tariff_have_no_price() -> None:
     assert not np.isnan(prices[10 * 96 :]).any()
 
 
+def test_a_tariff_of_all_times_has_a_price_at_all_times() -> None:
+    prices = contract_prices(contract(DEAR, since=(date(1, 1, 1),)), even(1.0).begins_us, SHANGHAI)
+    assert set(prices) == {0.9}
+
+
 def test_prices_change_with_the_tariff() -> None:
     own = contract(DAY, DEAR, since=(date(2020, 1, 1), date(2026, 3, 11)))
     prices = contract_prices(own, even(1.0).begins_us, SHANGHAI)
