@@ -28,6 +28,7 @@ _STEP_K: Final = 0.5
 _MOST_POINTS: Final = 60
 _EDGE: Final = 0.04
 _FINE_K: Final = 0.1
+_LEAST_GAP_K: Final = 0.9  # below which two balance points are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class _Table:
                 errors = total - up * hy - down * cy
                 sound = (det > 1e-9 * hh * cc) & (hh > floor) & (cc > floor)
                 gap = self.cooling[None, :] - self.heating[:, None]
-                keep("5P", errors, sound & (gap > 1e-6) & (up > 0) & (down > 0), True, True)
+                keep("5P", errors, sound & (gap > _LEAST_GAP_K) & (up > 0) & (down > 0), True, True)
                 keep("4P", errors, sound & (np.abs(gap) <= 1e-6), True, True)
         return found
 

@@ -43,9 +43,21 @@ class DayKinds:
     calendar: Calendar | None = None
 
     def rest(self, days: Ints) -> Bools:
-        """Return which of the (d,) days are rest days."""
+        """
+        Return which of the (d,) days are rest days.
+
+        Raises
+        ------
+        ValueError
+            If the calendar does not give one answer a day.
+        """
         if self.calendar is not None:
-            return np.asarray(self.calendar(days.astype("datetime64[D]")), dtype=bool)
+            told = np.asarray(self.calendar(days.astype("datetime64[D]")), dtype=bool)
+            if told.shape != days.shape:
+                raise ValueError(
+                    f"calendar gave {told.shape} answers for {days.shape} days; give one True or False a day"
+                )
+            return told
         return np.isin(weekday_of(days), self.weekend) | np.isin(days, self.odd_days)
 
     def weekday(self, days: Ints) -> Ints:

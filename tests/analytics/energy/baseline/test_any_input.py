@@ -148,3 +148,8 @@ def test_a_baseline_with_a_calendar_asks_for_it_when_it_comes_back():
     with pytest.raises(ValueError, match="fitted with a calendar"):
         from_json(text)
     assert np.isfinite(from_json(text, calendar=rest).predict(DAYS, T_DAYS)).all()
+
+
+def test_a_calendar_that_answers_for_other_days_is_refused():
+    with pytest.raises(ValueError, match=r"calendar gave \(3,\) answers for \(365,\) days"):
+        fit(DAYS, DAILY, T_DAYS, calendar=lambda days: np.zeros(3, dtype=bool))
