@@ -28,6 +28,7 @@ class Rows:
     used, expected : (n,) float, NaN where not known [energy a step]
     weather : (n,) float, outdoor temperature, or None [°C]
     per_day : steps a day, 1 or 24
+    weatherless : steps whose energy is known, but not the weather that the model asks for: nothing is expected of them
     """
 
     times: Times
@@ -35,6 +36,7 @@ class Rows:
     expected: Floats
     weather: Floats | None
     per_day: int
+    weatherless: int = 0
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -89,8 +91,12 @@ def read_rows(model: Any, timestamps: ArrayLike, energy: ArrayLike, drivers: Arr
     expected = np.asarray(model.predict(times, table), dtype=float)
     if expected.shape != times.shape:
         raise ValueError(f"model.predict gave {expected.shape} for {times.size} times; it must give one for each")
+    weather_known = getattr(model, "weather_known", None)
+    blind = np.zeros(times.size, dtype=bool) if weather_known is None else ~np.asarray(weather_known(times, table))
+    weatherless = int(np.sum(blind & np.isfinite(used)))
+    expected = np.where(blind, np.nan, expected)
     weather = table[:, 0] if table.shape[1] and np.isfinite(table[:, 0]).any() else None
-    return Rows(times, used, expected, weather, max(1, round(_DAY / usual_step(times))))
+    return Rows(times, used, expected, weather, max(1, round(_DAY / usual_step(times))), weatherless)
 
 
 def by_day(rows: Rows) -> Days:

@@ -167,7 +167,7 @@ def _nothing(model: Any, rows: Rows) -> Saving:
         zh="报告期内没有同时已知实测能耗和基准能耗的时段，无法计算节能量。",
         en="At no time of the reporting period are both the energy and the baseline's expectation known: no saving.",
     )
-    reasons = [Reason("nothing-known", words, 0.0, None), *_insufficiency(model)]
+    reasons = [Reason("nothing-known", words, 0.0, None), *_of_the_weather(rows, 0.0), *_insufficiency(model)]
     nan = math.nan
     return Saving(nan, nan, nan, nan, (nan, nan), nan, nan, 0.0, (), nan, nan, _months(rows), False, tuple(reasons))
 
@@ -225,6 +225,7 @@ def _of_the_data(model: Any, rows: Rows, share: float, p: SavingParameters) -> l
             en=f"{share:.0%} of the reporting period is known; {p.least_known:.0%} is needed.",
         )
         reasons.append(Reason("reporting-holes", words, share, p.least_known))
+    reasons += _of_the_weather(rows, 1.0 - p.least_known)
     span = getattr(model, "temperature_range", None)
     if span is not None and rows.weather is not None and all(math.isfinite(end) for end in span):
         seen = rows.weather[rows.known & np.isfinite(rows.weather)]
@@ -237,6 +238,17 @@ def _of_the_data(model: Any, rows: Rows, share: float, p: SavingParameters) -> l
             )
             reasons.append(Reason("extrapolation", words, beyond, p.most_beyond, blocking=beyond > 5.0 * p.most_beyond))
     return reasons
+
+
+def _of_the_weather(rows: Rows, most: float) -> list[Reason]:
+    share = rows.weatherless / max(1, int(np.isfinite(rows.used).sum()))
+    if not rows.weatherless:
+        return []
+    words = Names(
+        zh=f"报告期 {share:.1%} 的能耗没有室外温度，未计入节能量。",
+        en=f"{share:.1%} of the reporting period's energy has no outdoor temperature, and is left out of the saving.",
+    )
+    return [Reason("weather-missing", words, share, most, blocking=share > most)]
 
 
 def _of_the_uncertainty(saving: float, uncertainty: float, p: SavingParameters) -> list[Reason]:

@@ -104,6 +104,25 @@ def test_nine_tenths_of_the_reporting_period_must_be_known(missing, told):
     assert np.isfinite(result.saving)
 
 
+@pytest.mark.parametrize(("hole", "blocking"), [(20, False), (60, True)])
+def test_a_hole_in_the_temperature_is_told_and_the_rest_is_computed(hole, blocking):
+    year = meter(1)
+    times, used, drivers = year.after
+    drivers = drivers.copy()
+    drivers[100 : 100 + hole] = np.nan
+    result = estimate(fit(*year.before), times, used, drivers)
+    assert "weather-missing" in codes(result, blocking)
+    assert result.known_share == pytest.approx(1.0 - hole / 365, abs=0.01)
+    assert result.relative_saving == pytest.approx(0.1, abs=0.03)
+
+
+def test_without_any_temperature_a_baseline_that_needs_one_states_no_saving():
+    year = meter(1)
+    times, used, drivers = year.after
+    result = estimate(fit(*year.before), times, used, np.full(drivers.shape, np.nan))
+    assert codes(result) == {"nothing-known", "weather-missing"}
+
+
 def test_months_sum_to_the_saving():
     result = saving_of(meter(1))
     assert [month.month for month in result.months] == [f"2017-{m:02d}" for m in range(1, 13)]
