@@ -378,7 +378,11 @@ def _line_chart(total: Floats, n: int, label: str, size: _Size) -> LineChart:
         path="M" + "L".join(f"{px} {py}" for px, py in zip(xs, ys, strict=True)),
         end=(xs[-1], ys[-1]),
         end_label=Label(
-            xs[-1] + 10 if beside else xs[-1] - 10, ys[-1] + 4, label, strong=True, anchor="start" if beside else "end"
+            xs[-1] + 10 if beside else xs[-1],
+            ys[-1] + 4 if beside else max(12.0, ys[-1] - 8),
+            label,
+            strong=True,
+            anchor="start" if beside else "end",
         ),
         y_ticks=tuple(Label(size.left - 6, y(v), tick_text(v, step), anchor="end") for v in values),
     )

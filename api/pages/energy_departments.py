@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -228,7 +228,7 @@ def department_page(
         money_unit=money_unit(site.currency, words),
         blocks=tuple(blocks),
         indicators=tuple(
-            row
+            replace(row, subject="")
             for group in indicator_groups(site, words, indicators, ("department",), department or "")
             for row in group.rows
         ),

@@ -279,12 +279,18 @@ def target_row(site: Site, words: Words, row: Figures, when: Any) -> TargetRow:
             "by %(amount)s %(unit)s, %(share)s%%",
             amount=text(month["over"]), unit=unit, share=number(100 * float(month["over_share"]), 1, signed=True),
         )  # fmt: skip
-    reasons = [names_of(r.get("words"), words) for r in month.get("reasons", ())]
+    # Figures of a running month end with the last midnight: today is no hole.
+    whole = float(month["missing"]) * float(month["elapsed"]) * len(row["days"]) < 1.0
+    reasons = [
+        names_of(r.get("words"), words)
+        for r in month.get("reasons", ())
+        if not (whole and r.get("code") == "partly-missing")
+    ]
     return TargetRow(
         name=name,
         unit=unit,
         planned=text(planned),
-        used=f"{doubt(total)}{text(total.amount)}" if total.known else MISSING,
+        used=f"{'' if whole and not total.estimated else doubt(total)}{text(total.amount)}" if total.known else MISSING,
         due=text(month.get("expected")),
         forecast=text(forecast) + (f" ±{number(half, places)}" if half is not None and half > 0 else ""),
         bar=plan_bar(

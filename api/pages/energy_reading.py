@@ -211,7 +211,11 @@ def _carrier(
         lambda: outlook(books, sources.store, keys, first, end, today),
         _OUTLOOK_FRESH_S if running else 6 * 3600.0,
     ).result
-    return account if worked is None else _with_outlook(account, worked, running)
+    if worked is None:
+        return account
+    # A part that is not over is no match for what is expected of all of it.
+    over = parts.edges_us[1:] <= shown.now_us
+    return _with_outlook(account, replace(worked, expected=np.where(over, worked.expected, np.nan)), running)
 
 
 def _plans(books: Books, months: Sequence[date]) -> list[Mapping[str, Any]]:
