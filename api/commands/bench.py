@@ -113,13 +113,19 @@ def baseline(
         Path | None,
         typer.Option("--opendsm", help="A Python that has opendsm, to judge its models on the same splits."),
     ] = None,
+    years: Annotated[
+        int, typer.Option("--years", help="Synthetic years of each kind to judge savings on; 0 leaves out.", min=0)
+    ] = 40,
     as_json: JsonOption = False,
 ) -> None:
-    """CV(RMSE) and NMBE of the baselines out of sample, and seconds of a fit, beside OpenDSM's own models."""
+    """Baselines out of sample and seconds of a fit, beside OpenDSM's own models; and savings that are known."""
     from analytics.energy.baseline_benchmark import run
+    from analytics.energy.savings_benchmark import savings_benchmark
 
     with told(), stages() as progress:
         result = run(data, opendsm, lambda name, share: progress("baselines", share))
+        if years:
+            result["savings"] = savings_benchmark(data, years)
     if not as_json:
         result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
     _print(result, as_json)
