@@ -96,7 +96,6 @@ def contract_figures(
             capacity_price=basic.capacity_price,
             demand_price=basic.demand_price,
             energy_kwh=[float(f.get("used") or 0.0) for f in months],
-            + [made.used if math.isfinite(made.used) else 0.0],
             now=basic.by,
         )
         if choice is not None:
