@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import calendar
 import math
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final, cast
 
-from sqlalchemy import Index, insert, select
+from sqlalchemy import Index, func, insert, select
 from sqlalchemy.orm import Mapped, Session
 
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, MEANS, MOST_A_DAY, Activity, ActivityKind, Period
@@ -48,40 +49,57 @@ class ActivityTotal:
         return self.days_known == self.days
 
 
-def activity_total(
-    reported: Iterable[Activity], kind: ActivityKind, department: str | None, first: date, last: date
-) -> ActivityTotal:
+class ActivityRecord:
     """
-    Return what was done from the first day to the last.
+    What was reported, ready to be added up.
 
     Parameters
     ----------
-    reported : Activity
-        What was reported, of any kind and department; of two figures for one day the later in order counts. A month's
-        figures are those whose day is the month's first.
+    reported : of any kind and department; of two figures for one day the later in order counts. A month's figures are
+        those whose day is the month's first.
     """
-    latest: dict[tuple[str | None, Period, date], float | None] = {}
-    for item in reported:
-        if item.kind == kind:
-            latest[(item.department, item.period, item.day)] = item.value
-    departments = sorted({d for d, _, _ in latest if d is not None})
-    total, known, monthly = 0.0, 0, 0
-    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    for day in days:
-        value, of_month = _on(latest, department, day, kind)
-        if value is None and department is None:
-            parts = [_on(latest, each, day, kind) for each in departments]
-            values = [v for v, _ in parts if v is not None]
-            value, of_month = (sum(values), any(m for _, m in parts)) if values else (None, False)
-        if value is not None:
-            total, known, monthly = total + value, known + 1, monthly + of_month
-    if not known:
-        return ActivityTotal(math.nan, len(days), 0)
-    return ActivityTotal(total / known if kind in MEANS else total, len(days), known, monthly)
+
+    def __init__(self, reported: Iterable[Activity]) -> None:
+        self._latest: dict[ActivityKind, dict[tuple[str | None, Period, date], float | None]] = {}
+        departments: dict[ActivityKind, set[str]] = {}
+        for item in reported:
+            self._latest.setdefault(item.kind, {})[item.department, item.period, item.day] = item.value
+            if item.department is not None:
+                departments.setdefault(item.kind, set()).add(item.department)
+        self._departments = {kind: sorted(found) for kind, found in departments.items()}
+
+    def total(self, kind: ActivityKind, department: str | None, first: date, last: date) -> ActivityTotal:
+        """Return what was done from the first day to the last."""
+        days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+        latest = self._latest.get(kind)
+        if latest is None:
+            return ActivityTotal(math.nan, len(days), 0)
+        total, known, monthly = 0.0, 0, 0
+        for day in days:
+            value, of_month = _on(latest, department, day, kind)
+            if value is None and department is None:
+                parts = [_on(latest, each, day, kind) for each in self._departments.get(kind, ())]
+                values = [v for v, _ in parts if v is not None]
+                value, of_month = (sum(values), any(m for _, m in parts)) if values else (None, False)
+            if value is not None:
+                total, known, monthly = total + value, known + 1, monthly + of_month
+        if not known:
+            return ActivityTotal(math.nan, len(days), 0)
+        return ActivityTotal(total / known if kind in MEANS else total, len(days), known, monthly)
+
+
+def activity_total(
+    reported: Iterable[Activity], kind: ActivityKind, department: str | None, first: date, last: date
+) -> ActivityTotal:
+    """Return what was done from the first day to the last, by what was reported."""
+    return ActivityRecord(reported).total(kind, department, first, last)
 
 
 def _on(
-    latest: dict[tuple[str | None, Period, date], float | None], department: str | None, day: date, kind: ActivityKind
+    latest: Mapping[tuple[str | None, Period, date], float | None],
+    department: str | None,
+    day: date,
+    kind: ActivityKind,
 ) -> tuple[float | None, bool]:
     """Return a day's figure, and whether it is a share of its month's."""
     own = latest.get((department, "day", day))
@@ -138,6 +156,8 @@ class ActivityBook:
 
     def __init__(self, site: Site, database: Database, clock: Callable[[], int]) -> None:
         self._site, self._database, self._clock = site, database, clock
+        self._lock = threading.Lock()
+        self._held: tuple[tuple[date, date, int], ActivityRecord] | None = None
 
     def add(self, reported: Sequence[Activity], who: str, audit: Audit | None = None) -> int:
         """
@@ -195,8 +215,16 @@ class ActivityBook:
         return list(standing.values())
 
     def total(self, kind: ActivityKind, department: str | None, first: date, last: date) -> ActivityTotal:
-        """Return what was done from the first day to the last."""
-        return activity_total(self.reported(first, last), kind, department, first, last)
+        """Return what was done from the first day to the last; what was read for a question serves those after it."""
+        return self._record(first, last).total(kind, department, first, last)
+
+    def _record(self, first: date, last: date) -> ActivityRecord:
+        with self._database.reading() as session:
+            newest = session.scalar(select(func.max(ActivityRow.id))) or 0
+        with self._lock:
+            if self._held is None or self._held[0] != (first, last, newest):
+                self._held = ((first, last, newest), ActivityRecord(self.reported(first, last)))
+            return self._held[1]
 
     def import_table(self, name: str, content: bytes, who: str, audit: Audit | None = None) -> int:
         """

@@ -153,12 +153,12 @@ def _of_span(
     site: Site, months: Sequence[MonthAccounts], around: Surroundings, library: IndicatorLibrary, span: Span
 ) -> list[Indicator]:
     first, last = months[0].month, months[-1].last
-    found = hospital_indicators(
-        library, _figures(site, months, around, None, first, last), span, site.currency, subject=site.id
-    )
+    weather = around.weather(first, last)
+    whole = _figures(site, months, around, None, first, last, weather)
+    found = hospital_indicators(library, whole, span, site.currency, subject=site.id)
     for department in site.departments:
         if any(department in m.departments for m in months):
-            figures = _figures(site, months, around, department, first, last)
+            figures = _figures(site, months, around, department, first, last, weather)
             found += hospital_indicators(library, figures, span, site.currency, department)
     return found
 
@@ -170,6 +170,7 @@ def _figures(
     department: str | None,
     first: date,
     last: date,
+    weather: DegreeDays,
 ) -> Figures:
     days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     amounts = [m.amounts if department is None else m.departments.get(department, {}) for m in months]
@@ -187,7 +188,7 @@ def _figures(
         area_m2=area,
         beds=beds,
         activity={kind: around.activity(kind, department, first, last) for kind in ACTIVITY_KINDS},
-        weather=around.weather(first, last),
+        weather=weather,
     )
 
 
