@@ -188,9 +188,7 @@ class _Judge:
     def _fall(self, last: int, i: int) -> None:
         before, after = self._count(last), self._count(i)
         rolled = self._rolled(last, i)
-        if self._came_back_up(last, i, rolled):
-            return
-        if rolled is None and (self._had_leapt_up(last, i) or self._rolled_behind(last, i)):
+        if self._was_wrong(last, i, rolled) or (rolled is None and self._rolled_behind(last, i)):
             return
         guessed = None if rolled is not None or self._anchored(last, i) else self._rolled_by_guess(last, i)
         if rolled is not None:
@@ -251,41 +249,49 @@ class _Judge:
         found = [after + m - before for m in _USUAL_MODULI if _STILL_SHARE * m <= before < m and after < 0.1 * m]
         return next((a for a in found if a <= most), None)
 
-    def _came_back_up(self, last: int, i: int, rolled: float | None) -> bool:
-        """Leave out readings that were too low, if later ones go on where the register had stood."""
-        if self.run.ends and i == len(self.keep) - 1:
+    def _was_wrong(self, last: int, i: int, rolled: float | None) -> bool:
+        """Leave out readings that were too low from `i` on, or too high before it; the fewer, if both would explain."""
+        low_until = self._low_until(last, i, rolled)
+        high_from = self._high_from(last, i) if rolled is None else None
+        if high_from is not None and (low_until is None or self.keep[high_from:i].sum() < low_until - i):
+            self._leave_out(high_from, i)
+            self.settled = i
+        elif low_until is not None:
+            self._leave_out(i, low_until)
+            self.settled = low_until
+        else:
             return False
+        return True
+
+    def _low_until(self, last: int, i: int, rolled: float | None) -> int | None:
+        """Return the first reading after `i` that goes on where the register had stood; None if there is none."""
+        if self.run.ends and i == len(self.keep) - 1:
+            return None
         before = self._count(last)
         later = np.flatnonzero(self.run.count[i + 1 : self._look_ahead(last)] >= before)
         if not later.shape[0]:
-            return False
+            return None
         j = i + 1 + int(later[0])
         if self._count(j) - before > self._most(last, j, ODD):
-            return False
+            return None
         dipped = self._count(i) >= _STILL_SHARE * before
         # What counts its way back up at its usual pace is a register that began again, not a wrong reading.
         fast = self._most(j - 1, j, BRISK if rolled is None else ODD)
         if self.habits.pace_known and not dipped and self._count(j) - self._count(j - 1) <= fast:
-            return False
-        self._leave_out(i, j)
-        self.settled = j
-        return True
+            return None
+        return j
 
-    def _had_leapt_up(self, last: int, i: int) -> bool:
-        """Leave out earlier readings that were too high, if this one goes on where the register stood before them."""
+    def _high_from(self, last: int, i: int) -> int | None:
+        """Return the first of the readings before `i` that had leapt up, if `i` goes on where they leapt from."""
         first = self._look_back(last)
         lower = np.flatnonzero((self.run.count[first:last] <= self._count(i)) & self.keep[first:last])
         if not lower.shape[0]:
-            return False
+            return None
         p = first + int(lower[-1])
         q = p + 1 + int(np.argmax(self.keep[p + 1 : i]))
         if self.habits.pace_known and self._count(q) - self._count(p) <= self._most(p, q, BRISK):
-            return False
-        if self._count(i) - self._count(p) > self._most(p, i, ODD):
-            return False
-        self._leave_out(p + 1, i)
-        self.settled = i
-        return True
+            return None
+        return None if self._count(i) - self._count(p) > self._most(p, i, ODD) else p + 1
 
     def _standstill(self, last: int, i: int, step: float) -> bool:
         """Leave out equal readings before a leap that all of them together explain."""

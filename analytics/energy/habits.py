@@ -84,11 +84,11 @@ def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None
     stride = max(1, _readings_a_gap(time_us, gap_us))
     t, v = time_us[::stride], count[::stride]
     steps, lengths = np.diff(v), np.diff(t)
-    counted = (steps > 0.0) & (lengths <= 2 * gap_us + gap_us // 10)
-    # A step up beside a step down belongs to a reading that leapt and came back.
-    falls = steps < 0.0
-    counted[1:] &= ~falls[:-1]
-    counted[:-1] &= ~falls[1:]
+    # A step up beside a fall belongs to a reading that leapt and came back.
+    falls = np.concatenate([[0], np.cumsum(np.diff(count) < 0.0)])
+    first = stride * np.arange(steps.shape[0])
+    beside = falls[np.minimum(first + 2 * stride, falls.shape[0] - 1)] > falls[np.maximum(first - stride, 0)]
+    counted = (steps > 0.0) & (lengths <= 2 * gap_us + gap_us // 10) & ~beside
     seen = steps[counted]
     rates = seen * HOUR_US / np.maximum(lengths[counted], gap_us)
     known = rated_an_hour if rated_an_hour is not None else 0.0

@@ -36,9 +36,12 @@ def test_readings_each_minute_are_judged_by_the_quarter_of_an_hour() -> None:
     assert habits.most(HOUR_US, 1.0) == pytest.approx(8.0)
 
 
-def test_one_reading_that_leaps_and_comes_back_teaches_nothing() -> None:
-    times, count = readings([2.0] * 60)
-    count[30] = 9e6
+@pytest.mark.parametrize("every_min", [5, 15])
+@pytest.mark.parametrize("place", [1, 30, 31, 32, 58, 59])
+@pytest.mark.parametrize("wrong", [0.0, 9e6])
+def test_one_reading_that_leaps_and_comes_back_teaches_nothing(every_min: int, place: int, wrong: float) -> None:
+    times, count = readings([2.0 * every_min / 15] * 60, every_min * MINUTE_US)
+    count[place] = wrong
     assert learn_pace(times, count).most_an_hour == pytest.approx(16.0)
 
 

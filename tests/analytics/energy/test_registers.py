@@ -130,6 +130,11 @@ class TestRollOver:
         assert used(result) == "10 10e 10e 10e 10e 10"
         assert kinds(result) == ["roll_over"]
 
+    def test_it_may_roll_over_in_an_outage_of_days(self) -> None:
+        result = booked({0: 98980, 1: 98990, 500: 4000, 501: 4010}, register(digits=5))
+        assert result.intervals.total.amount == pytest.approx(5030.0)
+        assert kinds(result) == ["roll_over"]
+
     def test_a_fall_that_is_too_far_for_a_roll_over_is_none(self) -> None:
         assert kinds(booked(row(0, 50000, 50010, 3, 13), register(digits=5))) == ["reset"]
 
@@ -263,11 +268,23 @@ class TestRatio:
 
 
 class TestWrongReadings:
-    @pytest.mark.parametrize("wrong", [0.0, 3.0, 2500.0, 5015.0, 5900.0, 99999.0])
+    @pytest.mark.parametrize("wrong", [0.0, 3.0, 2500.0, 5015.0, 5120.0, 5900.0, 99999.0])
     def test_a_reading_that_leaps_away_and_comes_back_is_left_out(self, wrong: float) -> None:
         result = booked(row(0, 5000, 5010, 5020, wrong, 5040, 5050))
         assert used(result) == "10 10 10 10 10"
         assert kinds(result) == ["glitch"]
+
+    def test_of_two_explanations_the_one_that_leaves_out_less_is_taken(self) -> None:
+        # Either 5120 is wrong, or all eight after it.
+        result = booked(row(0, 5000, 5010, 5020, 5120, *range(5040, 5160, 10)))
+        assert used(result) == " ".join(["10"] * 15)
+        assert kinds(result) == ["glitch"]
+
+    @pytest.mark.parametrize("wrong", [0.0, 9000.0])
+    def test_a_wrong_reading_before_an_outage_of_more_than_a_day_is_left_out_too(self, wrong: float) -> None:
+        result = booked(row(0, 5000, 5010, 5020, wrong) | row(150, 6500, 6510))
+        assert result.intervals.total.amount == pytest.approx(1510.0)
+        assert sorted(kinds(result)) == ["glitch", "outage"]
 
     def test_zeros_from_a_gateway_that_starts_up_are_no_reset(self) -> None:
         result = booked(row(0, 5000, 5010, *[0.0] * 5, 5070, 5080))
