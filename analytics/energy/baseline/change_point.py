@@ -64,6 +64,11 @@ class ChangePoints:
         """How many parameters the form has beside the base load: slopes and balance points."""
         return int(self.kind[0]) - 1
 
+    @property
+    def slopes(self) -> int:
+        """How many slopes the form has."""
+        return 1 if self.kind == "2P" else (self.heating_c is not None) + (self.cooling_c is not None)
+
     def as_json(self) -> dict[str, Any]:
         """Return what `ChangePoints(**data)` reads back."""
         return {

@@ -247,7 +247,7 @@ def fit_daily(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyFit:
         weighted = BlockedSums(columns, target, even / level * float(level[counted].mean()), block, blocks)
         left = weighted.left_out(penalties)[1]
         guess = np.einsum("np,np->n", columns.matrix, left[block])
-        found = float(np.sum((target - guess)[counted] ** 2))
+        found = float(np.sum(even * (target - guess) ** 2))
         if found < error * (1.0 - _FORM_GAIN):
             error = found
             beta, worth = weighted.solve(penalties)
@@ -257,14 +257,11 @@ def fit_daily(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyFit:
     expected = core.expected_of(grid, columns)
     shift = float(np.average((target - expected)[counted], weights=even[counted]))
     beta[0] += shift
-    form = scheme.form
-    points = max(0, form.parameters - (columns.groups["change_point"][1] - columns.groups["change_point"][0])) if (
-        "change_point" in columns.groups
-    ) else 0  # fmt: skip
-    kind = form.kind if scheme.bend is not None else "1P"
-    return DailyFit(
-        core, kind, (form.heating_c, form.cooling_c), expected + shift, worth + points, error, counted
-    )  # fmt: skip
+    form, weather = scheme.form, scheme.bend is not None
+    # The slopes are counted among the columns; the balance points are not.
+    points = form.parameters - form.slopes if weather else 0
+    balance = (form.heating_c, form.cooling_c)
+    return DailyFit(core, form.kind if weather else "1P", balance, expected + shift, worth + points, error, counted)
 
 
 def felt_temperature(grid: Grid, yesterday: float) -> Floats:

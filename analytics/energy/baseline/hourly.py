@@ -59,8 +59,6 @@ _GAIN: Final = 0.002
 _FALLBACK: Final[Penalties] = {
     "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "year": 30.0, "year_fine": 300.0, "rest_year": 300.0
 }  # fmt: skip
-
-
 _LOOKS: Final = 3
 _FIRST_LOOK: Final[Penalties] = {
     "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "temperature": 10.0, "rest_temperature": 300.0,
@@ -70,7 +68,7 @@ _FIRST_LOOK: Final[Penalties] = {
 
 @dataclass(frozen=True, slots=True)
 class HourlyScheme:
-    """What the columns of an hourly baseline are made with; see `pooled` and `by_hour`."""
+    """What the columns of an hourly baseline are made with."""
 
     kinds: DayKinds
     year: bool
@@ -116,15 +114,12 @@ class HourlyScheme:
         bend = None
         if self.temperature is not None and self.effective is not None and grid.temperature is not None:
             bend = self.temperature.columns(_felt(grid, self.effective))
-            slow = np.concatenate(
-                [
-                    curve.columns(smoothed(grid.temperature, grid.days, 24, hours))
-                    for curve, hours in zip(self.slow, _SLOW_HOURS, strict=True)
-                ],
-                axis=1,
-            )
-            shared |= {"temperature": bend, "rest_temperature": bend * rest, "slow": slow}
-            own |= {"temperature": bend, "slow": slow[:, :: len(_SLOW_SHARES) + 1]}
+            slow = [
+                curve.columns(smoothed(grid.temperature, grid.days, 24, hours))
+                for curve, hours in zip(self.slow, _SLOW_HOURS, strict=True)
+            ]
+            shared |= {"temperature": bend, "rest_temperature": bend * rest, "slow": np.concatenate(slow, axis=1)}
+            own |= {"temperature": bend, "slow": np.column_stack([part[:, 0] for part in slow])}
             if self.now is not None:
                 shared["now"] = self.now.columns(grid.temperature)
         used = [(curve, grid.others[:, j]) for j, curve in enumerate(self.others) if curve is not None]
@@ -134,9 +129,9 @@ class HourlyScheme:
             shared["others"] = np.concatenate(blocks, axis=1)
             own["others"] = straight
             if bend is not None:
-                shared["temperature_others"] = np.concatenate(
-                    [straight * bend[:, [0]], straight * bend[:, [3]]], axis=1
-                )
+                # What sun or moisture adds may differ below and above the middle temperature.
+                middle = bend[:, [bend.shape[1] // 2]]
+                shared["temperature_others"] = np.concatenate([straight * bend[:, [0]], straight * middle], axis=1)
         return Columns.of(shared), Columns.of(own)
 
     def as_json(self) -> dict[str, Any]:

@@ -54,7 +54,6 @@ class BlockedSums:
     target : (n,) float, finite
     weight : (n,) float, 0 where a row does not count
     block : (n,) int, 0 to blocks - 1
-    scored : (n,) float or None, weight of a row in the score where that is another
     """
 
     def __init__(self, columns: Columns, target: Floats, weight: Floats, block: Ints, blocks: int) -> None:

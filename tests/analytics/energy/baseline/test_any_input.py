@@ -153,3 +153,10 @@ def test_a_baseline_with_a_calendar_asks_for_it_when_it_comes_back():
 def test_a_calendar_that_answers_for_other_days_is_refused():
     with pytest.raises(ValueError, match=r"calendar gave \(3,\) answers for \(365,\) days"):
         fit(DAYS, DAILY, T_DAYS, calendar=lambda days: np.zeros(3, dtype=bool))
+
+
+def test_a_temperature_of_few_values_does_no_harm():
+    few = np.where(np.arange(HOURS.size) % 500 == 0, 21.0, 20.0)
+    sun = np.maximum(np.sin(np.arange(HOURS.size) / 24 * 2 * np.pi), 0.0)
+    model = fit(HOURS, HOURLY, np.column_stack([few, sun]))
+    assert np.isfinite(model.predict(HOURS, np.column_stack([few, sun]))).all()
