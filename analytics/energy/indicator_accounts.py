@@ -24,6 +24,7 @@ from analytics.energy.machine_indicators import (
 from analytics.energy.weather import DegreeDays
 from facility.activity import ACTIVITY_KINDS, ActivityKind
 from facility.indicator_library import Amount, IndicatorLibrary, load_indicators
+from facility.metering import BOUGHT, booked_registers, points_of_supply
 from facility.site import Dated, Site
 
 _MONTHS: Final = 12
@@ -139,7 +140,7 @@ def month_indicators(
     """
     if not months or any((b.month - a.month).days not in range(28, 32) for a, b in pairwise(months)):
         raise ValueError("months must be one or more that follow each other, oldest first")
-    library = library or load_indicators()
+    library = _of_site(site, library or load_indicators())
     last = months[-1]
     found = _of_span(site, [last], around, library, "month")
     if len(months) >= _MONTHS:
@@ -147,6 +148,14 @@ def month_indicators(
     found += machine_indicators(library, site.equipment.values(), machines, "month")
     found += plant_indicators(library, site, machines, "month")
     return MonthIndicators(last.month, tuple(found), _transformers(site, intervals))
+
+
+def _of_site(site: Site, library: IndicatorLibrary) -> IndicatorLibrary:
+    """Return the indicators without those of carriers that do not come in: what is made here is not bought."""
+    registers = booked_registers(site)
+    absent = {carrier for carrier in BOUGHT if not points_of_supply(site, registers, carrier)}
+    kept = tuple(spec for spec in library.hospital if spec.of not in absent)
+    return library.model_copy(update={"hospital": kept})
 
 
 def _of_span(

@@ -248,15 +248,26 @@ def hospital_indicators(
     ----------
     department : its id; None: the whole hospital, which goes by `subject`
     """
-    kind: Subject = "hospital" if department is None else "department"
-    return [
-        judge(
-            spec, kind, department or subject, span, amount_side(spec, figures), per_side(spec, figures),
-            spec.unit.replace("{currency}", currency),
-        )
-        for spec in library.hospital
-        if (department is None or spec.departments) and (department is None or spec.of in figures.amounts)
-    ]  # fmt: skip
+    if department is None:
+        return [
+            judge(
+                spec, "hospital", subject, span, amount_side(spec, figures), per_side(spec, figures),
+                _unit(spec, currency),
+            )
+            for spec in library.hospital
+        ]  # fmt: skip
+    found: list[Indicator] = []
+    for spec in library.hospital:
+        below = per_side(spec, figures)
+        # A laundry has no beds and a ward no visits: nothing is lacking there.
+        if spec.departments and spec.of in figures.amounts and (below.total.known or spec.over == "area"):
+            above = amount_side(spec, figures)
+            found.append(judge(spec, "department", department, span, above, below, _unit(spec, currency)))
+    return found
+
+
+def _unit(spec: Spec, currency: str) -> str:
+    return spec.unit.replace("{currency}", currency)
 
 
 def amount_side(spec: HospitalIndicator, figures: Figures) -> Side:

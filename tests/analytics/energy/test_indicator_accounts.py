@@ -81,6 +81,12 @@ def test_departments_that_were_charged_have_indicators_of_their_own() -> None:
     assert not [i for i in found.indicators if i.kind == "department" and i.subject != "icu"]
 
 
+def test_what_does_not_come_in_has_no_indicator() -> None:
+    ids = {i.id for i in month_indicators(SITE, [month(date(2026, 2, 1), 1e6)], NOTHING, {}, AROUND).indicators}
+    assert {"electricity_per_area", "gas_per_area", "water_per_bed_day"} <= ids
+    assert not {"oxygen_per_bed_day", "heat_per_area"} & ids  # oxygen and heat are made here
+
+
 def test_every_register_that_is_wanted_is_booked() -> None:
     booked = booked_registers(SITE)
     assert set(registers_wanted(SITE)) <= booked.keys()

@@ -125,6 +125,12 @@ def test_a_department_has_the_indicators_of_what_it_was_charged_for() -> None:
     assert {i.subject for i in found} == {"icu"}
     assert of(found, "electricity_per_area").value == pytest.approx(60_000 / 1800)
     assert not [i for i in found if i.id == "water_per_bed_day"]
+    assert of(found, "electricity_per_bed_day").reasons[0].code == "all-beds"
+
+
+def test_a_department_without_beds_and_visits_lacks_nothing() -> None:
+    found = hospital_indicators(LIBRARY, Figures(30, {"electricity": total(60_000)}), "month", "CNY", "laundry")
+    assert [(i.id, i.verdict) for i in found] == [("electricity_per_area", "cannot_tell")]
 
 
 # -- machines
