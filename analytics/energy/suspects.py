@@ -18,17 +18,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analytics.energy.meter_tree import Group
+from analytics.energy.suspect_words import Cause, blamed, cannot_tell, none_fits, too_few, true_loss
 from facility.names import Names
 
 Floats = NDArray[np.float64]
-
-Cause = Literal["factor", "reversed", "stopped"]
 
 _FEWEST_DAYS: Final = 7
 _FEWEST_BEFORE: Final = 3  # days on either side of a change
@@ -38,29 +37,12 @@ _MOST_CONFIDENCE: Final = 0.95
 _DAYS_ALIKE: Final = 5.0  # days that follow each other err alike; so many count as one
 _BEST_FIT: Final = 0.3  # mean square in units of what accuracy explains; better is chance
 _STANDSTILL: Final = 8.0
+_LIKE_USUAL: Final = 0.5
 _STEADY: Final = 0.6  # part of a meter's accuracy by which it is off every day alike
 _DAILY: Final = (0.1, 0.2, 0.5, 1.0)  # parts by which days may differ; the one that fits best is taken
 _CLEAR: Final = 10.0  # by so much an explanation must better the misfit, or accuracy alone may be the cause
 _FITS: Final = 1.5  # mean square misfit of an explanation that leaves nothing unexplained
 _SMALLEST_FACTOR: Final = 0.05
-
-# What a meter's factor most often comes from: counted over true, and what to look at.
-_KNOWN_FACTORS: Final[Sequence[tuple[float, Names]]] = (
-    (2.0, Names(zh="倍率可能多乘了2倍", en="its ratio may be entered twice too large")),
-    (0.5, Names(zh="倍率可能少了一半", en="its ratio may be entered half as large as it is")),
-    (2 / 3, Names(zh="可能缺一相（熔断器或互感器断线）", en="one phase of three may be missing (fuse, transformer)")),
-    (
-        1 / 3,
-        Names(zh="可能缺两相, 或一相互感器接反", en="two phases may be missing, or one current transformer reversed"),
-    ),
-    (1.5, Names(zh="互感器变比可能按大一档填写", en="the ratio may be that of the next larger current transformer")),
-    (0.8, Names(zh="互感器变比可能按小一档填写", en="the ratio may be that of the next smaller current transformer")),
-    (1.25, Names(zh="互感器变比可能按大一档填写", en="the ratio may be that of the next larger current transformer")),
-    (10.0, Names(zh="小数点或脉冲当量可能差10倍", en="a decimal place or the value of a pulse may be off by ten")),
-    (0.1, Names(zh="小数点或脉冲当量可能差10倍", en="a decimal place or the value of a pulse may be off by ten")),
-    (100.0, Names(zh="脉冲当量或单位可能差100倍", en="the value of a pulse or the unit may be off by a hundred")),
-    (0.01, Names(zh="脉冲当量或单位可能差100倍", en="the value of a pulse or the unit may be off by a hundred")),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +136,7 @@ class _Case:
     whiten: Floats
     cleaned: Floats
     spread: float  # logarithm of how widely the days may lie
+    open: bool
 
     @classmethod
     def of(cls, days: GroupDays, daily_part: float) -> _Case:
@@ -170,7 +153,7 @@ class _Case:
             unknown = whiten @ np.column_stack([np.ones(days.fed.size), days.fed])
             whiten = np.asarray(whiten - unknown @ np.linalg.pinv(unknown) @ whiten, dtype=np.float64)
         spread = 2.0 * float(np.sum(np.log(np.diag(lower))))
-        return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess, spread)
+        return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess, spread, days.open)
 
 
 def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping[str, Floats]) -> Verdict:
@@ -184,24 +167,25 @@ def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping
     """
     days = group.excess.size
     if days < _FEWEST_DAYS:
-        return Verdict(None, math.nan, _too_few(days))
+        return Verdict(None, math.nan, too_few(days, _FEWEST_DAYS))
     cases, tried = _best_described([group, *around], through)
     samples = days * len(cases)
     null = math.fsum(float(c.cleaned @ c.cleaned) for c in cases)
-    best = min((t.misfit for t in tried), default=math.inf)
-    if best > null - _CLEAR or best > max((1.0 - _LEAST_EXPLAINED) * null, _FITS * samples):
-        return Verdict(None, math.nan, _none_fits())
+    limit = min(null - _CLEAR, max((1.0 - _LEAST_EXPLAINED) * null, _FITS * samples))
+    tried = [t for t in tried if t.misfit <= limit]
+    if not tried:
+        return Verdict(None, math.nan, none_fits())
     shares = _likelihoods(tried, samples)
     loss = shares.get(None, 0.0)
     node, share = max(((n, s) for n, s in shares.items() if n is not None), key=lambda i: i[1], default=(None, 0.0))
     if loss >= _LEAST_CONFIDENCE:
-        return Verdict(None, loss, _true_loss(loss))
+        return Verdict(None, loss, true_loss(min(loss, _MOST_CONFIDENCE)))
     if node is None or share < _LEAST_CONFIDENCE:
-        return Verdict(None, loss, _cannot_tell(shares))
+        return Verdict(None, loss, cannot_tell(shares))
     chosen = min((t for t in tried if t.node == node), key=lambda t: t.score(samples))
     assert chosen.cause is not None
     confidence = min(share, _MOST_CONFIDENCE)
-    words = _words(chosen, node, sum(_sign(c.group, node) != 0 for c in cases))
+    words = blamed(node, chosen.cause, chosen.factor, sum(_sign(c.group, node) != 0 for c in cases))
     return Verdict(Suspect(node, chosen.cause, chosen.factor, chosen.since, confidence, words), loss, words)
 
 
@@ -231,21 +215,37 @@ def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iter
                 yield _Tried(node, "reversed" if factor < 0 else "factor", factor, since, misfit, 1 + (since > 0))
         stopped = counted <= 0
         if 0 < np.count_nonzero(stopped) <= days - _FEWEST_BEFORE:
-            # What it would have counted is lacking above it, and what was counted below it came from nowhere.
-            running = ~stopped & (head.fed > 1e-6)
-            share = float(np.median(counted[running] / head.fed[running])) if running.any() else 0.0
-            guesses: list[Floats] = [float(np.median(counted[~stopped])) * np.ones(days), share * head.fed]
-            # What the meters below it counted meanwhile is the best guess of all.
-            guesses += [-c.excess for c in cases if node in c.group.parents]
-            for guess in guesses:
-                usual = np.maximum(guess, 0.0) * stopped
-                misfit = _misfit(cases, [-_sign(c.group, node) * usual for c in cases])
-                yield _Tried(node, "stopped", 0.0, int(np.argmax(stopped)), misfit, 1)
+            yield from _standstill(cases, node, counted, stopped)
     for course in (np.ones(days), np.maximum(head.fed, 0.0)):
         courses = [course[:, None] * after if c is head else np.zeros_like(after) for c in cases]
         for since, size, misfit in zip(changes, *_fitted(cases, courses), strict=True):
             if size > 0:
                 yield _Tried(None, None, math.nan, since, misfit, 1 + (since > 0))
+
+
+def _standstill(cases: Sequence[_Case], node: str, counted: Floats, stopped: NDArray[np.bool_]) -> Iterator[_Tried]:
+    """Explain the days on which a meter stood still by what it would have counted: lacking above, in excess below."""
+    usual = float(np.median(counted[~stopped]))
+    guesses = [usual * np.ones(counted.size)]
+    for case in cases:
+        # Users differ from day to day, so what lacks is taken as theirs as long as it is like what they use.
+        sign = _sign(case.group, node)
+        if sign:
+            lacks = -sign * (case.excess - _usual_excess(case, ~stopped))
+            guesses.append(np.clip(lacks, (1.0 - _LIKE_USUAL) * usual, (1.0 + _LIKE_USUAL) * usual))
+    for guess in guesses:
+        lacking = guess * stopped
+        # Below an open main nothing is in excess: nobody knows what its users without a meter took meanwhile.
+        known = [0.0 if c.open and node in c.group.parents else -_sign(c.group, node) for c in cases]
+        misfit = _misfit(cases, [sign * lacking for sign in known])
+        yield _Tried(node, "stopped", 0.0, int(np.argmax(stopped)), misfit, 2)
+
+
+def _usual_excess(case: _Case, running: NDArray[np.bool_]) -> Floats:
+    """Return what is lost on a day as on those days on which the meter ran, in proportion to what is fed."""
+    days = running & (case.fed > 1e-6)
+    share = float(np.median(case.excess[days] / case.fed[days])) if days.any() else 0.0
+    return share * np.maximum(case.fed, 0.0)
 
 
 def _sign(group: Group, node: str) -> float:
@@ -293,61 +293,3 @@ def _likelihoods(tried: Sequence[_Tried], samples: int) -> dict[str | None, floa
     weights = {node: math.exp(-0.5 * (score - best)) for node, score in scores.items()}
     total = math.fsum(weights.values())
     return {node: w / total for node, w in weights.items()}
-
-
-def _words(tried: _Tried, node: str, balances: int) -> Names:
-    levels_zh = f"，与其所在的 {balances} 处平衡均吻合" if balances > 1 else ""
-    levels_en = f"; that fits the {balances} balances in which it stands" if balances > 1 else ""
-    if tried.cause == "stopped":
-        return Names(
-            zh=f"{node} 停走：部分日期读数不动，缺少的正是其平日用量{levels_zh}",
-            en=f"{node} stood still on some days, and its usual use is what is lacking{levels_en}.",
-        )
-    if tried.cause == "reversed":
-        return Names(
-            zh=f"{node} 可能接反：反向计其用量即可平衡{levels_zh}",
-            en=f"{node} may be wired backwards: counted the other way the balance closes{levels_en}.",
-        )
-    known = next((n for f, n in _KNOWN_FACTORS if abs(tried.factor / f - 1.0) <= _slack(f)), None)
-    return Names(
-        zh=f"{node} 计得实际的 {tried.factor:.2f} 倍即可解释{levels_zh}{f'；{known.zh}' if known else ''}",
-        en=f"{node} counts {tried.factor:.2f} times the truth{levels_en}{f'; {known.en}' if known else ''}.",
-    )
-
-
-def _slack(factor: float) -> float:
-    # What a meter counts too much hides how much was true: a factor of ten is known far less well than one of two.
-    return 0.03 if 0.2 < factor < 5.0 else 0.15
-
-
-def _too_few(days: int) -> Names:
-    return Names(
-        zh=f"只有 {days} 天各表数据齐全, 需 {_FEWEST_DAYS} 天才能判断哪块表有误",
-        en=f"All meters are known on {days} days only; {_FEWEST_DAYS} are needed to tell which is wrong.",
-    )
-
-
-def _none_fits() -> Names:
-    return Names(
-        zh="没有单独一块表的误差能解释各日的差额; 请逐表核对读数、倍率与供应关系",
-        en="No single meter's error explains the difference over the days; compare readings, ratios and fed_by.",
-    )
-
-
-def _true_loss(likelihood: float) -> Names:
-    share = min(likelihood, _MOST_CONFIDENCE)
-    return Names(
-        zh=f"没有哪块表能这样解释: 更像实际损失或未计量用户（可能性 {share:.0%}）; 请先查漏损与未装表的用户",
-        en=f"No meter explains it as well as a true loss or a user without a meter ({share:.0%}); look there first.",
-    )
-
-
-def _cannot_tell(shares: Mapping[str | None, float]) -> Names:
-    best = sorted(shares.items(), key=lambda i: -i[1])[:3]
-    likely = [(node, share) for node, share in best if share >= 0.1]
-    zh = "、".join(f"{node or '实际损失或未计量用户'} {share:.0%}" for node, share in likely)
-    en = ", ".join(f"{node or 'a true loss or a user without a meter'} {share:.0%}" for node, share in likely)
-    return Names(
-        zh=f"无法确定: 几种解释同样吻合（{zh}）; 请先核对这些",
-        en=f"It cannot be told: several explanations fit alike ({en}); look at these first.",
-    )

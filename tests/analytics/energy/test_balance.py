@@ -261,6 +261,27 @@ def test_a_meter_that_stops_is_named_with_its_day(node: str) -> None:
     assert (row.suspect.cause, row.suspect_since) == ("stopped", date(2026, 3, 21))
 
 
+def test_a_feeder_that_stops_is_named_though_some_of_its_users_have_no_meter() -> None:
+    machines = [m for m in TREE if m.id != "f1"]
+    machines.insert(1, meter("f1", "lv_feeder", fed_by=["main"], serves=["icu"]))
+    use = tree_of_meters()
+    use["f1"] = use["f1"] * 1.5
+    use["main"] = (use["f1"] + use["f2"] + use["f3"]) * 1.01
+    use["f1"] = np.where(np.arange(31) >= 20, 0.0, use["f1"])
+    rows = {r.id: r for r in balanced(machines, use, WARDS).rows}
+    assert (rows["main"].suspect.node, rows["main"].suspect.cause) == ("f1", "stopped")
+
+
+def test_a_main_that_rested_is_not_blamed_for_a_branch_that_counts_wrongly() -> None:
+    use = tree_of_meters()
+    off = np.arange(31) < 8
+    use["main"] = use["main"] - np.where(off, use["f2"], 0.0)
+    for name in ("f2", "f2a", "f2b", "f2c", "f2d"):
+        use[name] = np.where(off, 0.0, use[name])
+    use["f2b"] = use["f2b"] * 0.5
+    assert suspects(balanced(TREE, use)) == {"f2b"}
+
+
 def test_a_machine_that_was_off_is_no_meter_that_stopped() -> None:
     use = tree_of_meters()
     off = np.where(np.arange(31) >= 20, use["f2b"], 0.0)
