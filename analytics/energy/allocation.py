@@ -139,6 +139,10 @@ class Allocation:
             "made": self.made,
             "amount": self.amount,
             "total_cents": self.total_cents,
+            "cost_centres": [
+                {"cost_centre": centre, "amount": amount, "cents": cents}
+                for centre, (amount, cents) in self.by_cost_centre().items()
+            ],
             "rows": [
                 {
                     "department": r.department,

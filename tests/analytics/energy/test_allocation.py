@@ -333,3 +333,4 @@ def test_it_can_be_kept_as_json() -> None:
     assert data["rows"][0]["charges"] == {"energy": 200_000}
     assert data["rows"][0]["parts"][0]["meters"] == ["em-icu"]
     assert sum(r["cents"] for r in data["rows"]) == data["total_cents"]
+    assert sum(c["cents"] for c in data["cost_centres"]) == data["total_cents"]
