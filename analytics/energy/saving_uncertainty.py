@@ -25,6 +25,9 @@ from analytics.energy.statistics import effective_size, fractional_uncertainty, 
 Floats = NDArray[np.float64]
 
 LASTING_SHARE: Final = 0.015  # of what is expected, one standard deviation, from one year to the next
+# Of the load that goes with the weather, one standard deviation: days of the same mean temperature that swing otherwise
+# ask for other heating and cooling, which daily rows do not show (docs/baselines.md). An hourly baseline sees it.
+SWING_SHARE: Final = 0.02
 _LEAST_DAYS: Final = 10
 _MOST_UNSEEN: Final = 2.0  # how much worse on unseen blocks a model may be before that is a matter of sufficiency
 _MOST_DISTANCE: Final = 3.0  # of the mean load from the baseline's, in its own deviations
@@ -71,7 +74,9 @@ def _number(model: Any, name: str, otherwise: float = math.nan) -> float:
     return float(value) if isinstance(value, int | float | np.number) and math.isfinite(value) else otherwise
 
 
-def half_width(baseline: Baseline, course: Course, days: Days, known_days: float, confidence: float) -> float:
+def half_width(
+    baseline: Baseline, course: Course, days: Days, known_days: float, confidence: float, *, hourly: bool
+) -> float:
     """
     Return the half-width of a saving's interval. [energy]
 
@@ -81,6 +86,7 @@ def half_width(baseline: Baseline, course: Course, days: Days, known_days: float
     course, days : of the reporting period
     known_days : how much of it is known, in days
     confidence : such as 0.9
+    hourly : whether the rows were hours, so that the model saw how a day swings
     """
     own = baseline.residual[np.isfinite(baseline.residual)]
     own_variance = float(np.mean(own**2))
@@ -95,7 +101,8 @@ def half_width(baseline: Baseline, course: Course, days: Days, known_days: float
     independent = baseline.days / own_memory
     freedom = max(3.0, independent - min(baseline.parameters, independent / 2.0))
     width = t_value(confidence, freedom) * math.sqrt(measured + modelled + bias**2)
-    lasting = t_value(confidence, freedom) * LASTING_SHARE * level * known_days
+    swing = 0.0 if hourly or days.weather is None else SWING_SHARE * (level - float(np.percentile(expected, 5.0)))
+    lasting = t_value(confidence, freedom) * math.hypot(LASTING_SHARE * level, swing) * known_days
     return math.hypot(max(width, _ashrae(baseline, own, level, known_days, confidence)), lasting)
 
 

@@ -32,6 +32,8 @@ class SavingParameters:
 
     most_uncertain: float = 0.5  # of the saving, at 68 % confidence (ASHRAE Guideline 14, performance path)
     least_known: float = 0.9  # of the reporting period (CalTRACK 2)
+    least_days: float = 28.0  # known, before which a saving says little of the measure
+    whole_year_days: float = 328.0  # known, below which the seasons that were not seen are told
     fit_limits: tuple[tuple[float, float], ...] = ((12.0, 0.20), (60.0, 0.25), (math.inf, 0.30))
     beyond_range_k: float = 1.0  # further outside the baseline's temperatures the model extrapolates
     most_beyond: float = 0.05  # of the reporting period, before it is told; five times as much is too much
@@ -133,12 +135,17 @@ def estimate(
     used, expected = float(rows.used[known].sum()), float(rows.expected[known].sum())
     saving = expected - used
     known_days = float(known.sum()) / rows.per_day
-    uncertainty = math.nan if baseline is None else half_width(baseline, course, days, known_days, CONFIDENCE)
+    uncertainty = (
+        math.nan
+        if baseline is None
+        else half_width(baseline, course, days, known_days, CONFIDENCE, hourly=rows.per_day > 1)
+    )
     sizes = math.sqrt(sum(_event_error(event, days) ** 2 for event in course.events))
     whole = max(1, round((rows.times[-1] - rows.times[0]) / np.timedelta64(1, "D") * rows.per_day) + 1)
     share = min(1.0, float(known.sum()) / whole)
     reasons = [
         *_of_the_model(model, p, whole / rows.per_day / 30.4),
+        *_of_the_length(known_days, p),
         *_of_the_data(model, rows, share, p),
         *_of_the_uncertainty(saving, uncertainty, p),
         *_of_events(course, days, uncertainty),
@@ -215,6 +222,22 @@ def _of_the_model(model: Any, p: SavingParameters, months: float) -> list[Reason
         )
         reasons.append(Reason("biased-fit", words, float(nmbe), p.most_bias, blocking=False))
     return reasons
+
+
+def _of_the_length(known_days: float, p: SavingParameters) -> list[Reason]:
+    if known_days < p.least_days:
+        words = Names(
+            zh=f"报告期只有 {known_days:.0f} 天的数据；至少需要 {p.least_days:.0f} 天。",
+            en=f"The reporting period has {known_days:.0f} days of data; at least {p.least_days:.0f} are needed.",
+        )
+        return [Reason("too-short", words, known_days, p.least_days)]
+    if known_days < p.whole_year_days:
+        words = Names(
+            zh=f"报告期有 {known_days:.0f} 天的数据，不足一年：尚未经历的季节的节能量未知。",
+            en=f"The reporting period has {known_days:.0f} days of data, no year: other seasons are not known.",
+        )
+        return [Reason("part-of-a-year", words, known_days, p.whole_year_days, blocking=False)]
+    return []
 
 
 def _of_the_data(model: Any, rows: Rows, share: float, p: SavingParameters) -> list[Reason]:

@@ -93,6 +93,34 @@ def test_weather_that_the_baseline_never_saw_is_told():
     assert "extrapolation" in codes(result) | codes(result, blocking=False)
 
 
+@pytest.mark.parametrize(
+    ("days", "code", "blocking"),
+    [(27, "too-short", True), (28, "part-of-a-year", False), (327, "part-of-a-year", False), (328, None, False)],
+)
+def test_a_month_at_least_must_have_been_seen_and_a_year_should(days, code, blocking):
+    year = meter(1)
+    times, used, drivers = year.after
+    result = estimate(fit(*year.before), times[:days], used[:days], drivers[:days])
+    found = {
+        reason.code: reason.blocking for reason in result.reasons if reason.code in ("too-short", "part-of-a-year")
+    }
+    assert found == ({code: blocking} if code else {})
+
+
+def test_an_hourly_baseline_sees_how_a_day_swings_and_is_surer_of_it():
+    def course(hours):
+        t = np.arange("2016-01-01", "2018-01-01", dtype="datetime64[h]")
+        celsius = 13.0 - 12.0 * np.cos(2 * np.pi * np.arange(t.size) / 8766.0) + 5.0 * np.sin(np.arange(t.size) / 3.8)
+        used = 10.0 + np.maximum(0.0, celsius - 18.0) + np.random.default_rng(0).normal(size=t.size)
+        if not hours:
+            t, used, celsius = t[::24], used.reshape(-1, 24).sum(axis=1), celsius.reshape(-1, 24).mean(axis=1)
+        before = t < np.datetime64("2017-01-01")
+        model = fit(t[before], used[before], celsius[before, None])
+        return estimate(model, t[~before], used[~before], celsius[~before, None])
+
+    assert course(hours=True).relative_uncertainty < course(hours=False).relative_uncertainty
+
+
 @pytest.mark.parametrize(("missing", "told"), [(36, False), (37, True)])
 def test_nine_tenths_of_the_reporting_period_must_be_known(missing, told):
     year = meter(1)
