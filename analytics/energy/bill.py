@@ -105,7 +105,7 @@ def bill(
     unit : of `use`; None: the tariff's
     reactive : reactive energy through them, import and export by amount [kvarh]; None: no register counts it
     capacity_kva : of the transformers behind the meters; the tariff's own comes first
-    peak : maximum demand by the meter; None: the largest step of `use`
+    peak : maximum demand as the supplier read it; None: the largest step of `use`
     used_before : what was used from the year's begin to the month's, for yearly tiers; None: not known
     hot_days : days that reach the temperature of a rule with bands on hot days; None: not known
     through : day after the last one that has passed, of a month that runs; None: the month has ended

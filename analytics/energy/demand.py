@@ -1,8 +1,9 @@
-"""Maximum demand of a month, from registers or from the meter's own demand, and what it may still become.
+"""Maximum demand of a month, from registers.
 
 Chinese meters form demand over 15 min, and most begin a new window every minute. Registers that are read each 15 min
-give the windows that begin on the quarter only, so their maximum lies at or a little below the billed one; where the
-meter sends its running demand, that counts.
+give the windows that begin on the quarter only, so their maximum lies at or a little below the billed one. The running
+demand that some meters send is not taken: one wrong reading of it would stand on the bill for a month, while a step of
+a register is checked against the next.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.energy.intervals import ESTIMATED, MISSING, STEP_US, Floats, Intervals, Times
+from analytics.energy.intervals import ESTIMATED, MISSING, STEP_US, Intervals, Times
 
 _STEPS_AN_HOUR: Final = 3_600_000_000 // STEP_US
 
@@ -53,24 +54,6 @@ def maximum_demand(use: Intervals) -> Peak | None:
         bool(use.grade[at] == ESTIMATED),
         float(np.mean(~known)),
     )
-
-
-def metered_demand(time_us: Times, demand_kw: Floats, start_us: int, end_us: int) -> Peak | None:
-    """
-    Return the largest of a meter's own running demand in [start, end); None if it sent nothing.
-
-    Parameters
-    ----------
-    time_us, demand_kw : (n,) each
-        Readings of running demand, NaN where missing; each is the mean of the 15 min that end with it. [µs UTC], [kW]
-    """
-    inside = (time_us >= start_us) & (time_us < end_us) & np.isfinite(demand_kw)
-    if not inside.any():
-        return None
-    at = int(np.argmax(np.where(inside, demand_kw, -np.inf)))
-    steps = np.unique((time_us[inside] - start_us) // STEP_US).size
-    missing = 1.0 - steps / max(1, -(-(end_us - start_us) // STEP_US))
-    return Peak(float(demand_kw[at]), max(start_us, int(time_us[at]) - STEP_US), missing=float(max(0.0, missing)))
 
 
 def daily_peaks(use: Intervals, edges_us: Times, min_known: float = 0.75) -> NDArray[np.float64]:

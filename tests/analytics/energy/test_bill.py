@@ -200,7 +200,7 @@ def test_the_basic_charge_by_demand_takes_the_largest_quarter_of_an_hour() -> No
     assert result.peak_kw == 812.5
 
 
-def test_the_demand_of_the_meter_comes_before_that_of_the_register() -> None:
+def test_the_demand_that_the_supplier_read_comes_before_that_of_the_register() -> None:
     peak = Peak(830.0, month_bounds_us(MARCH, SHANGHAI)[0])
     assert made(TWO_PART, with_peak(74_400.0, 812.5), reactive=even(0.0), peak=peak).peak_kw == 830.0
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.energy.basic_charge import LEAST_DECLARED, basic_lines, cheaper_basic_charge
-from analytics.energy.demand import daily_peaks, maximum_demand, metered_demand
+from analytics.energy.demand import daily_peaks, maximum_demand
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, STEP_US, Intervals
 from analytics.energy.peak_forecast import LEAST_DAYS, forecast_peak
 from facility.tariff_model import Basic, BasicCharge
@@ -45,16 +45,6 @@ def test_maximum_demand_is_the_largest_mean_of_15_minutes(
 
 def test_nothing_known_has_no_maximum() -> None:
     assert maximum_demand(steps("_ _")) is None
-
-
-def test_the_meters_own_demand_counts_within_the_month_and_tells_what_is_missing() -> None:
-    times = np.array([0, 1, 2, 3, 9]) * STEP_US
-    demand = np.array([500.0, 80.0, math.nan, 90.0, 700.0])
-    peak = metered_demand(times, demand, STEP_US, 5 * STEP_US)
-    assert peak is not None
-    # The window of 15 min ends with the reading.
-    assert (peak.kw, peak.at_us, peak.missing) == (90.0, 2 * STEP_US, 0.5)
-    assert metered_demand(times, demand, 20 * STEP_US, 30 * STEP_US) is None
 
 
 def test_a_day_of_which_too_little_is_known_has_no_peak() -> None:
