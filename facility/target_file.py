@@ -6,6 +6,7 @@ A year's plan may give its twelve months, or a shape by which the year is spread
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -21,39 +22,51 @@ _MEASURE_UNITS: Final[tuple[tuple[Measure, str], ...]] = (("carbon", "kgCO₂"),
 _CARRIERS: Final = (*CARRIER_UNITS, "all")
 
 
-def _quantity(value: str | int | float) -> Quantity:
-    """Read `14.2 GWh`, `1420 万kWh` or `980000 EUR`: an amount of money may be in any currency here."""
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An amount as it is written: `14.2 GWh`, or `1420 万kWh`, where `times` is ten thousand."""
+
+    value: float
+    unit: str
+    times: int = 1
+
+    def to(self, unit: str) -> float:
+        """Return the amount in `unit`; ValueError if the two do not measure the same thing."""
+        value = self.value * self.times
+        # Any currency is written; the registry of units knows but one.
+        return value if unit == self.unit else Quantity(value, self.unit).to(unit)
+
+    def __str__(self) -> str:
+        return f"{self.value:g} {'万' if self.times > 1 else ''}{self.unit}"
+
+
+def _read(value: Any, example: str) -> Planned:
+    """Read a number with its unit, if it has one; an amount of money may be in any currency here."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"write a number with a unit, such as '{example}'")
     match = re.fullmatch(r"\s*([0-9.,_eE+-]+)\s*(万?)\s*(\S+)\s*", value) if isinstance(value, str) else None
     if match is None:
-        return parse_quantity(value)
-    number = parse_quantity(match[1]).value * (10_000 if match[2] else 1)
-    unit = match[3]
-    return Quantity(number, unit if re.fullmatch(r"[A-Z]{3}", unit) else canonical_unit(unit))
+        quantity = parse_quantity(value)
+        return Planned(quantity.value, quantity.unit)
+    unit = match[3] if re.fullmatch(r"[A-Z]{3}", match[3]) else canonical_unit(match[3])
+    return Planned(parse_quantity(match[1]).value, unit, 10_000 if match[2] else 1)
 
 
-def _amount(value: Any) -> Quantity:
-    if isinstance(value, Quantity):
-        return value
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise ValueError("write a number with a unit, such as '14.2 GWh'")
-    quantity = _quantity(value)
-    if quantity.unit == "":
-        raise ValueError(f"{value!r} has no unit; write it with one, such as '{quantity.value:g} MWh'")
-    if quantity.value <= 0:
+def _amount(value: Any) -> Planned:
+    planned = value if isinstance(value, Planned) else _read(value, "14.2 GWh")
+    if planned.unit == "":
+        raise ValueError(f"{value!r} has no unit; write it with one, such as '{planned.value:g} MWh'")
+    if planned.value <= 0:
         raise ValueError(f"{value!r} is not above zero; leave a plan out that you do not have")
-    return quantity
+    return planned
 
 
-def _month(value: Any) -> Quantity:
+def _month(value: Any) -> Planned:
     """Read a month's plan; a bare number is in the unit of the year's."""
-    if isinstance(value, Quantity):
-        return value
-    if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise ValueError("write a number, with its unit or in that of the year's amount")
-    quantity = _quantity(value)
-    if quantity.value < 0:
+    planned = value if isinstance(value, Planned) else _read(value, "1.2 GWh")
+    if planned.value < 0:
         raise ValueError(f"{value!r} is below zero; a month in which nothing is planned is 0")
-    return quantity
+    return planned
 
 
 def _years(value: Any) -> tuple[int, int]:
@@ -65,7 +78,7 @@ def _years(value: Any) -> tuple[int, int]:
     return first, last
 
 
-def _twelve(months: tuple[Quantity, ...]) -> tuple[Quantity, ...]:
+def _twelve(months: tuple[Planned, ...]) -> tuple[Planned, ...]:
     if len(months) != 12:
         raise ValueError(f"{len(months)} months stand here; give twelve, January first")
     return months
@@ -79,9 +92,9 @@ class TargetFile(BaseModel):
     year: Annotated[tuple[int, int], BeforeValidator(_years)]
     carrier: Literal[_CARRIERS]  # type: ignore[valid-type]
     department: str | None = None
-    amount: Annotated[Quantity, BeforeValidator(_amount)]
+    amount: Annotated[Planned, BeforeValidator(_amount)]
     monthly: Annotated[
-        tuple[Annotated[Quantity, BeforeValidator(_month)], ...] | None, AfterValidator(lambda m: m and _twelve(m))
+        tuple[Annotated[Planned, BeforeValidator(_month)], ...] | None, AfterValidator(lambda m: m and _twelve(m))
     ] = None
     shape: Shape | None = Field(default=None)
 
@@ -103,18 +116,21 @@ class TargetFile(BaseModel):
         monthly: tuple[float, ...] | None = None
         if self.monthly is not None:
             try:
-                monthly = tuple((m if m.unit else Quantity(m.value, self.amount.unit)).to(unit) for m in self.monthly)
+                monthly = tuple(self._own(m).to(unit) for m in self.monthly)
             except ValueError as error:
                 return [], [*problems, ("monthly", str(error))]
             off = sum(monthly) - annual
             if abs(off) > ROUNDING * annual:
-                total = Quantity(sum(monthly) * self.amount.value / annual, self.amount.unit)
+                total = replace(self.amount, value=sum(monthly) * self.amount.value / annual)
                 problems.append(("monthly", f"the months come to {total}, the year to {self.amount}; make them agree"))
         carrier: Carrier | None = None if self.carrier == "all" else self.carrier
         shape = self.shape or "last_year"
         first, last = self.year
         years = range(first, last + 1)
         return [Target(y, carrier, self.department, measure, unit, annual, monthly, shape) for y in years], problems
+
+    def _own(self, month: Planned) -> Planned:
+        return month if month.unit else Planned(month.value, self.amount.unit, self.amount.times)
 
     def _measure(self, currency: str) -> tuple[Measure, str]:
         given = self.amount.unit

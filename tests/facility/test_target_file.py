@@ -51,9 +51,20 @@ def test_a_plan_is_kept_in_the_unit_of_the_accounts(
     assert target.annual == pytest.approx(annual)
 
 
+def test_money_is_in_the_currency_of_the_site(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    text = HEAD.replace("CNY", "EUR") + "  - {year: 2026, carrier: all, amount: 980000 EUR}\n"
+    file.write_text(text, encoding="utf-8")
+    assert [(t.measure, t.unit, t.annual) for t in load_site(file).targets] == [("cost", "EUR", 980_000.0)]
+
+
 def test_months_without_a_unit_are_in_the_unit_of_the_year(tmp_path: Path) -> None:
     (target,) = load(tmp_path, f"year: 2026, carrier: electricity, amount: 12 GWh, monthly: {[1] * 12}").targets
     assert target.monthly == (1_000_000.0,) * 12
+    (target,) = load(tmp_path, f"year: 2026, carrier: water, amount: 12 万m³, monthly: {[1] * 12}").targets
+    assert target.monthly == (10_000.0,) * 12
+    (target,) = load(tmp_path, f"year: 2026, carrier: gas, amount: 12 万Nm³, monthly: {['10000 Nm³'] * 12}").targets
+    assert target.monthly == (10_000.0,) * 12
 
 
 @pytest.mark.parametrize(("last", "agrees"), [(1.02, True), (1.03, False)])
