@@ -327,7 +327,7 @@ def _bearers(shares: DepartmentShares, problems: list[Reason]) -> tuple[list[str
     note = Reason(
         "bill-without-use",
         Names(
-            zh="账单有金额但本期没有用量, 按余量规则分摊",
+            zh="账单有金额但本期没有用量，按余量规则分摊",
             en="There is a bill, but no use is known; it is shared as the rest is.",
         ),
         blocking=False,
@@ -383,7 +383,7 @@ def _nobody(rows: Sequence[AllocationRow], flow: Flow) -> list[Reason]:
         Reason(
             "unallocated",
             Names(
-                zh=f"{left.amount:,.1f} {flow.unit} 没有部门承担; 请在站点文件中添加 departments",
+                zh=f"{left.amount:,.1f} {flow.unit} 没有部门承担；请在站点文件中添加 departments",
                 en=f"{left.amount:,.1f} {flow.unit} is borne by nobody; add departments to the site file.",
             ),
             value=left.amount,

@@ -340,11 +340,11 @@ class _Rows:
         if unknown:
             names = ", ".join(unknown)
             return Names(
-                zh=f"无法判断: {names} 本期没有完整的日数据",
+                zh=f"无法判断：{names} 本期没有完整的日数据",
                 en=f"It cannot be told: nothing is known of {names} on any whole day.",
             )
         return Names(
-            zh="无法判断: 没有一天各表数据都齐全",
+            zh="无法判断：没有一天各表数据都齐全",
             en="It cannot be told: there is no day on which all meters are known.",
         )
 
@@ -357,7 +357,7 @@ def _wrong_unit(key: str, unit: str, wanted: str) -> Reason:
     return Reason(
         "unit-does-not-fit",
         Names(
-            zh=f"{key} 的单位 {unit} 不能换算为 {wanted}, 未计入; 请在站点文件 register 中改正单位",
+            zh=f"{key} 的单位 {unit} 不能换算为 {wanted}，未计入；请在站点文件 register 中改正单位",
             en=f"{key} counts in {unit}, which does not convert to {wanted}, and is left out; mend its unit.",
         ),
     )

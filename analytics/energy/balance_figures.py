@@ -176,17 +176,17 @@ def finding_words(finding: Finding, lacking: Sequence[str]) -> Names:
     """Return a finding as a sentence; `lacking` are departments and machines that no meter below counts."""
     names = ", ".join(lacking)
     return {
-        "balanced": Names(zh="平衡: 差额在损耗与表计精度之内。", en="Balanced: within losses and accuracy."),
+        "balanced": Names(zh="平衡：差额在损耗与表计精度之内。", en="Balanced: within losses and accuracy."),
         "unmetered": Names(
-            zh=f"上级多出的部分流向未计量的用户: {names}。",
+            zh=f"上级多出的部分流向未计量的用户：{names}。",
             en=f"More went in than the meters below counted; no meter below counts {names}.",
         ),
         "loss": Names(
-            zh="损失超出允许值: 漏损、未计量用户或表计误差。",
+            zh="损失超出允许值：漏损、未计量用户或表计误差。",
             en="More is lost than losses explain: a leak, a user without a meter, or a wrong meter.",
         ),
         "gain": Names(
-            zh="下级表计之和大于上级, 必有表计或供应关系有误。",
+            zh="下级表计之和大于上级，必有表计或供应关系有误。",
             en="The branches count more than what feeds them: a meter, or the supply as written down, is wrong.",
         ),
         "cannot_tell": Names(zh="无法判断。", en="It cannot be told."),

@@ -71,7 +71,7 @@ def factor_of_year(values: tuple[Factor, ...], year: int, what: Names, notes: li
     factor, own = of_year(values, year)
     if not own:
         words = Names(
-            zh=f"{year} 年的{what.zh}尚未发布, 采用 {factor.year} 年的值",
+            zh=f"{year} 年的{what.zh}尚未发布，采用 {factor.year} 年的值",
             en=f"The {what.en} for {year} is not published yet; that of {factor.year} is taken.",
         )
         notes.append(Reason("factor-of-another-year", words, value=factor.year, limit=year, blocking=False))
@@ -86,7 +86,7 @@ def activity_of(
         notes.append(
             Reason(
                 "amount-unknown",
-                Names(zh=f"{energy} 本期没有用量数据, 未计入", en=f"Nothing is known of {energy}; it is not counted."),
+                Names(zh=f"{energy} 本期没有用量数据，未计入", en=f"Nothing is known of {energy}; it is not counted."),
             )
         )
         return None
@@ -95,7 +95,7 @@ def activity_of(
             Reason(
                 "amount-incomplete",
                 Names(
-                    zh=f"{energy} 缺 {amount.missing:.1%} 的时间, 数值为下限",
+                    zh=f"{energy} 缺 {amount.missing:.1%} 的时间，数值为下限",
                     en=f"{amount.missing:.1%} of the time is missing for {energy}: at least so much was used.",
                 ),
                 value=amount.missing,
@@ -113,7 +113,7 @@ def activity_of(
             Reason(
                 "unit-does-not-fit",
                 Names(
-                    zh=f"{energy} 的单位 {amount.unit} 不能换算为 {unit}, 未计入",
+                    zh=f"{energy} 的单位 {amount.unit} 不能换算为 {unit}，未计入",
                     en=f"{energy} is in {amount.unit}, which does not convert to {unit}; it is not counted.",
                 ),
             )
@@ -139,7 +139,7 @@ def unknown_energy(energy: str, library: FactorLibrary) -> Reason:
     return Reason(
         "energy-unknown",
         Names(
-            zh=f"因子库中没有能源 {energy}; 可用: {known}",
+            zh=f"因子库中没有能源 {energy}；可用：{known}",
             en=f"No factor is known for {energy!r}; the library has {known}.",
         ),
     )

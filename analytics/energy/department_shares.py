@@ -170,7 +170,7 @@ class DepartmentShares:
             self.problems[f"{subject} {by}"] = Reason(
                 "share-not-known",
                 Names(
-                    zh=f"{subject} {BASIS_NAMES[by].zh}分摊, 但 {names} 未填写, 未分得; 请在 departments 中补充",
+                    zh=f"{subject} {BASIS_NAMES[by].zh}分摊，但 {names} 未填写，未分得；请在 departments 中补充",
                     en=f"{subject} is shared {BASIS_NAMES[by].en}, but {names} has none and pays nothing of it; "
                     f"add it under departments, or leave it out of to.",
                 ),
@@ -181,7 +181,7 @@ class DepartmentShares:
         self.problems[f"{subject} {by}"] = Reason(
             "share-has-no-basis",
             Names(
-                zh=f"{subject} 应{BASIS_NAMES[by].zh}分摊, 但本期没有任何数值, 改按建筑面积、床位、人数或平均分摊",
+                zh=f"{subject} 应{BASIS_NAMES[by].zh}分摊，但本期没有任何数值，改按建筑面积、床位、人数或平均分摊",
                 en=f"{subject} should be shared {BASIS_NAMES[by].en}, but nothing is known of that in the period; "
                 f"floor area, beds, staff or equal parts stand in for it.",
             ),

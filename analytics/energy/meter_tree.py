@@ -298,7 +298,7 @@ def _circle_problem(circle: Collection[str]) -> Reason:
     return Reason(
         "supply-circle",
         Names(
-            zh=f"供应关系成环: {names}; 请在站点文件 fed_by 中去掉一条, 环内的连接未计入",
+            zh=f"供应关系成环：{names}；请在站点文件 fed_by 中去掉一条，环内的连接未计入",
             en=f"The supply runs in a circle: {names}. Take one link out of fed_by; the links within were left out.",
         ),
     )
@@ -309,7 +309,7 @@ def _loose_problem(node: Node) -> Reason:
     return Reason(
         "no-metered-supply",
         Names(
-            zh=f"{keys} 上游没有该能源的计量表, 未计入平衡与分摊; 请在 {node.id} 的 fed_by 中写明供应来源",
+            zh=f"{keys} 上游没有该能源的计量表，未计入平衡与分摊；请在 {node.id} 的 fed_by 中写明供应来源",
             en=f"{keys} hangs below no meter of its carrier and is left out; name what feeds {node.id} in its fed_by.",
         ),
         blocking=False,

@@ -301,7 +301,7 @@ def _unknown(key: str) -> Reason:
     return Reason(
         "meter-unknown",
         Names(
-            zh=f"{key} 本期没有可用读数, 按未计量处理",
+            zh=f"{key} 本期没有可用读数，按未计量处理",
             en=f"{key} has no reading in the period; what it would have counted goes as not metered.",
         ),
         blocking=False,
@@ -312,7 +312,7 @@ def _wrong_unit(key: str, unit: str, wanted: str) -> Reason:
     return Reason(
         "unit-does-not-fit",
         Names(
-            zh=f"{key} 的单位 {unit} 不能换算为 {wanted}, 未计入; 请在站点文件 register 中改正单位",
+            zh=f"{key} 的单位 {unit} 不能换算为 {wanted}，未计入；请在站点文件 register 中改正单位",
             en=f"{key} counts in {unit}, which does not convert to {wanted}, and is left out; mend its unit.",
         ),
     )
@@ -322,7 +322,7 @@ def _filled(name: str, missing: float, by: float) -> Reason:
     return Reason(
         "raised-to-branches",
         Names(
-            zh=f"{name} 比下级表计之和少 {by:,.1f}, 缺数时间 {missing:.1%}, 按下级表计之和计",
+            zh=f"{name} 比下级表计之和少 {by:,.1f}，缺数时间 {missing:.1%}，按下级表计之和计",
             en=f"{name} counted {by:,.1f} less than its branches, {missing:.1%} of its time missing; it is raised.",
         ),
         value=missing,
@@ -334,7 +334,7 @@ def _exceeds(group: Group, amount: float, by: float) -> Reason:
     return Reason(
         "branches-exceed-main",
         Names(
-            zh=f"{' + '.join(group.parents)} 的下级表计之和比上级多 {amount:,.1f}, 已按上级等比例调减",
+            zh=f"{' + '.join(group.parents)} 的下级表计之和比上级多 {amount:,.1f}，已按上级等比例调减",
             en=f"The meters below {' + '.join(group.parents)} counted {amount:,.1f} more; they are taken down to it.",
         ),
         value=by if math.isfinite(by) else None,
@@ -347,7 +347,7 @@ def _bill_differs(bought: float, counted: float) -> Reason:
     return Reason(
         "bill-differs-from-meter",
         Names(
-            zh=f"账单用量 {bought:,.1f} 与总表读数 {counted:,.1f} 相差 {bought / counted - 1.0:+.1%}, 以账单为准",
+            zh=f"账单用量 {bought:,.1f} 与总表读数 {counted:,.1f} 相差 {bought / counted - 1.0:+.1%}，以账单为准",
             en=f"The bill says {bought:,.1f}, the meters of supply counted {counted:,.1f} "
             f"({bought / counted - 1.0:+.1%}); the bill is taken.",
         ),

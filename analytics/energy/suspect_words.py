@@ -16,7 +16,7 @@ _KNOWN_FACTORS: Final[Sequence[tuple[float, Names]]] = (
     (2 / 3, Names(zh="可能缺一相（熔断器或互感器断线）", en="one phase of three may be missing (fuse, transformer)")),
     (
         1 / 3,
-        Names(zh="可能缺两相, 或一相互感器接反", en="two phases may be missing, or one current transformer reversed"),
+        Names(zh="可能缺两相，或一相互感器接反", en="two phases may be missing, or one current transformer reversed"),
     ),
     (1.5, Names(zh="互感器变比可能按大一档填写", en="the ratio may be that of the next larger current transformer")),
     (0.8, Names(zh="互感器变比可能按小一档填写", en="the ratio may be that of the next smaller current transformer")),
@@ -57,7 +57,7 @@ def _slack(factor: float) -> float:
 def too_few(days: int, needed: int) -> Names:
     """Return that too few days are known."""
     return Names(
-        zh=f"只有 {days} 天各表数据齐全, 需 {needed} 天才能判断哪块表有误",
+        zh=f"只有 {days} 天各表数据齐全，需 {needed} 天才能判断哪块表有误",
         en=f"All meters are known on {days} days only; {needed} are needed to tell which is wrong.",
     )
 
@@ -65,7 +65,7 @@ def too_few(days: int, needed: int) -> Names:
 def none_fits() -> Names:
     """Return that nothing that was tried explains the difference."""
     return Names(
-        zh="没有单独一块表的误差能解释各日的差额; 请逐表核对读数、倍率与供应关系",
+        zh="没有单独一块表的误差能解释各日的差额；请逐表核对读数、倍率与供应关系",
         en="No single meter's error explains the difference over the days; compare readings, ratios and fed_by.",
     )
 
@@ -73,7 +73,7 @@ def none_fits() -> Names:
 def true_loss(share: float) -> Names:
     """Return that no meter is as likely as a true loss; `share` is how likely that is."""
     return Names(
-        zh=f"没有哪块表能这样解释: 更像实际损失或未计量用户（可能性 {share:.0%}）; 请先查漏损与未装表的用户",
+        zh=f"没有哪块表能这样解释：更像实际损失或未计量用户（可能性 {share:.0%}）；请先查漏损与未装表的用户",
         en=f"No meter explains it as well as a true loss or a user without a meter ({share:.0%}); look there first.",
     )
 
@@ -85,6 +85,6 @@ def cannot_tell(shares: Mapping[str | None, float]) -> Names:
     zh = "、".join(f"{node or '实际损失或未计量用户'} {share:.0%}" for node, share in likely)
     en = ", ".join(f"{node or 'a true loss or a user without a meter'} {share:.0%}" for node, share in likely)
     return Names(
-        zh=f"无法确定: 几种解释同样吻合（{zh}）; 请先核对这些",
+        zh=f"无法确定：几种解释同样吻合（{zh}）；请先核对这些",
         en=f"It cannot be told: several explanations fit alike ({en}); look at these first.",
     )
