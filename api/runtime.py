@@ -124,7 +124,7 @@ class Service:
             self.site_read_us = now_us()
             self.site = self.options.load_site()
             for problem in self.site.left_out:
-                log.warning("left out until the site file is mended: %s", problem)
+                log.warning("left out until the site file is mended", extra={"why": str(problem)})
             _make_folder(self.options)
             if self._writes:
                 reserve = Reserve(self.options.data / "reserve")
