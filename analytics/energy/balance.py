@@ -160,7 +160,8 @@ class _Rows:
         scale = float(10**self.decimals)
         low, high = self._expected(group.parents, children, compared)
         unmetered, machines = self._unmetered(group), self._unmetered_machines(group)
-        lacking = (*unmetered, *machines, *absent)
+        lacking = [self.site.departments[d].name for d in unmetered]
+        lacking += [self.site.equipment[m].name for m in (*machines, *absent)]
         finding = self._finding(fed / scale, (fed - used) / scale, low, high, compared, bool(lacking), group)
         suspect, since, words = self._explained(group, finding, compared, lacking, absent)
         return BalanceRow(
@@ -282,7 +283,7 @@ class _Rows:
         group: Group,
         finding: Finding,
         compared: NDArray[np.bool_],
-        lacking: Sequence[str],
+        lacking: Sequence[Names],
         absent: Sequence[str],
     ) -> tuple[Suspect | None, date | None, Names]:
         if finding == "cannot_tell":
@@ -298,7 +299,7 @@ class _Rows:
         present = [c for c in group.children if c not in absent]
         head = self._case(group, days, present)
         through = {n: self._through(n)[days] for n in (*group.parents, *present)}
-        verdict = find_suspect(head, [self._case(g, days, g.children) for g, _ in ready], through)
+        verdict = find_suspect(head, [self._case(g, days, g.children) for g, _ in ready], through, self._names(through))
         first = finding_words(finding, lacking)
         if finding not in ("loss", "gain") and (verdict.suspect is None or verdict.suspect.cause != "stopped"):
             return None, None, first  # a machine that was off; where users have no meter, changes are theirs
@@ -335,13 +336,17 @@ class _Rows:
             open=opened,
         )
 
+    def _names(self, nodes: Iterable[str]) -> dict[str, Names]:
+        return {n: self.tree.nodes[n].equipment.name for n in nodes}
+
     def _why_not(self, group: Group, absent: Sequence[str]) -> Names:
         unknown = [p for p in group.parents if not np.any(np.isfinite(self.known[p].passed))] + list(absent)
         if unknown:
-            names = ", ".join(unknown)
+            called = self._names(unknown).values()
+            zh, en = "、".join(n.zh for n in called), ", ".join(n.en for n in called)
             return Names(
-                zh=f"无法判断：{names} 本期没有完整的日数据",
-                en=f"It cannot be told: nothing is known of {names} on any whole day.",
+                zh=f"无法判断：{zh} 本期没有完整的日数据",
+                en=f"It cannot be told: nothing is known of {en} on any whole day.",
             )
         return Names(
             zh="无法判断：没有一天各表数据都齐全",

@@ -172,14 +172,14 @@ def _meter_json(meter: BalanceMeter) -> dict[str, Any]:
     }
 
 
-def finding_words(finding: Finding, lacking: Sequence[str]) -> Names:
+def finding_words(finding: Finding, lacking: Sequence[Names]) -> Names:
     """Return a finding as a sentence; `lacking` are departments and machines that no meter below counts."""
-    names = ", ".join(lacking)
+    zh, en = "、".join(n.zh for n in lacking), ", ".join(n.en for n in lacking)
     return {
         "balanced": Names(zh="平衡：差额在损耗与表计精度之内。", en="Balanced: within losses and accuracy."),
         "unmetered": Names(
-            zh=f"上级多出的部分流向未计量的用户：{names}。",
-            en=f"More went in than the meters below counted; no meter below counts {names}.",
+            zh=f"上级多出的部分流向未计量的用户：{zh}。",
+            en=f"More went in than the meters below counted; no meter below counts {en}.",
         ),
         "loss": Names(
             zh="损失超出允许值：漏损、未计量用户或表计误差。",

@@ -79,14 +79,16 @@ def factor_of_year(values: tuple[Factor, ...], year: int, what: Names, notes: li
 
 
 def activity_of(
-    energy: str, amount: Amount, unit: str, spec: Energy | None, per_tonne: float | None, notes: list[Reason]
+    name: Names, amount: Amount, unit: str, spec: Energy | None, per_tonne: float | None, notes: list[Reason]
 ) -> float | None:
     """Return an amount in the factor's unit, or None if it is not known or does not convert."""
     if not math.isfinite(amount.amount):
         notes.append(
             Reason(
                 "amount-unknown",
-                Names(zh=f"{energy} 本期没有用量数据，未计入", en=f"Nothing is known of {energy}; it is not counted."),
+                Names(
+                    zh=f"{name.zh} 本期没有用量数据，未计入", en=f"Nothing is known of {name.en}; it is not counted."
+                ),
             )
         )
         return None
@@ -95,8 +97,8 @@ def activity_of(
             Reason(
                 "amount-incomplete",
                 Names(
-                    zh=f"{energy} 缺 {amount.missing:.1%} 的时间，数值为下限",
-                    en=f"{amount.missing:.1%} of the time is missing for {energy}: at least so much was used.",
+                    zh=f"{name.zh} 缺 {amount.missing:.1%} 的时间，数值为下限",
+                    en=f"{amount.missing:.1%} of the time is missing for {name.en}: at least so much was used.",
                 ),
                 value=amount.missing,
                 blocking=False,
@@ -113,8 +115,8 @@ def activity_of(
             Reason(
                 "unit-does-not-fit",
                 Names(
-                    zh=f"{energy} 的单位 {amount.unit} 不能换算为 {unit}，未计入",
-                    en=f"{energy} is in {amount.unit}, which does not convert to {unit}; it is not counted.",
+                    zh=f"{name.zh} 的单位 {amount.unit} 不能换算为 {unit}，未计入",
+                    en=f"{name.en} is in {amount.unit}, which does not convert to {unit}; it is not counted.",
                 ),
             )
         )

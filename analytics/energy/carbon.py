@@ -136,7 +136,7 @@ def carbon(
         if found is None:
             continue
         name, factor, unit, scope, per_tonne = found
-        activity = activity_of(energy, amount, unit, library.energies.get(energy), per_tonne, notes)
+        activity = activity_of(name, amount, unit, library.energies.get(energy), per_tonne, notes)
         if activity is not None:
             kg = round(activity * factor.value, 3)
             rows.append(

@@ -120,7 +120,7 @@ def standard_coal(
             name, unit, counted = (STEAM_NAME if energy == STEAM else spec.name), spec.unit, not spec.medium
             own = burnt = settings.gas_coal if settings.gas_coal and energy == settings.gas else spec.coal
         per_tonne = settings.steam_enthalpy * GJ_A_TONNE if energy == STEAM else None
-        activity = activity_of(energy, amount, unit, spec, per_tonne, notes)
+        activity = activity_of(name, amount, unit, spec, per_tonne, notes)
         if activity is not None:
             rows.append(
                 CoalRow(

@@ -28,24 +28,24 @@ _KNOWN_FACTORS: Final[Sequence[tuple[float, Names]]] = (
 )
 
 
-def blamed(node: str, cause: Cause, factor: float, balances: int) -> Names:
+def blamed(name: Names, cause: Cause, factor: float, balances: int) -> Names:
     """Return why a meter is blamed; `balances` is in how many it stands."""
     levels_zh = f"，与其所在的 {balances} 处平衡均吻合" if balances > 1 else ""
     levels_en = f"; that fits the {balances} balances in which it stands" if balances > 1 else ""
     if cause == "stopped":
         return Names(
-            zh=f"{node} 停走：部分日期读数不动，缺少的正是其平日用量{levels_zh}",
-            en=f"{node} stood still on some days, and its usual use is what is lacking{levels_en}.",
+            zh=f"{name.zh} 停走：部分日期读数不动，缺少的正是其平日用量{levels_zh}",
+            en=f"{name.en} stood still on some days, and its usual use is what is lacking{levels_en}.",
         )
     if cause == "reversed":
         return Names(
-            zh=f"{node} 可能接反：反向计其用量即可平衡{levels_zh}",
-            en=f"{node} may be wired backwards: counted the other way the balance closes{levels_en}.",
+            zh=f"{name.zh} 可能接反：反向计其用量即可平衡{levels_zh}",
+            en=f"{name.en} may be wired backwards: counted the other way the balance closes{levels_en}.",
         )
     known = next((n for f, n in _KNOWN_FACTORS if abs(factor / f - 1.0) <= _slack(f)), None)
     return Names(
-        zh=f"{node} 计得实际的 {factor:.2f} 倍即可解释{levels_zh}{f'；{known.zh}' if known else ''}",
-        en=f"{node} counts {factor:.2f} times the truth{levels_en}{f'; {known.en}' if known else ''}.",
+        zh=f"{name.zh} 计得实际的 {factor:.2f} 倍即可解释{levels_zh}{f'；{known.zh}' if known else ''}",
+        en=f"{name.en} counts {factor:.2f} times the truth{levels_en}{f'; {known.en}' if known else ''}.",
     )
 
 
@@ -78,12 +78,13 @@ def true_loss(share: float) -> Names:
     )
 
 
-def cannot_tell(shares: Mapping[str | None, float]) -> Names:
+def cannot_tell(shares: Mapping[str | None, float], names: Mapping[str, Names]) -> Names:
     """Return that explanations fit alike, by meter and, by None, of a true loss."""
-    best = sorted(shares.items(), key=lambda i: -i[1])[:3]
-    likely = [(node, share) for node, share in best if share >= 0.1]
-    zh = "、".join(f"{node or '实际损失或未计量用户'} {share:.0%}" for node, share in likely)
-    en = ", ".join(f"{node or 'a true loss or a user without a meter'} {share:.0%}" for node, share in likely)
+    likely = [(node, share) for node, share in sorted(shares.items(), key=lambda i: -i[1])[:3] if share >= 0.1]
+    other = Names(zh="实际损失或未计量用户", en="a true loss or a user without a meter")
+    found = [(other if node is None else names[node], share) for node, share in likely]
+    zh = "、".join(f"{name.zh} {share:.0%}" for name, share in found)
+    en = ", ".join(f"{name.en} {share:.0%}" for name, share in found)
     return Names(
         zh=f"无法确定：几种解释同样吻合（{zh}）；请先核对这些",
         en=f"It cannot be told: several explanations fit alike ({en}); look at these first.",

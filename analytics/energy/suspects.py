@@ -156,7 +156,9 @@ class _Case:
         return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess, spread, days.open)
 
 
-def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping[str, Floats]) -> Verdict:
+def find_suspect(
+    group: GroupDays, around: Sequence[GroupDays], through: Mapping[str, Floats], names: Mapping[str, Names]
+) -> Verdict:
     """
     Return what most likely keeps a group's balance from closing.
 
@@ -164,6 +166,7 @@ def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping
     ----------
     around : groups next above and below, on the same days
     through : (d,) float by node, what its meters counted on the same days
+    names : of the nodes, by which they are called
     """
     days = group.excess.size
     if days < _FEWEST_DAYS:
@@ -181,11 +184,11 @@ def find_suspect(group: GroupDays, around: Sequence[GroupDays], through: Mapping
     if loss >= _LEAST_CONFIDENCE:
         return Verdict(None, loss, true_loss(min(loss, _MOST_CONFIDENCE)))
     if node is None or share < _LEAST_CONFIDENCE:
-        return Verdict(None, loss, cannot_tell(shares))
+        return Verdict(None, loss, cannot_tell(shares, names))
     chosen = min((t for t in tried if t.node == node), key=lambda t: t.score(samples))
     assert chosen.cause is not None
     confidence = min(share, _MOST_CONFIDENCE)
-    words = blamed(node, chosen.cause, chosen.factor, sum(_sign(c.group, node) != 0 for c in cases))
+    words = blamed(names[node], chosen.cause, chosen.factor, sum(_sign(c.group, node) != 0 for c in cases))
     return Verdict(Suspect(node, chosen.cause, chosen.factor, chosen.since, confidence, words), loss, words)
 
 
