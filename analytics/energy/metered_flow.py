@@ -232,12 +232,16 @@ def _fill(group: Group, tree: MeterTree, amounts: _Amounts, problems: list[Reaso
     if not holes:
         supply = float(wanted[0] - short[0])
         if short[0] > _WORTH_SAYING * supply:
-            problems.append(_exceeds(group, float(short[0]), float(short[0]) / supply if supply > 0 else math.inf))
+            problems.append(
+                _exceeds(
+                    _called(tree, group.parents), float(short[0]), float(short[0]) / supply if supply > 0 else math.inf
+                )
+            )
         return
     for name in holes:
         amounts.passed[name] = np.maximum(amounts.passed[name], 0.0)
         amounts.raise_by(tree.nodes[name], np.maximum(short, 0.0) / len(holes))
-        problems.append(_filled(name, amounts.grade[name][2], float(short[0]) / len(holes)))
+        problems.append(_filled(_called(tree, [name]), amounts.grade[name][2], float(short[0]) / len(holes)))
 
 
 def _enter(tree: MeterTree, amounts: _Amounts, bought: float | None, pots: list[Pot], problems: list[Reason]) -> float:
@@ -297,6 +301,11 @@ def _leaf(node: Node, values: Floats, amounts: _Amounts) -> Pot:
     return Pot((node.id,), np.maximum(values, 0.0), True, *amounts.grade[node.id])
 
 
+def _called(tree: MeterTree, nodes: Sequence[str]) -> Names:
+    names = [tree.nodes[n].equipment.name for n in nodes]
+    return Names(zh=" + ".join(n.zh for n in names), en=" + ".join(n.en for n in names))
+
+
 def _unknown(key: str) -> Reason:
     return Reason(
         "meter-unknown",
@@ -318,24 +327,24 @@ def _wrong_unit(key: str, unit: str, wanted: str) -> Reason:
     )
 
 
-def _filled(name: str, missing: float, by: float) -> Reason:
+def _filled(name: Names, missing: float, by: float) -> Reason:
     return Reason(
         "raised-to-branches",
         Names(
-            zh=f"{name} 比下级表计之和少 {by:,.1f}，缺数时间 {missing:.1%}，按下级表计之和计",
-            en=f"{name} counted {by:,.1f} less than its branches, {missing:.1%} of its time missing; it is raised.",
+            zh=f"{name.zh} 比下级表计之和少 {by:,.1f}，缺数时间 {missing:.1%}，按下级表计之和计",
+            en=f"{name.en} counted {by:,.1f} less than its branches, {missing:.1%} of its time missing; it is raised.",
         ),
         value=missing,
         blocking=False,
     )
 
 
-def _exceeds(group: Group, amount: float, by: float) -> Reason:
+def _exceeds(name: Names, amount: float, by: float) -> Reason:
     return Reason(
         "branches-exceed-main",
         Names(
-            zh=f"{' + '.join(group.parents)} 的下级表计之和比上级多 {amount:,.1f}，已按上级等比例调减",
-            en=f"The meters below {' + '.join(group.parents)} counted {amount:,.1f} more; they are taken down to it.",
+            zh=f"{name.zh} 的下级表计之和比上级多 {amount:,.1f}，已按上级等比例调减",
+            en=f"The meters below {name.en} counted {amount:,.1f} more; they are taken down to it.",
         ),
         value=by if math.isfinite(by) else None,
         limit=_WORTH_SAYING,
