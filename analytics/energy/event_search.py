@@ -93,7 +93,8 @@ def noise_of_days(residual: Floats, level: Floats | None = None) -> Floats:
     scatter = values - ndimage.median_filter(values, size=min(_FORTNIGHT, values.size), mode="nearest")
     usual = float(np.mean(scatter**2))
     if usual <= 0.0:
-        return np.ones(residual.size)
+        # Days without any noise: a tenth of what they hold is taken for it.
+        return np.full(residual.size, 0.1 * float(np.std(values)) or 1.0)
     squares = np.zeros(residual.size)
     squares[known] = scatter**2
     window = min(_SEASON, residual.size)
@@ -145,8 +146,9 @@ class SpanFit:
 
     @property
     def deviations(self) -> Floats:
-        """Return each span's size in standard errors, (s,)."""
-        return np.abs(self.sizes) / np.maximum(self.errors, 1e-300)
+        """Return each span's size in standard errors, (s,); 0 of one that the days cannot tell."""
+        told = self.errors > 0.0
+        return np.asarray(np.divide(np.abs(self.sizes), self.errors, out=np.zeros(self.sizes.size), where=told))
 
 
 class SpanSearch:
