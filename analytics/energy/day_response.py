@@ -15,6 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -39,14 +40,15 @@ _WORTH_TWO: Final = 0.98
 
 def day_kinds(days: Sequence[date], zone: ZoneInfo) -> Kinds:
     """Return the kind of each day at a site: (n,) of WORKDAY, SATURDAY, REST."""
-    kinds = np.full(len(days), REST, dtype=np.int8)
-    for i, day in enumerate(days):
-        kind = day_kind(day, zone)
-        if kind.workday:
-            kinds[i] = WORKDAY
-        elif day.weekday() == 5 and kind.holiday is None:
-            kinds[i] = SATURDAY
-    return kinds
+    return np.array([_kind(day, zone) for day in days], dtype=np.int8)
+
+
+@lru_cache(maxsize=16_384)
+def _kind(day: date, zone: ZoneInfo) -> int:
+    kind = day_kind(day, zone)
+    if kind.workday:
+        return WORKDAY
+    return SATURDAY if day.weekday() == 5 and kind.holiday is None else REST
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -145,38 +145,63 @@ def standings(
     A month that is over stands as it stood at its end, however much later it is asked for.
     """
     first = month.replace(day=1)
+    own = [t for t in targets if t.year == first.year]
+    if not own:
+        return []
     now_us = min(now_us, month_bounds_us(first, zone)[1])
-    return [_standing(t, use, rates, first, now_us, zone) for t in targets if t.year == first.year]
+    grid = _Grid.of(use, first.year, zone)
+    return [_standing(t, use, rates, grid, first, now_us) for t in own]
 
 
-def _standing(target: Target, use: DailyUse, rates: Rates, month: date, now_us: int, zone: ZoneInfo) -> Standing:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Grid:
+    """The days that a plan is judged by: from the first that is known, or the year's first, to the year's last."""
+
+    days: list[date]
+    edges_us: NDArray[np.int64]
+    kinds: NDArray[np.int8]
+    temperature_c: Floats | None
+    offset: int  # of the first day that is known
+    zone: ZoneInfo
+
+    @classmethod
+    def of(cls, use: DailyUse, year: int, zone: ZoneInfo) -> _Grid:
+        begin, end = min(use.first_day, date(year, 1, 1)), date(year, 12, 31)
+        days = [begin + timedelta(days=i) for i in range((end - begin).days + 1)]
+        edges = [day_bounds_us(day, zone)[0] for day in [*days, end + timedelta(days=1)]]
+        offset = (use.first_day - begin).days
+        temperature = None
+        if use.temperature_c is not None and np.isfinite(use.temperature_c).any():
+            temperature = np.full(len(days), np.nan)
+            n = min(use.temperature_c.size, len(days) - offset)
+            temperature[offset : offset + n] = use.temperature_c[:n]
+        return cls(days, np.array(edges, dtype=np.int64), day_kinds(days, zone), temperature, offset, zone)
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def today(self, now_us: int) -> int:
+        """Return the index of the day that runs; that after the last where none does."""
+        day = day_of(now_us, self.zone)
+        return (day - self.days[0]).days if self.days[0] <= day <= self.days[-1] else len(self)
+
+
+def _standing(target: Target, use: DailyUse, rates: Rates, grid: _Grid, month: date, now_us: int) -> Standing:
     n_days = calendar.monthrange(month.year, month.month)[1]
-    begin = min(use.first_day, date(month.year, 1, 1))
-    grid = [begin + timedelta(days=i) for i in range((date(month.year, 12, 31) - begin).days + 1)]
-    edges = np.array([day_bounds_us(day, zone)[0] for day in [*grid, grid[-1] + timedelta(days=1)]], dtype=np.int64)
-    found = _series(target, use, rates, grid, edges)
-    temperature = _on_grid(use.temperature_c, use.first_day, grid)
+    found = _series(target, use, rates, grid)
     if isinstance(found, Reason):
         plan = monthly_plan(target)
         return Standing(target, plan, month, None, None, np.full(n_days, np.nan), found)
-    plan = monthly_plan(target, _past(found, temperature, grid, target.year))
-    start, january = grid.index(month), grid.index(date(month.year, 1, 1))
-    today = grid.index(day_of(now_us, zone)) if grid[0] <= day_of(now_us, zone) <= grid[-1] else len(grid)
-    learnt = _learnt(found, today)
-    kinds = day_kinds(grid, zone)
-    end = start + n_days
-    ahead = forecast(learnt[:end], kinds[:end], None if temperature is None else temperature[:end], start)
-    of_month = progress(
-        float(plan.amounts[month.month - 1]) or _LEAST, _part(found, start, end), now_us, ahead if today < end else None
-    )
-    far = _year_forecast(learnt, kinds, temperature, january)
-    course = np.concatenate(
-        [
-            np.full(length, plan.amounts[m - 1] / length)
-            for m in range(1, 13)
-            for length in (calendar.monthrange(month.year, m)[1],)
-        ]
-    )
+    temperature = grid.temperature_c
+    plan = monthly_plan(target, _past(found, grid, target.year))
+    start, january, today = grid.days.index(month), grid.days.index(date(month.year, 1, 1)), grid.today(now_us)
+    learnt, end = _learnt(found, today), start + n_days
+    ahead = forecast(learnt[:end], grid.kinds[:end], None if temperature is None else temperature[:end], start)
+    planned = float(plan.amounts[month.month - 1]) or _LEAST
+    of_month = progress(planned, _part(found, start, end), now_us, ahead if today < end else None)
+    far = _year_forecast(learnt, grid, january)
+    lengths = [calendar.monthrange(month.year, m)[1] for m in range(1, 13)]
+    course = np.repeat(plan.amounts / np.array(lengths), lengths)
     whole = _part(found, january, len(grid))
     of_year = progress(target.annual, whole, now_us, far if today < len(grid) else None, course)
     return Standing(target, plan, month, of_month, of_year, ahead.expected)
@@ -186,10 +211,9 @@ def _standing(target: Target, use: DailyUse, rates: Rates, month: date, now_us: 
 _LEAST: Final = 1e-9
 
 
-def _series(target: Target, use: DailyUse, rates: Rates, grid: list[date], edges: NDArray[np.int64]) -> Totals | Reason:
+def _series(target: Target, use: DailyUse, rates: Rates, grid: _Grid) -> Totals | Reason:
     """Return the days of a plan in its own unit, or why there are none."""
     carriers = [target.carrier] if target.carrier is not None else list(use.totals)
-    offset = (use.first_day - grid[0]).days
     amount, shares, held = np.zeros(len(grid)), np.zeros((3, len(grid))), False
     known = np.zeros(len(grid), dtype=bool)
     for carrier in carriers:
@@ -201,11 +225,11 @@ def _series(target: Target, use: DailyUse, rates: Rates, grid: list[date], edges
             if target.carrier is None and target.measure != "cost":
                 continue  # water has no carbon that is counted
             return _no_rate(carrier, target.measure)
-        share = _shares_by_day(carrier, target.department, rates, grid)
+        share = _shares_by_day(carrier, target.department, rates, grid.days)
         if share is None:
             return _no_share(carrier, target.department or "")
-        n = min(len(totals), len(grid) - offset)
-        place = slice(offset, offset + n)
+        n = min(len(totals), len(grid) - grid.offset)
+        place = slice(grid.offset, grid.offset + n)
         own = totals.amount[:n]
         amount[place] += np.where(np.isfinite(own), own, 0.0) * rate * share[place]
         known[place] |= np.isfinite(own)
@@ -216,13 +240,13 @@ def _series(target: Target, use: DailyUse, rates: Rates, grid: list[date], edges
     if not held:
         return _no_rate(target.carrier or "electricity", target.measure)
     shares[2, ~known], shares[0, ~known], shares[1, ~known] = 1.0, 0.0, 0.0
-    return Totals(edges, np.where(known, amount, np.nan), shares[0], shares[1], shares[2])
+    return Totals(grid.edges_us, np.where(known, amount, np.nan), shares[0], shares[1], shares[2])
 
 
-def _shares_by_day(carrier: Carrier, department: str | None, rates: Rates, grid: list[date]) -> Floats | None:
+def _shares_by_day(carrier: Carrier, department: str | None, rates: Rates, days: list[date]) -> Floats | None:
     """Return a department's share of a carrier on each day; None if no month's allocation names it."""
     if department is None:
-        return np.ones(len(grid))
+        return np.ones(len(days))
     months = {
         month: by_department[department]
         for (month, of), by_department in rates.shares.items()
@@ -232,7 +256,7 @@ def _shares_by_day(carrier: Carrier, department: str | None, rates: Rates, grid:
         return None
     ordered = sorted(months)
     # A month without an allocation takes that of the month before it, or the first that there is.
-    place = np.searchsorted([m.toordinal() for m in ordered], [d.toordinal() for d in grid], side="right") - 1
+    place = np.searchsorted([m.toordinal() for m in ordered], [d.toordinal() for d in days], side="right") - 1
     return np.array([months[m] for m in ordered])[np.maximum(place, 0)]
 
 
@@ -244,44 +268,35 @@ def _learnt(series: Totals, today: int) -> Floats:
     return used
 
 
-def _year_forecast(
-    learnt: Floats, kinds: NDArray[np.int8], temperature: Floats | None, january: int
-) -> Forecast | None:
+def _year_forecast(learnt: Floats, grid: _Grid, january: int) -> Forecast | None:
     ahead = int((~np.isfinite(learnt[january:])).sum())
     if ahead > _FAR_D and int(np.isfinite(learnt).sum()) < _YEAR_KNOWN_D:
         return None
-    return forecast(learnt, kinds, temperature, january)
+    return forecast(learnt, grid.kinds, grid.temperature_c, january)
 
 
-def _past(series: Totals, temperature: Floats | None, grid: list[date], year: int) -> PastMonths:
+def _past(series: Totals, grid: _Grid, year: int) -> PastMonths:
     """Return the months before a plan's year."""
-    months = sorted({d.replace(day=1) for d in grid if d.year < year})
+    starts: dict[date, int] = {}
+    for i, day in enumerate(grid.days):
+        if day.year < year:
+            starts.setdefault(day.replace(day=1), i)
     used, days, heating, cooling = [], [], [], []
-    for month in months:
-        own = np.array([d.replace(day=1) == month for d in grid])
+    for month, start in starts.items():
         length = calendar.monthrange(month.year, month.month)[1]
+        own = slice(start, start + length - (grid.days[start].day - 1))
         missing = 1.0 - float((1.0 - series.missing[own]).sum()) / length
         known = missing <= _MONTH_MISSING
         used.append(float(np.nansum(series.amount[own])) / (1.0 - missing) if known else np.nan)
         days.append(length)
-        means = np.full(1, np.nan) if temperature is None else temperature[own]
+        means = np.full(1, np.nan) if grid.temperature_c is None else grid.temperature_c[own]
         whole = means.size == length
         heating.append(float(heating_degrees(means).sum()) if whole else np.nan)
         cooling.append(float(cooling_degrees(means).sum()) if whole else np.nan)
     return PastMonths(
-        np.array([m.month for m in months], dtype=np.int64), np.array(used), np.array(days, dtype=np.int64),
+        np.array([m.month for m in starts], dtype=np.int64), np.array(used), np.array(days, dtype=np.int64),
         np.array(heating), np.array(cooling),
     )  # fmt: skip
-
-
-def _on_grid(values: Floats | None, first_day: date, grid: list[date]) -> Floats | None:
-    if values is None or not np.isfinite(values).any():
-        return None
-    placed = np.full(len(grid), np.nan)
-    offset = (first_day - grid[0]).days
-    n = min(values.size, len(grid) - offset)
-    placed[offset : offset + n] = values[:n]
-    return placed
 
 
 def _part(series: Totals, first: int, end: int) -> Totals:
