@@ -65,7 +65,7 @@ class ComponentFile(Strict):
     # A refund, or the price difference of earlier months, lies below zero.
     price: Finite | None = None
     prices: dict[MonthOfAYear, Finite] = Field(default_factory=dict)
-    floats: bool = False
+    floats: bool | None = None
     adjusted: bool | None = None
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -75,12 +75,13 @@ class ComponentFile(Strict):
             raise ValueError(f"{self.code} needs either price or prices (by month, such as {{2026-03: 0.4123}})")
         return self
 
-    def component(self) -> Component:
-        """Return it as data."""
+    def component(self, plan: LibraryPlan | None) -> Component:
+        """Return it as data; whether it floats is what the plan's document says, if it is not said here."""
+        floats = self.floats if self.floats is not None else plan is not None and self.code in plan.floats
         # Funds are left out of the power-factor adjustment, unless the contract says otherwise.
         adjusted = self.code != "funds" if self.adjusted is None else self.adjusted
         name = self.name or COMPONENT_NAMES[self.code]
-        return Component(self.code, name, self.price, self.prices, self.floats, adjusted, self.share)
+        return Component(self.code, name, self.price, self.prices, floats, adjusted, self.share)
 
 
 class StepFile(Strict):
@@ -187,7 +188,7 @@ class TariffFile(Strict):
                     raise ValueError(
                         f"there is a {band.name} band in month {month}, but no ratio for it; add it to ratios"
                     )
-        if self.components and not any(c.floats for c in self.components):
+        if self.components and not any(c.component(plan).floats for c in self.components):
             raise ValueError("no component floats, so the bands change nothing; mark those that do with floats: true")
 
     @model_validator(mode="after")
@@ -216,7 +217,7 @@ class TariffFile(Strict):
     def tariff(self) -> Tariff:
         """Return it as data; `price` is that of a flat unit, as far as it is the same every month."""
         plan = self._plan()
-        components = tuple(c.component() for c in self.components)
+        components = tuple(c.component(plan) for c in self.components)
         first_tier = self.tiers.steps[0].price if self.tiers else 0.0
         price = (
             self.price if self.price is not None else first_tier + sum((c.price or 0.0) * c.share for c in components)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -19,7 +19,7 @@ from facility.band_file import BandFile, RatiosFile, Strict
 from facility.documents import read_folder
 from facility.errors import ConfigurationError, Problem
 from facility.names import Names
-from facility.tariff_model import BandRatios, TariffBand
+from facility.tariff_model import COMPONENT_NAMES, BandRatios, TariffBand
 from facility.when_file import Day
 from facility.wording import nearest
 
@@ -37,6 +37,7 @@ class LibraryPlan:
     document : its number
     since : from when it holds; None: not captured
     checked : True if bands and ratios were transcribed from what was published; False: see `verify`
+    floats : codes of the components that float by the document; empty: not captured
     verify : what is to be checked before a bill rests on it; "": nothing
     bands : the first that fits counts; outside all it is flat
     ratios : by month; empty: not captured, the site gives its own
@@ -50,6 +51,7 @@ class LibraryPlan:
     verify: str
     bands: tuple[TariffBand, ...]
     ratios: tuple[BandRatios, ...]
+    floats: frozenset[str] = frozenset()
 
 
 class _PlanFile(Strict):
@@ -58,6 +60,7 @@ class _PlanFile(Strict):
     since: Day | None = None
     checked: bool
     verify: str = ""
+    floats: frozenset[Literal[tuple(COMPONENT_NAMES)]] = frozenset()  # type: ignore[valid-type]
     bands: Annotated[list[BandFile], Field(min_length=1)]
     ratios: list[RatiosFile] = Field(default_factory=list)
 
@@ -90,7 +93,7 @@ def load_plans(folder: Path) -> dict[str, LibraryPlan]:
             name = Path(document.file).stem
             plans[name] = LibraryPlan(
                 name, value.name, value.document, value.since, value.checked, value.verify,
-                tuple(b.band() for b in value.bands), tuple(r.ratios() for r in value.ratios),
+                tuple(b.band() for b in value.bands), tuple(r.ratios() for r in value.ratios), value.floats,
             )  # fmt: skip
     if problems:
         raise ConfigurationError(problems)

@@ -45,6 +45,7 @@ def _list(plans: Iterable[LibraryPlan]) -> None:
 def _show(plan: LibraryPlan) -> None:
     lines = [f"{plan.id}: {plan.name.zh} · {plan.name.en}", f"document: {plan.document}"]
     lines += [f"from: {plan.since}"] if plan.since else []
+    lines += [f"floats: {', '.join(sorted(plan.floats))}"] if plan.floats else []
     lines += [f"verify: {plan.verify}"] if plan.verify else []
     stdout.print("\n".join(lines), markup=False)
     table = Table("band", "from", "to", "months", "days")
@@ -78,6 +79,7 @@ def plan_json(plan: LibraryPlan) -> dict[str, Any]:
         "from": plan.since.isoformat() if plan.since else None,
         "checked": plan.checked,
         "verify": plan.verify,
+        "floats": sorted(plan.floats),
         "bands": [
             {
                 "name": b.name,

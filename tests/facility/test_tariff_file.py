@@ -216,6 +216,33 @@ def test_tiers_rise_and_the_last_is_open(told: Told, steps: str, problem: str) -
     assert [p.partition(": ")[2] for p in told(tariff)] == [problem]
 
 
+PARTS = "components: [{code: purchase, price: 0.4}, {code: line_loss, price: 0.01%s}, {code: funds, price: 0.03}]"
+
+
+@pytest.mark.parametrize(
+    ("plan", "said", "floating"),
+    [
+        ("hubei", "", ["purchase", "line_loss"]),  # as the document says
+        ("yunnan", "", ["purchase"]),
+        ("hubei", ", floats: false", ["purchase"]),  # the site knows better
+        ("yunnan", ", floats: true", ["purchase", "line_loss"]),
+    ],
+)
+def test_what_floats_is_what_the_document_says_unless_the_site_does(
+    site_of: Load, plan: str, said: str, floating: list[str]
+) -> None:
+    text = entry(more=f"time_of_use: {plan}, {PARTS % said}").replace("price: 0.7, ", "")
+    tariff = site_of(text).contracts["main"].tariffs[0]
+    assert [c.code for c in tariff.components if c.floats] == floating
+
+
+def test_a_plan_that_does_not_say_what_floats_needs_the_site_to(told: Told) -> None:
+    text = entry(more=f"time_of_use: shanghai-two-part, {PARTS % ''}").replace("price: 0.7, ", "")
+    assert told(text) == [
+        f"{MAIN}: no component floats, so the bands change nothing; mark those that do with floats: true"
+    ]
+
+
 # -- what a contract bills
 
 

@@ -28,8 +28,8 @@ def day_of_bands(plan: LibraryPlan, day: date, hot_days: frozenset[date] = froze
 
 
 def hours(text: str) -> str:
-    """Return 48 half hours of a day of whole hours: `6v 2f 3P ...`."""
-    return "".join(part[-1] * 2 * int(part[:-1]) for part in text.split())
+    """Return 48 half hours of a day that is told by hours: `6v 2.5f 3P ...`."""
+    return "".join(part[-1] * round(2 * float(part[:-1])) for part in text.split())
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda p: p.id)
@@ -77,6 +77,10 @@ class TestEveryPlan:
         ("shandong", 1, "2f 4v 1f 2P 1f 1v 3d 1v 1f 3S 2P 3f"),
         ("hubei", 7, "6v 6f 2v 2f 4P 2S 2P"),
         ("anhui", 12, "6v 6f 2v 1f 8P 1v"),
+        ("jiangxi", 8, "1f 4v 6.5f 0.5v 2d 0.5v 2.5f 3.5P 2S 0.5P 1f"),
+        ("hebei-north", 1, "1f 6v 1f 2P 2f 2v 2f 1P 2S 3P 2f"),
+        ("hebei-south", 4, "3f 4v 4f 1v 3d 1f 8P"),
+        ("xinjiang", 7, "4f 4v 3P 2f 1v 2d 1v 2f 2P 2S 1P"),
     ],
 )
 def test_a_day_is_divided_as_the_document_says(plan: str, month: int, expected: str) -> None:
