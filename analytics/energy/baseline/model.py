@@ -28,6 +28,7 @@ from analytics.energy.statistics import fit_statistics
 from analytics.energy.sufficiency import Sufficiency, judge
 
 _FORMAT: Final = 1
+_CERTAINLY_DAYS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ class Model:
         Raises
         ------
         ValueError
-            If lengths differ, a time is missing, a driver is infinite, or the columns are others.
+            If lengths differ, a time is missing, a driver is infinite, the columns are others, or rows are hours where
+            days were fitted to, or days where hours were.
         """
         grid = self._grid(timestamps, drivers)
         if not grid.cells:
@@ -137,6 +139,7 @@ class Model:
 
     def _grid(self, timestamps: ArrayLike, drivers: ArrayLike | None) -> Grid:
         rows = read_rows(timestamps, None, drivers)
+        _check_frequency(rows.times, self.frequency)
         given = rows.drivers.shape[1]
         if given != self.drivers:
             if not (given == 0 or self.drivers == 0 or self.temperature_range is None):
@@ -313,6 +316,18 @@ def _usable(grid: Grid) -> Grid:
     if both.sum() >= 0.5 * energy_known.sum() and np.ptp(grid.temperature[both]) > 0.0:
         return grid
     return Grid(grid.days, grid.per_day, grid.cell, grid.energy, None, np.zeros(grid.cells, dtype=bool), grid.others)
+
+
+def _check_frequency(times: Times, frequency: Frequency) -> None:
+    """A day's energy asked for every hour would be counted 24 times, and an hour's for a day once."""
+    days = np.unique(times.astype("datetime64[D]")).size
+    if frequency == "daily" and np.unique(times).size > 2 * max(days, 1):
+        raise ValueError(
+            f"timestamps give {times.size} rows on {days} days; the baseline is of days: give one row a day"
+        )
+    hours = np.unique(times.astype("datetime64[h]").astype(np.int64) % 24).size
+    if frequency == "hourly" and times.size == days and times.size >= _CERTAINLY_DAYS and hours == 1:
+        raise ValueError(f"timestamps give one row a day on {days} days; the baseline is of hours: give hourly rows")
 
 
 def _fewer(parameters: float, points: int) -> float:

@@ -160,3 +160,10 @@ def test_a_temperature_of_few_values_does_no_harm():
     sun = np.maximum(np.sin(np.arange(HOURS.size) / 24 * 2 * np.pi), 0.0)
     model = fit(HOURS, HOURLY, np.column_stack([few, sun]))
     assert np.isfinite(model.predict(HOURS, np.column_stack([few, sun]))).all()
+
+
+def test_hours_asked_of_a_baseline_of_days_are_refused_and_days_of_one_of_hours():
+    with pytest.raises(ValueError, match="the baseline is of days"):
+        fit(DAYS, DAILY, T_DAYS).predict(HOURS, T_HOURS)
+    with pytest.raises(ValueError, match="the baseline is of hours"):
+        fit(HOURS, HOURLY, T_HOURS).predict(DAYS, T_DAYS)
