@@ -102,7 +102,10 @@ class Closing:
         with self._database.session() as session:
             for draft in drafts:
                 kept, replaced = statements.keep(session, draft, closed, cause, now_us)
-                if replaced is not None:
+                # A statement that has other details, but the same sum, is a new version and no other figure.
+                if replaced is not None and (
+                    statements.amount_of(replaced.figures) != statements.amount_of(kept.figures)
+                ):
                     restatements.append(_restatement(draft, replaced, kept, cause, now_us))
             Ledger.add_restatements(session, restatements)
         return len(restatements)

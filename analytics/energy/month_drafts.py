@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from analytics.energy.activity import ActivityBook, activity_total
+from analytics.energy.activity import ActivityBook, ActivityRecord
 from analytics.energy.allocation import Charge, allocate, rules_on
 from analytics.energy.balance import balance
 from analytics.energy.basic_charge import cheaper_basic_charge
@@ -34,13 +34,15 @@ from analytics.energy.indicator_accounts import (
 from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals, added
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
+from analytics.energy.peak_forecast import PeakForecast
+from analytics.energy.peak_outlook import peak_outlook
 from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days
 from facility.allocation_rules import AllocationRules, Share
-from facility.calendar import at_us, day_of
+from facility.calendar import at_us, day_of, month_bounds_us
 from facility.equipment_classes import Carrier
 from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_supply
 from facility.names import Names
@@ -59,6 +61,7 @@ _BEHIND: Final = timedelta(days=730)
 _HOT_C: Final = 35.0  # Guangdong's sharp peak: days whose highest temperature reaches it
 _DEAR: Final = frozenset({"sharp", "peak"})
 _MONTHS_COMPARED: Final = 12
+_DEMAND_BEHIND: Final = timedelta(days=90)
 _HOUR_US: Final = 3_600_000_000
 
 
@@ -145,6 +148,9 @@ class MonthDrafts:
             choice = self._basic_charge(own, contract, made)
             if choice is not None:
                 figures["basic_charge"] = choice
+            outlook = self._peak_outlook(own, contract, made)
+            if outlook is not None:
+                figures["peak_forecast"] = outlook.to_json()
             own.drafts.append(Draft("bill", contract.id, own.first, figures))
         for carrier in BOUGHT:
             if carrier not in billed and points_of_supply(self._site, own.registers, carrier):
@@ -156,12 +162,6 @@ class MonthDrafts:
         use = self._sum(own, registers, unit)
         machines = {r.equipment.id for r in registers}
         reactive = [r for r in own.registers.values() if r.carrier == "reactive" and r.equipment.id in machines]
-        below = {*machines, *(b for m in machines for b in self._site.downstream(m))}
-        capacity = sum(
-            self._site.equipment[m].rating.get("power", 0.0)
-            for m in below
-            if self._site.equipment[m].cls.id == "dry_type_transformer"
-        )
         return bill(
             contract,
             own.first,
@@ -169,7 +169,7 @@ class MonthDrafts:
             zone=self._zone,
             currency=self._site.currency,
             reactive=self._sum(own, reactive, "kvarh") if reactive else None,
-            capacity_kva=capacity or None,
+            capacity_kva=self._capacity(registers),
             used_before=self._used_this_year(own, contract, registers, unit),
             hot_days=own.hot_days,
             through=own.end,
@@ -198,6 +198,26 @@ class MonthDrafts:
             own.used |= self._accounts.intervals(unread, own.start_us, own.end_us)
         return own.used
 
+    def _capacity(self, registers: Sequence[BookedRegister]) -> float | None:
+        """Return the power of the transformers behind some meters; None if there are none. [kVA]"""
+        machines = {r.equipment.id for r in registers}
+        below = {*machines, *(b for m in machines for b in self._site.downstream(m))}
+        transformers = [e for m in below if (e := self._site.equipment[m]).cls.id == "dry_type_transformer"]
+        return math.fsum(e.rating.get("power", 0.0) for e in transformers) or None
+
+    def _peak_outlook(self, own: _Month, contract: Contract, made: Bill) -> PeakForecast | None:
+        """Return the maximum demand with which the running month will end; None of a month that has ended."""
+        now_us = self._clock()
+        registers = self._billed(own, contract)
+        if made.peak_kw is None or not registers or now_us >= month_bounds_us(own.first, self._zone)[1]:
+            return None
+        begin = own.first - _DEMAND_BEHIND
+        parts = self._accounts.intervals([r.key for r in registers], at_us(begin, 0, self._zone), now_us)
+        use = added([parts[r.key].scaled(conversion(r.unit, "kWh")[0]) for r in registers])
+        means = self._daily_temperature(begin, own.end - timedelta(days=1))
+        known = {begin + timedelta(days=i): float(t) for i, t in enumerate(means) if math.isfinite(t)}
+        return peak_outlook(use, now_us, self._zone, known or None)
+
     def _used_this_year(
         self, own: _Month, contract: Contract, registers: Sequence[BookedRegister], unit: str
     ) -> Total | None:
@@ -223,11 +243,7 @@ class MonthDrafts:
         ][-(_MONTHS_COMPARED - 1) :]
         peaks = [float(f["peak_kw"]) for f in past] + [made.peak_kw]
         energies = [float(f.get("used") or 0.0) for f in past] + [made.used if math.isfinite(made.used) else 0.0]
-        capacity = basic.capacity_kva or sum(
-            e.rating.get("power", 0.0)
-            for e in self._site.equipment.values()
-            if e.cls.id == "dry_type_transformer"
-        )  # fmt: skip
+        capacity = basic.capacity_kva or self._capacity(self._billed(own, contract))
         if not capacity:
             return None
         choice = cheaper_basic_charge(
@@ -354,6 +370,9 @@ class MonthDrafts:
                     _rate(by_unit, self._carrier_of(row["energy"]), "carbon", row["kg"], row["amount"])
                 for row in draft.figures["coal"]["rows"]:
                     _rate(by_unit, self._carrier_of(row["energy"]), "coal", row["equivalent_kgce"], row["amount"])
+        by_month: dict[tuple[date, Carrier, Measure], float] = {
+            (month, carrier, "cost"): rate for (month, carrier), rate in self._past_prices(own).items()
+        }
         shares: dict[tuple[date, Carrier], Mapping[str, float]] = {}
         for month, carrier, figures in self._allocated(own, own.first.replace(month=1)):
             amount = float(figures["amount"])
@@ -363,7 +382,17 @@ class MonthDrafts:
                     for row in figures["rows"]
                     if row["department"] is not None
                 }
-        return Rates(by_unit, shares)
+        return Rates(by_unit, shares, by_month)
+
+    def _past_prices(self, own: _Month) -> dict[tuple[date, Carrier], float]:
+        """Return what a unit of each carrier cost in the months before, by the bills on record."""
+        sums: dict[tuple[date, Carrier], tuple[float, float]] = {}
+        for kept in self._accounts.statements(kind="bill"):
+            used, cents = kept.figures.get("used"), kept.figures.get("total_cents")
+            if used and cents is not None and kept.month < own.first:
+                before = sums.get((kept.month, kept.figures["carrier"]), (0.0, 0.0))
+                sums[kept.month, kept.figures["carrier"]] = (before[0] + cents / 100.0, before[1] + used)
+        return {key: cost / used for key, (cost, used) in sums.items()}
 
     def _carrier_of(self, energy: str) -> Carrier | None:
         if energy == self._site.carbon.gas:
@@ -388,9 +417,9 @@ class MonthDrafts:
         machines = MachineFigures(totals, self._means(own))
         intervals = {key: used for key in intervals_wanted(self._site) if (used := self._used(own, [key])[key])}
         # One question for each span, not one for each department.
-        reported = cache(self._activity.reported)
+        reported = cache(lambda a, b: ActivityRecord(self._activity.reported(a, b)))
         around = Surroundings(
-            lambda kind, department, a, b: activity_total(reported(a, b), kind, department, a, b),
+            lambda kind, department, a, b: reported(a, b).total(kind, department, a, b),
             cache(lambda a, b: degree_days(self._daily_temperature(a, b))),
         )
         found = month_indicators(self._site, months, machines, intervals, around)
@@ -417,7 +446,12 @@ class MonthDrafts:
         for carrier in dict.fromkeys(c for c, _ in supply):
             mine = [r for c, r in supply if c == carrier]
             amounts[carrier] = _whole(_together([(held[r.key], conversion(r.unit, mine[0].unit)[0]) for r in mine]))
-        bills = [f for (kind, _), f in drafts.items() if kind == "bill" and f.get("total_cents") is not None]
+        # A contract for what does not come in, such as oxygen that is made here, leaves no gap in the cost.
+        bills = [
+            f
+            for (kind, _), f in drafts.items()
+            if kind == "bill" and f.get("total_cents") is not None and f["carrier"] in amounts
+        ]
         if bills:
             worst = max(bills, key=lambda f: float(f["missing"]))
             cost = math.fsum(int(f["total_cents"]) / 100.0 for f in bills)
