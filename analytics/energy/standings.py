@@ -2,7 +2,7 @@
 How every plan of a site stands in a month: consumption by days, turned into what the plan is in, against its course.
 
 A department's days are the hospital's, at the share that the month's allocation gave it; money, carbon and standard
-coal are the carrier's amount at the month's mean rate. So a plan of any kind is judged on days, and adds up to the
+coal are the carrier's amount at its month's mean rate. So a plan of any kind is judged on days, and adds up to the
 accounts by months.
 """
 
@@ -71,10 +71,24 @@ class Rates:
     ----------
     by_unit : money [currency], carbon [kgCO₂] or standard coal [kgce] of one unit of a carrier, by (carrier, measure)
     shares : of a carrier's amount that departments bore in a month, by (month's first day, carrier) and department
+    by_month : as `by_unit`, of a month by its first day where it is known: a kWh of July may cost more than others
     """
 
     by_unit: Mapping[tuple[Carrier, Measure], float] = field(default_factory=dict)
     shares: Mapping[tuple[date, Carrier], Mapping[str, float]] = field(default_factory=dict)
+    by_month: Mapping[tuple[date, Carrier, Measure], float] = field(default_factory=dict)
+
+    def of(self, carrier: Carrier, measure: Measure, days: Sequence[date]) -> Floats | None:
+        """Return the rate on each day; None if none is known. Days of a month that is not known take `by_unit`'s."""
+        if measure == "use":
+            return np.ones(len(days))
+        usual = self.by_unit.get((carrier, measure))
+        months = {day.replace(day=1) for day in days}
+        known = {m: rate for m in months if (rate := self.by_month.get((m, carrier, measure))) is not None}
+        if usual is None and not known:
+            return None
+        other = usual if usual is not None else known[max(known)]
+        return np.array([known.get(day.replace(day=1), other) for day in days])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,7 +234,7 @@ def _series(target: Target, use: DailyUse, rates: Rates, grid: _Grid) -> Totals 
         totals = use.totals.get(carrier)
         if totals is None:
             return _not_bought(carrier)
-        rate = 1.0 if target.measure == "use" else rates.by_unit.get((carrier, target.measure))
+        rate = rates.of(carrier, target.measure, grid.days)
         if rate is None:
             if target.carrier is None and target.measure != "cost":
                 continue  # water has no carbon that is counted
@@ -231,7 +245,7 @@ def _series(target: Target, use: DailyUse, rates: Rates, grid: _Grid) -> Totals 
         n = min(len(totals), len(grid) - grid.offset)
         place = slice(grid.offset, grid.offset + n)
         own = totals.amount[:n]
-        amount[place] += np.where(np.isfinite(own), own, 0.0) * rate * share[place]
+        amount[place] += np.where(np.isfinite(own), own, 0.0) * rate[place] * share[place]
         known[place] |= np.isfinite(own)
         worse = totals.missing[:n] >= shares[2, place]
         for i, graded in enumerate((totals.measured, totals.estimated, totals.missing)):

@@ -99,6 +99,17 @@ def test_money_of_all_carriers_is_each_at_its_price() -> None:
     assert found.month.consumed == pytest.approx(july * (0.75 + 3.6 / 30))
 
 
+def test_each_month_has_its_own_price_and_a_month_without_one_that_of_now() -> None:
+    june = (date(2026, 6, 1), "electricity", "cost")
+    target = plan(annual=1e7, measure="cost", unit="CNY")
+    dear = one(target, rates=Rates({("electricity", "cost"): 0.75}, by_month={june: 1.75}))  # type: ignore[dict-item]
+    flat = one(target, rates=Rates({("electricity", "cost"): 0.75}))
+    days = USE.totals["electricity"].amount[-44:-14].sum()
+    assert dear.year is not None
+    assert flat.year is not None
+    assert dear.year.consumed - flat.year.consumed == pytest.approx(days)
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
