@@ -72,13 +72,11 @@ class Course:
     ----------
     events : by their start
     remainder : (n,) float, used minus what baseline, measure and events explain; NaN where not known
-    added : (n,) float, energy that the events added on each day
     terms : how many terms were fitted to the days
     """
 
     events: tuple[NonRoutineEvent, ...]
     remainder: Floats
-    added: Floats
     terms: int
 
 
@@ -121,7 +119,7 @@ def find_events(
     level = float(np.mean(expected[known])) if known.any() else math.nan
     if int(known.sum()) < p.search.earliest_days + 2 * p.search.shortest_days or not level > 0.0:
         centre = float(residual[known].mean()) if known.any() else 0.0
-        return Course((), residual - centre, np.zeros(days.size), 1)
+        return Course((), residual - centre, 1)
     search = SpanSearch(residual, expected / level, weather, baseline_residual, level, p.search)
     spans = search.significant_spans()
     fit = search.fit(spans)
@@ -134,8 +132,7 @@ def find_events(
         energy = float(fit.added(i)[known].sum())
         between = search.plausible_first(spans, i)
         events.append(_event(days, span, between, (fit.mean_size(i), fit.mean_error(i)), energy, p))
-    added = np.sum([fit.added(i) for i in range(len(spans))], axis=0) if spans else np.zeros(days.size)
-    return Course(tuple(sorted(events, key=lambda e: e.start)), fit.remainder, added, fit.terms)
+    return Course(tuple(sorted(events, key=lambda e: e.start)), fit.remainder, fit.terms)
 
 
 def _event(

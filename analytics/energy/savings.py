@@ -209,13 +209,13 @@ def _of_the_model(model: Any, p: SavingParameters, months: float) -> list[Reason
     reasons = _insufficiency(model)
     cv, nmbe = getattr(model, "cv_rmse", None), getattr(model, "nmbe", None)
     limit = next(limit for up_to, limit in p.fit_limits if months <= up_to + 0.5)
-    if cv is not None and not float(cv) <= limit:
+    if cv is not None and math.isfinite(cv) and float(cv) > limit:
         words = Names(
             zh=f"基准模型的 CV(RMSE) 为 {cv:.0%}，高于规定路径的 {limit:.0%}；以节能量不确定度判断为准。",
             en=f"The baseline's CV(RMSE) is {cv:.0%}, above the prescriptive {limit:.0%}; the uncertainty decides.",
         )
         reasons.append(Reason("loose-fit", words, float(cv), limit, blocking=False))
-    if nmbe is not None and not abs(float(nmbe)) <= p.most_bias:
+    if nmbe is not None and math.isfinite(nmbe) and abs(float(nmbe)) > p.most_bias:
         words = Names(
             zh=f"基准模型在基准期内的偏差为 {nmbe:+.1%}，已计入不确定度。",
             en=f"The baseline's bias in its own period is {nmbe:+.1%}; the uncertainty contains it.",
