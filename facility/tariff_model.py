@@ -30,7 +30,7 @@ ComponentCode = Literal[
 ]  # fmt: skip
 COMPONENT_NAMES: Final[Mapping[str, Names]] = {
     "energy": Names(zh="电度电费", en="Energy charge"),
-    "purchase": Names(zh="上网电费（购电）", en="Energy purchase"),
+    "purchase": Names(zh="上网购电费", en="Energy purchase"),
     "line_loss": Names(zh="上网环节线损费", en="Line loss"),
     "transmission": Names(zh="输配电费", en="Transmission and distribution"),
     "system_operation": Names(zh="系统运行费", en="System operation"),

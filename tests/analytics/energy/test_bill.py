@@ -358,7 +358,7 @@ def test_a_bill_is_told_in_both_languages_and_as_json() -> None:
     result = made(TWO_PART, with_peak(74_400.0, 812.5), reactive=even(484.3 * 74.4), capacity_kva=2000.0)
     chinese, english = result.to_text("zh"), result.to_text("en")
     assert "基本电费（按实际最大需量）" in chinese
-    assert "上网电费（购电）（高峰）" in chinese
+    assert "上网购电费（高峰）" in chinese
     assert "Energy purchase, peak" in english
     assert english.splitlines()[-1].startswith("Total")
     told = json.loads(json.dumps(result.to_json()))
