@@ -24,6 +24,10 @@ class Hospital:
     site: Site
     registers: Mapping[str, BookedRegister]
 
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Show a failing example as what hangs on what, not as the whole class library."""
+        printer.text(str({e.id: (e.cls.id, e.fed_by, e.serves.values) for e in self.site.equipment.values()}))
+
 
 def names(text: str) -> Names:
     """Return one word in both languages."""
