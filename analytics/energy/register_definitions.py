@@ -28,7 +28,7 @@ def registers_with(site: Site, exchanged: Mapping[str, Sequence[EnteredExchange]
 def definition_of(register: BookedRegister) -> str:
     """Return a fingerprint of how a register's readings become units, in two parts: exchanges, and all else."""
     own = register.register
-    exchanges = [(e.at.isoformat(), e.end, e.start) for e in own.exchanges]
+    exchanges = [(e.at.isoformat(), e.end, e.start, e.digits) for e in own.exchanges]
     rest = (own.unit, own.digits, own.per_pulse, [d.isoformat() for d in own.ratio.since], own.ratio.values)
     return "/".join(hashlib.sha256(repr(part).encode()).hexdigest()[:16] for part in (exchanges, rest))
 
