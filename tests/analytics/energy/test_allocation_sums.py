@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analytics.energy.allocation import Charge, allocate
@@ -95,7 +95,7 @@ def _of(by, machines):
     return [f"{machines[-1].id}/energy_import"] if by == "meters" else []
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(hospitals())
 def test_what_is_allocated_is_what_was_bought_to_the_cent(case) -> None:
     site, uses, charges, bought = case
