@@ -8,10 +8,11 @@ import math
 from collections.abc import Mapping
 
 from analytics.energy.intervals import Totals
+from api.pages.energy_counted import CountedMeter
 from api.pages.energy_period import Period
 from api.pages.words import Words
 from facility.formats import moment
-from facility.metering import CARRIER_NAMES, BookedRegister
+from facility.metering import CARRIER_NAMES
 from facility.site import Site
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -26,7 +27,7 @@ def period_csv(
     site: Site,
     words: Words,
     period: Period,
-    registers: Mapping[str, BookedRegister],
+    meters: Mapping[str, CountedMeter],
     parts: Mapping[str, Totals],
     now_us: int,
 ) -> str:
@@ -41,8 +42,8 @@ def period_csv(
     )  # fmt: skip
     form = "%Y-%m-%d %H:%M" if period.span == "day" else "%Y-%m" if period.span == "year" else "%Y-%m-%d"
     for key, own in parts.items():
-        register = registers[key]
-        name, carrier = words.name(register.equipment.name), words.name(CARRIER_NAMES[register.carrier])
+        meter = meters[key]
+        name, carrier = words.name(meter.name), words.name(CARRIER_NAMES[meter.carrier])
         for i in range(len(own)):
             start_us = int(own.edges_us[i])
             if start_us >= now_us:
@@ -55,7 +56,7 @@ def period_csv(
                     cell(name),
                     carrier,
                     f"{amount:.10g}" if math.isfinite(amount) else "",
-                    register.unit,
+                    meter.unit,
                     *(f"{share:.4f}" for share in (own.measured[i], own.estimated[i], own.missing[i])),
                 ]
             )

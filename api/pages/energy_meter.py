@@ -13,6 +13,7 @@ from analytics.energy.entries import EnteredExchange, HandReading
 from analytics.energy.intervals import Total, Totals
 from api.pages import times
 from api.pages.energy_charts import BarChart, Bars, Quality, bar_charts, chart_unit, quality
+from api.pages.energy_counted import CountedMeter
 from api.pages.energy_figures import amount_text, few_decimals, shares_label
 from api.pages.energy_parts import part_names, shaded_parts
 from api.pages.energy_period import Period
@@ -92,6 +93,7 @@ class MeterPage:
     """Everything of the page."""
 
     key: str
+    virtual: bool
     name: str
     machine_href: str
     amount: str
@@ -137,7 +139,7 @@ class MeterAccount:
 def meter_page(
     site: Site,
     words: Words,
-    register: BookedRegister,
+    meter: CountedMeter,
     own: MeterAccount,
     period: Period,
     now_us: int,
@@ -148,7 +150,7 @@ def meter_page(
 ) -> MeterPage:
     """Build the page."""
     largest = float(np.nanmax(own.parts.amount)) if np.isfinite(own.parts.amount).any() else 0.0
-    unit, divisor = chart_unit(register.unit, largest)
+    unit, divisor = chart_unit(meter.unit, largest)
     n = len(own.parts)
     none = np.full(n, np.nan)
     drawn = bar_charts(
@@ -159,30 +161,31 @@ def meter_page(
     )  # fmt: skip
     events = sorted(own.events, key=lambda e: -int(e["from_us"]))
     return MeterPage(
-        key=register.key,
-        name=words.name(register.equipment.name),
-        machine_href=f"/plant/{register.equipment.id}",
-        amount=amount_text(own.total, register.unit),
-        unit=register.unit,
+        key=meter.key,
+        virtual=meter.virtual is not None,
+        name=words.name(meter.name),
+        machine_href=f"/plant/{meter.register.equipment.id}" if meter.register is not None else "",
+        amount=amount_text(own.total, meter.unit),
+        unit=meter.unit,
         chart_unit=unit,
         quality=quality(own.total, shares_label(own.total, words)),
-        facts=_facts(site, register, words),
+        facts=_facts(site, meter, words),
         desk=drawn[0] if drawn else None,
         phone=drawn[1] if drawn else None,
         sentence=_sentence(own, unit, divisor, words),
         parts_title={"day": words("Hour"), "year": words.in_context("span", "Month")}.get(period.span, words("Day")),
         rows=tuple(
             PartRow(
-                name, amount_text(own.parts[i], register.unit), quality(own.parts[i], shares_label(own.parts[i], words))
+                name, amount_text(own.parts[i], meter.unit), quality(own.parts[i], shares_label(own.parts[i], words))
             )
             for i, name in enumerate(part_names(period, n)[: own.begun])
         ),
         events=tuple(_event(site, e, now_us, words) for e in events[:_EVENTS_SHOWN]),
         more_events=max(0, len(events) - _EVENTS_SHOWN),
         readings=tuple(_reading(site, r, now_us, words) for r in reversed(own.readings)),
-        exchanges=_exchanges(site, register, own.exchanges, now_us, words),
-        may_read=may_read,
-        may_exchange=may_exchange,
+        exchanges=_exchanges(site, meter.register, own.exchanges, now_us, words),
+        may_read=may_read and meter.register is not None,
+        may_exchange=may_exchange and meter.register is not None,
         now=times.full(now_us, site.time_zone)[:16],
         filled=filled,
     )
@@ -203,23 +206,28 @@ def _sentence(own: MeterAccount, unit: str, divisor: float, words: Words) -> str
     )
 
 
-def _facts(site: Site, register: BookedRegister, words: Words) -> tuple[Fact, ...]:
-    item, own = register.equipment, register.register
-    room = site.rooms.get(item.room or "")
-    point = item.points.get(register.key.partition("/")[2])
+def _facts(site: Site, meter: CountedMeter, words: Words) -> tuple[Fact, ...]:
+    facts = [Fact(words("Carrier"), words.name(CARRIER_NAMES[meter.carrier]))]
+    if meter.virtual is not None:
+        facts.append(Fact(words("Formula"), meter.virtual.formula.text))
+        if meter.virtual.since is not None:
+            facts.append(Fact(words("Since"), meter.virtual.since.isoformat()))
+    if meter.register is None:
+        return tuple(facts)
+    own = meter.register.register
+    room = site.rooms.get(meter.room or "")
     ratio = own.ratio.latest
     facts = [
-        Fact(words("Point"), f"{words.name(point.name)} ({register.key})" if point is not None else register.key),
-        Fact(words("Carrier"), words.name(CARRIER_NAMES[register.carrier])),
+        Fact(words("Point"), f"{words.name(meter.point)} ({meter.key})" if meter.point is not None else meter.key),
+        *facts,
         Fact(words("Where"), words.name(room.name) if room is not None else MISSING),
         Fact(words("Digits"), str(own.digits) if own.digits is not None else words("not told: a roll-over is guessed")),
         Fact(words("Ratio"), number(ratio, 0 if math.isclose(ratio, round(ratio)) else 3)),
     ]
     if own.per_pulse is not None:
-        facts.append(Fact(words("A pulse is"), joined(f"{own.per_pulse:g}", register.unit)))
+        facts.append(Fact(words("A pulse is"), joined(f"{own.per_pulse:g}", meter.unit)))
     if len(own.ratio.since) > 1:
-        since = own.ratio.since[-1].isoformat()
-        facts.append(Fact(words("Ratio since"), since))
+        facts.append(Fact(words("Ratio since"), own.ratio.since[-1].isoformat()))
     return tuple(facts)
 
 
@@ -243,7 +251,7 @@ def _reading(site: Site, reading: HandReading, now_us: int, words: Words) -> Rea
 
 
 def _exchanges(
-    site: Site, register: BookedRegister, entered: Sequence[EnteredExchange], now_us: int, words: Words
+    site: Site, register: BookedRegister | None, entered: Sequence[EnteredExchange], now_us: int, words: Words
 ) -> tuple[ExchangeRow, ...]:
     rows = [
         (
@@ -260,7 +268,7 @@ def _exchanges(
         )
         for e in entered
     ]
-    for own in register.register.exchanges:
+    for own in register.register.exchanges if register is not None else ():
         at_us = to_us(own.at)
         when = times.when(at_us, now_us, site.time_zone)
         rows.append((at_us, ExchangeRow(None, when, _count(own.end), _count(own.start), "", words("site file"), "")))

@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from analytics.energy.intervals import Total
 from api.pages.data_state import Pager, paged
 from api.pages.energy_charts import Quality, quality
+from api.pages.energy_counted import CountedMeter
 from api.pages.energy_figures import amount_text, share_text, shares_label
 from api.pages.energy_period import Period
 from api.pages.words import Words
-from facility.metering import CARRIER_NAMES, BookedRegister
+from facility.metering import CARRIER_NAMES
 from facility.names import Names
 from facility.site import Site
 from facility.spreadsheet import Mistake
@@ -80,7 +81,7 @@ def grade_of(total: Total) -> Grade:
 def meters_page(
     site: Site,
     words: Words,
-    registers: Mapping[str, BookedRegister],
+    meters: Mapping[str, CountedMeter],
     figures: Mapping[str, MeterFigures],
     period: Period,
     *,
@@ -96,18 +97,18 @@ def meters_page(
 
     Parameters
     ----------
-    figures : by the registers' keys; one that has none is shown as not known
+    figures : by the meters' keys; one that has none is shown as not known
     carrier, grade, search : which of them; what is not known chooses all
     page : which part, counted from 1
     may_read : the reader may bring in readings
     mistakes : of a table of readings that was refused
     """
     grade = grade if grade in GRADES else "all"
-    present = list(dict.fromkeys(r.carrier for r in registers.values()))
+    present = list(dict.fromkeys(m.carrier for m in meters.values()))
     carrier = carrier if carrier in present else ""
     found = [
         r
-        for r in registers.values()
+        for r in meters.values()
         if (not carrier or r.carrier == carrier)
         and (grade == "all" or grade_of(_figures(figures, r).total) == grade)
         and _fits(r, search)
@@ -132,21 +133,20 @@ def meters_page(
         pager=pager,
         count=words.plural("%(n)s register", "%(n)s registers", len(found)),
         empty=words("No register fits. Choose another carrier or quality, or search for less.")
-        if registers
+        if meters
         else words("The site has no register. Give meters in the site file (docs/site-file.md)."),
         may_read=may_read,
         mistakes=tuple(mistakes[:_MISTAKES_SHOWN]),
     )
 
 
-def _figures(figures: Mapping[str, MeterFigures], register: BookedRegister) -> MeterFigures:
+def _figures(figures: Mapping[str, MeterFigures], meter: CountedMeter) -> MeterFigures:
     nothing = Total(float("nan"), 0.0, 0.0, 1.0)
-    return figures.get(register.key, MeterFigures(nothing, nothing))
+    return figures.get(meter.key, MeterFigures(nothing, nothing))
 
 
-def _fits(register: BookedRegister, search: str) -> bool:
-    name = register.equipment.name
-    told = f"{register.key} {name.zh} {name.en}".lower()
+def _fits(meter: CountedMeter, search: str) -> bool:
+    told = f"{meter.key} {meter.name.zh} {meter.name.en}".lower()
     return all(part in told for part in search.lower().split())
 
 
@@ -160,21 +160,18 @@ def _grade_words(grade: Grade, words: Words) -> str:
     }[grade]
 
 
-def _row(site: Site, register: BookedRegister, own: MeterFigures, period: Period, words: Words) -> MeterRow:
-    item = register.equipment
-    room = site.rooms.get(item.room or "")
-    point = register.key.partition("/")[2]
-    spec = item.points.get(point)
+def _row(site: Site, meter: CountedMeter, own: MeterFigures, period: Period, words: Words) -> MeterRow:
+    room = site.rooms.get(meter.room or "")
     return MeterRow(
-        name=words.name(item.name),
-        point=words.name(spec.name) if spec is not None else point,
-        key=register.key,
-        href=f"/energy/meters/{register.key}?span={period.span}&at={period.at}",
-        carrier=words.name(CARRIER_NAMES[register.carrier]),
+        name=words.name(meter.name),
+        point=words.name(meter.point) if meter.point is not None else words("by formula"),
+        key=meter.key,
+        href=f"/energy/meters/{meter.key}?span={period.span}&at={period.at}",
+        carrier=words.name(CARRIER_NAMES[meter.carrier]),
         place=words.name(room.name) if room is not None else "",
-        amount=amount_text(own.total, register.unit),
-        before=amount_text(own.before, register.unit),
-        unit=register.unit,
+        amount=amount_text(own.total, meter.unit),
+        before=amount_text(own.before, meter.unit),
+        unit=meter.unit,
         quality=quality(own.total, shares_label(own.total, words)),
         problem=problem_words(own, words),
     )

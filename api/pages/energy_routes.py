@@ -19,6 +19,7 @@ from api.pages.energy import energy_page, until_words
 from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
 from api.pages.energy_carbon import carbon_page
+from api.pages.energy_counted import CountedMeter, counted_meters
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
 from api.pages.energy_head import EnergyTab, Head, Note, Progress, neighbours, span_links, tabs
@@ -172,11 +173,11 @@ def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, span: str,
     """Send what every register counted in a period, by its hours, days or months."""
     period = asked_period(span, at, sources.now_us(), sources.site.time_zone)
     books = sources.context.books
-    registers = books.registers()
-    parts = part_totals(books, list(registers), period)
+    meters = counted_meters(sources.site, books.registers())
+    parts = part_totals(books, list(meters), period)
     return Response(
         # A spreadsheet takes UTF-8 for what it is only with the mark at its beginning.
-        "\ufeff" + period_csv(sources.site, visit.words, period, registers, parts, sources.now_us()),
+        "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, sources.now_us()),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="energy-{period.span}-{period.at}.csv"'},
     )
@@ -380,17 +381,17 @@ def meters_response(
 ) -> Response:
     """Return the list of meters; with what was wrong with a table of readings, if one was refused."""
     words, books, period = visit.words, sources.context.books, _month(sources, month)
-    registers = books.registers()
-    totals = books.monthly(list(registers), period.before().first, period.first)
+    meters = counted_meters(sources.site, books.registers())
+    totals = books.monthly(list(meters), period.before().first, period.first)
     nothing = Total(float("nan"), 0.0, 0.0, 1.0)
     figures = {
         key: MeterFigures(totals[key][1], totals[key][0]) if key in totals else MeterFigures(nothing, nothing)
-        for key in registers
+        for key in meters
     }
     shown = meters_page(
         sources.site,
         words,
-        registers,
+        meters,
         figures,
         period,
         may_read=may(reader.role, READING_ROLE),
@@ -433,7 +434,7 @@ def meter_response(
 ) -> Response:
     """Return the page of a register; with a form as it was sent, if that was refused."""
     words, books, now_us = visit.words, sources.context.books, sources.now_us()
-    register = register_of(sources, key)
+    meter = meter_of(sources, key)
     period, today = asked_period(span, at, now_us, sources.site.time_zone), _today(sources)
     parts = part_totals(books, [key], period)[key]
     own = MeterAccount(
@@ -451,7 +452,7 @@ def meter_response(
     page = meter_page(
         sources.site,
         words,
-        register,
+        meter,
         own,
         period,
         now_us,
@@ -473,6 +474,14 @@ def meter_response(
     back = NavLink("energy", f"/energy/meters?month={period_of('month', period.first).at}", words("Meters"), False)
     status = 200 if filled is None else 422
     return _framed(sources, visit, "energy_meter.html", page.name, head, page, back, status)
+
+
+def meter_of(sources: Sources, key: str) -> CountedMeter:
+    """Return a meter, real or virtual; ApiError `unknown-register` with the nearest name."""
+    meters = counted_meters(sources.site, sources.context.books.registers())
+    if key not in meters:
+        raise unknown("register", key, meters, "/energy/meters")
+    return meters[key]
 
 
 def register_of(sources: Sources, key: str) -> BookedRegister:

@@ -15,10 +15,12 @@ from analytics.energy.entries import EnteredExchange, HandReading
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, Totals
 from analytics.energy.ledger import Restatement
 from analytics.energy.statements import KINDS, Report, Statement
+from analytics.energy.virtual_booking import PREFIX
 from api import energy_actions
 from api.context import Context, context_of
 from api.errors import ApiError, bad_request, shown, unknown
 from api.pages.caches import caches_of, sources_of
+from api.pages.energy_counted import counted_meters
 from api.pages.energy_period import read_day
 from api.pages.energy_reading import measure_account
 from api.pages.energy_savings import MeasureAccount
@@ -62,17 +64,22 @@ class BooksOut(BaseModel):
 
 
 class RegisterOut(BaseModel):
-    """A register that is booked; `ratio` is the multiplier that holds last."""
+    """
+    A register that is booked; `ratio` is the multiplier that holds last.
+
+    A virtual meter has neither equipment nor ratio, but the `formula` that makes it of others.
+    """
 
     key: str
-    equipment: str
+    equipment: str | None
     name: Names
     carrier: str
     flow: str
     unit: str
     digits: int | None
     per_pulse: float | None
-    ratio: float
+    ratio: float | None
+    formula: str | None = None
 
 
 class SeriesOut(BaseModel):
@@ -339,9 +346,10 @@ def registers(
     carrier: Annotated[str | None, Query(description="only of this carrier")] = None,
     equipment: Annotated[str | None, Query(description="only of this equipment")] = None,
 ) -> list[RegisterOut]:
-    """List the registers that are booked, in the order of the site file."""
+    """List the registers that are booked, in the order of the site file, then virtual meters."""
     found = here.books.registers()
-    known = {r.carrier for r in found.values()}
+    virtual = here.site.virtual_meters.values() if equipment is None else ()
+    known = {r.carrier for r in found.values()} | {v.carrier for v in virtual}
     if carrier is not None and carrier not in known:
         raise unknown("carrier", carrier, known, "GET /api/v1/energy/registers")
     return [
@@ -358,7 +366,14 @@ def registers(
         )
         for r in found.values()
         if (carrier is None or r.carrier == carrier) and (equipment is None or r.equipment.id == equipment)
-    ]
+    ] + [
+        RegisterOut(
+            key=f"{PREFIX}{v.id}", equipment=None, name=v.name, carrier=v.carrier, flow="in", unit=v.unit, digits=None,
+            per_pulse=None, ratio=None, formula=v.formula.text,
+        )
+        for v in virtual
+        if carrier is None or v.carrier == carrier
+    ]  # fmt: skip
 
 
 @router.get("/consumption")
@@ -370,7 +385,11 @@ def consumption(
     step: Step = "day",
 ) -> ConsumptionOut:
     """Give what registers counted, by 15 minutes, hours, days or months of the site."""
-    keys = [_register(here, key).key for key in dict.fromkeys(register)]
+    meters = counted_meters(here.site, here.books.registers())
+    keys = list(dict.fromkeys(register))
+    for key in keys:
+        if key not in meters:
+            raise unknown("register", key, meters, "GET /api/v1/energy/registers")
     if len(keys) > MOST_REGISTERS:
         mend = f"Ask for {MOST_REGISTERS} at most at a time."
         raise bad_request("too-many-registers", f"{len(keys)} registers were asked for.", mend)
@@ -387,13 +406,12 @@ def consumption(
             raise bad_request("bad-range", f"'to' ({end_us} µs) is not after 'from' ({start_us} µs).", "Swap them.")
         _check_size(len(keys), end_us - start_us, step)
         found = books.hourly(keys, start_us, end_us) if step == "hour" else _quarters(here, keys, start_us, end_us)
-    known = books.registers()
     edges = next(iter(found.values())).edges_us
     return ConsumptionOut(
         step=step,
         from_us=int(edges[0]),
         to_us=int(edges[-1]),
-        registers={key: _series(known[key], own) for key, own in found.items()},
+        registers={key: _series(meters[key].unit, own) for key, own in found.items()},
     )
 
 
@@ -418,9 +436,9 @@ def _check_size(keys: int, span_us: int, step: Step) -> None:
         )
 
 
-def _series(register: BookedRegister, own: Totals) -> SeriesOut:
+def _series(unit: str, own: Totals) -> SeriesOut:
     return SeriesOut(
-        unit=register.unit,
+        unit=unit,
         start_us=own.edges_us[:-1].tolist(),
         amount=[_known(float(a)) for a in own.amount],
         measured=[round(float(s), 4) for s in own.measured],

@@ -26,6 +26,8 @@ equipment:
   - {id: em-icu, class: electricity_meter, room: power-1, name: {zh: ICU电表, en: ICU meter}, fed_by: [em-main],
      serves: [icu]}
   - {id: wm-main, class: water_meter, room: power-1, name: {zh: 水表, en: Water meter}}
+virtual_meters:
+  - {id: rest, name: {zh: 其余, en: The rest}, carrier: electricity, unit: kWh, formula: em-main - em-icu}
 """
 HOUR_US = 3_600_000_000
 
@@ -111,6 +113,17 @@ def test_a_meter_shows_what_it_counted_and_what_happened(context: Context, opera
     page = operator.get("/energy/meters/em-icu/energy_import?span=day&at=2026-07-15").text
     assert "240 <span" in page
     assert "No roll-over, reset, exchange or outage is on record." in page
+
+
+def test_a_virtual_meter_stands_among_the_meters_and_takes_no_readings(context: Context, operator: TestClient) -> None:
+    count_up(context, "em-main/energy_import", 100.0, 72)
+    count_up(context, "em-icu/energy_import", 10.0, 72)
+    context.books.bring_up_to_date()
+    assert "The rest" in operator.get("/energy/meters?q=rest").text
+    page = operator.get("/energy/meters/virtual/rest?span=day&at=2026-07-15").text
+    assert "2,160 <span" in page
+    assert "em-main - em-icu" in page
+    assert 'name="value"' not in page
 
 
 def test_a_meter_that_is_none_names_the_nearest(operator: TestClient) -> None:
