@@ -147,3 +147,16 @@ def test_a_folder_that_holds_no_books_is_told(hospital: Hospital, tmp_path: Path
     result = runner.invoke(app, ["energy", "show", "--site", str(hospital.site), "--data", str(empty)])
     assert result.exit_code == 2
     assert "name the service's data folder with --data" in result.output
+
+
+def test_while_a_service_runs_it_keeps_the_books_itself(booked: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    from api import reaching
+    from api.local_service import LocalService
+    from api.service_store import ServiceStore
+
+    there = ServiceStore(LocalService("http://127.0.0.1:8443", "key", str(booked.data / "telemetry.duckdb")))
+    monkeypatch.setattr(reaching, "running_service", lambda *_: there)
+    told = booked.run("book", code=1).output
+    assert "The service at http://127.0.0.1:8443 holds the store and keeps the books itself" in told
+    # What stands in the database is shown all the same.
+    assert booked.told("bill", "2026-03")["bills"]
