@@ -18,11 +18,10 @@ import numpy as np
 from analytics.energy.activity import ActivityBook, ActivityRecord
 from analytics.energy.allocation import Charge, allocate, rules_on
 from analytics.energy.balance import balance
-from analytics.energy.basic_charge import cheaper_basic_charge
-from analytics.energy.bill import bill
 from analytics.energy.bill_lines import Bill
 from analytics.energy.bought_energy import bought_amounts
 from analytics.energy.carbon import carbon
+from analytics.energy.contract_bill import contract_bill, contract_figures
 from analytics.energy.energy_charge import contract_prices
 from analytics.energy.indicator_accounts import (
     MonthAccounts,
@@ -31,18 +30,17 @@ from analytics.energy.indicator_accounts import (
     month_indicators,
     registers_wanted,
 )
-from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals, added
+from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
-from analytics.energy.peak_forecast import PeakForecast
-from analytics.energy.peak_outlook import peak_outlook
 from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days
 from facility.allocation_rules import AllocationRules, Share
-from facility.calendar import at_us, day_of, month_bounds_us
+from facility.calendar import at_us, day_of
+from facility.contracts import billed_registers
 from facility.equipment_classes import Carrier
 from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_supply
 from facility.names import Names
@@ -142,55 +140,46 @@ class MonthDrafts:
     def _bills(self, own: _Month) -> None:
         billed = {contract.carrier for contract in self._site.contracts.values()}
         for contract in self._site.contracts.values():
-            own.bills.append((contract, self._bill(own, contract)))
+            made = self._bill(own, contract)
+            if made is not None:
+                own.bills.append((contract, made))
         for contract, made in own.bills:
-            figures = made.to_json() | {"headline": {"value": made.total_cents / 100.0, "unit": made.currency}}
-            choice = self._basic_charge(own, contract, made)
-            if choice is not None:
-                figures["basic_charge"] = choice
-            outlook = self._peak_outlook(own, contract, made)
-            if outlook is not None:
-                figures["peak_forecast"] = outlook.to_json()
+            before = self._accounts.statements(kind="bill", subject=contract.id)
+            past = [s.figures for s in before if s.month < own.first][-(_MONTHS_COMPARED - 1) :]
+            figures = contract_figures(
+                self._site,
+                contract,
+                own.registers,
+                made,
+                past,
+                self._accounts.intervals,
+                self._clock() if made.provisional else None,
+                self._known_temperatures(own) if made.provisional else None,
+            )
             own.drafts.append(Draft("bill", contract.id, own.first, figures))
         for carrier in BOUGHT:
             if carrier not in billed and points_of_supply(self._site, own.registers, carrier):
                 own.drafts.append(Draft("bill", carrier, own.first, {"carrier": carrier}, (_no_tariff(carrier),)))
 
-    def _bill(self, own: _Month, contract: Contract) -> Bill:
-        registers = self._billed(own, contract)
-        unit = contract.tariffs[-1].unit
-        use = self._sum(own, registers, unit)
-        machines = {r.equipment.id for r in registers}
-        reactive = [r for r in own.registers.values() if r.carrier == "reactive" and r.equipment.id in machines]
-        return bill(
+    def _bill(self, own: _Month, contract: Contract) -> Bill | None:
+        """Return the bill of a contract; None if it bills nothing of the site."""
+        billed = billed_registers(self._site, own.registers, contract)
+        return contract_bill(
+            self._site,
             contract,
+            own.registers,
             own.first,
-            use,
-            zone=self._zone,
-            currency=self._site.currency,
-            reactive=self._sum(own, reactive, "kvarh") if reactive else None,
-            capacity_kva=self._capacity(registers),
-            used_before=self._used_this_year(own, contract, registers, unit),
+            own.end,
+            lambda keys, _start_us, _end_us: self._used(own, keys),
+            used_before=self._used_this_year(own, contract, billed) if billed else None,
             hot_days=own.hot_days,
-            through=own.end,
         )
 
-    def _billed(self, own: _Month, contract: Contract) -> list[BookedRegister]:
-        """Return the registers that a contract bills."""
-        if not contract.meters:
-            return points_of_supply(self._site, own.registers, contract.carrier)
-        return [
-            r
-            for r in own.registers.values()
-            if r.carrier == contract.carrier
-            and (r.key in contract.meters or (r.equipment.id in contract.meters and r.flow == "in"))
-        ]
-
-    def _sum(self, own: _Month, registers: Sequence[BookedRegister], unit: str) -> Intervals:
-        if not registers:
-            return Intervals.missing(own.start_us, own.end_us)
-        used = self._used(own, [r.key for r in registers])
-        return added([used[r.key].scaled(conversion(r.unit, unit)[0]) for r in registers])
+    def _known_temperatures(self, own: _Month) -> dict[date, float]:
+        """Return the mean outdoor temperature of the days before, as far as it is known. [°C]"""
+        begin = own.first - _DEMAND_BEHIND
+        means = self._daily_temperature(begin, own.end - timedelta(days=1))
+        return {begin + timedelta(days=i): float(t) for i, t in enumerate(means) if math.isfinite(t)}
 
     def _used(self, own: _Month, keys: Iterable[str]) -> Mapping[str, Intervals]:
         unread = [key for key in dict.fromkeys(keys) if key not in own.used]
@@ -198,65 +187,13 @@ class MonthDrafts:
             own.used |= self._accounts.intervals(unread, own.start_us, own.end_us)
         return own.used
 
-    def _capacity(self, registers: Sequence[BookedRegister]) -> float | None:
-        """Return the power of the transformers behind some meters; None if there are none. [kVA]"""
-        machines = {r.equipment.id for r in registers}
-        below = {*machines, *(b for m in machines for b in self._site.downstream(m))}
-        transformers = [e for m in below if (e := self._site.equipment[m]).cls.id == "dry_type_transformer"]
-        return math.fsum(e.rating.get("power", 0.0) for e in transformers) or None
-
-    def _peak_outlook(self, own: _Month, contract: Contract, made: Bill) -> PeakForecast | None:
-        """Return the maximum demand with which the running month will end; None of a month that has ended."""
-        now_us = self._clock()
-        registers = self._billed(own, contract)
-        if made.peak_kw is None or not registers or now_us >= month_bounds_us(own.first, self._zone)[1]:
-            return None
-        begin = own.first - _DEMAND_BEHIND
-        parts = self._accounts.intervals([r.key for r in registers], at_us(begin, 0, self._zone), now_us)
-        use = added([parts[r.key].scaled(conversion(r.unit, "kWh")[0]) for r in registers])
-        means = self._daily_temperature(begin, own.end - timedelta(days=1))
-        known = {begin + timedelta(days=i): float(t) for i, t in enumerate(means) if math.isfinite(t)}
-        return peak_outlook(use, now_us, self._zone, known or None)
-
-    def _used_this_year(
-        self, own: _Month, contract: Contract, registers: Sequence[BookedRegister], unit: str
-    ) -> Total | None:
+    def _used_this_year(self, own: _Month, contract: Contract, billed: Sequence[BookedRegister]) -> Total | None:
+        """Return what was used from January to the month before, in the unit of the first register that is billed."""
         if own.first.month == 1 or not any(t.tiers is not None and t.tiers.period == "year" for t in contract.tariffs):
             return None
-        found = self._accounts.monthly(
-            [r.key for r in registers], date(own.first.year, 1, 1), own.first - timedelta(days=1)
-        )
-        if not registers:
-            return None
-        return _whole(_together([(found[r.key], conversion(r.unit, unit)[0]) for r in registers]))
-
-    def _basic_charge(self, own: _Month, contract: Contract, made: Bill) -> dict[str, Any] | None:
-        """Return what each way of the basic charge would have cost over the months before and this one."""
-        tariff = contract.on(own.end - timedelta(days=1))
-        basic = tariff.basic if tariff is not None else None
-        if basic is None or made.peak_kw is None:
-            return None
-        past = [
-            s.figures
-            for s in self._accounts.statements(kind="bill", subject=contract.id)
-            if s.month < own.first and s.figures.get("peak_kw") is not None
-        ][-(_MONTHS_COMPARED - 1) :]
-        peaks = [float(f["peak_kw"]) for f in past] + [made.peak_kw]
-        energies = [float(f.get("used") or 0.0) for f in past] + [made.used if math.isfinite(made.used) else 0.0]
-        capacity = basic.capacity_kva or self._capacity(self._billed(own, contract))
-        if not capacity:
-            return None
-        choice = cheaper_basic_charge(
-            peaks, capacity, capacity_price=basic.capacity_price, demand_price=basic.demand_price,
-            energy_kwh=energies, now=basic.by,
-        )  # fmt: skip
-        if choice is None:
-            return None
-        return {
-            "cents": dict(choice.cost_cents), "cheapest": choice.cheapest, "now": basic.by,
-            "declared_kw": choice.declared_kw, "break_even_kw": choice.break_even_kw,
-            "saving_cents": choice.saving_cents, "months": choice.months,
-        }  # fmt: skip
+        keys = [r.key for r in billed]
+        found = self._accounts.monthly(keys, date(own.first.year, 1, 1), own.first - timedelta(days=1))
+        return _whole(_together([(found[r.key], conversion(r.unit, billed[0].unit)[0]) for r in billed]))
 
     # -- allocation, balance
 
