@@ -29,14 +29,15 @@ def _day(value: Any) -> date:
         raise ValueError(f"{value!r} is not a date; write it as 2026-03-02") from None
 
 
-_Day = Annotated[date, BeforeValidator(_day)]
+# A day as people write it: 2026-03-02.
+CalendarDay = Annotated[date, BeforeValidator(_day)]
 
 
 class _BaselineFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    from_: _Day = Field(alias="from")
-    to: _Day
+    from_: CalendarDay = Field(alias="from")
+    to: CalendarDay
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> _BaselineFile:
@@ -48,8 +49,8 @@ class _BaselineFile(BaseModel):
 class _ReportingFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    from_: _Day = Field(alias="from")
-    to: _Day | None = None
+    from_: CalendarDay = Field(alias="from")
+    to: CalendarDay | None = None
 
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> _ReportingFile:

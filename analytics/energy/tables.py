@@ -135,3 +135,22 @@ class MeterExchangeRow(Base):
     withdrawn_by: Mapped[str | None]
 
     __table_args__ = (Index(None, "register", "at_us"),)
+
+
+class EnteredMeasureRow(Base):
+    """
+    An efficiency measure as a person entered it; withdrawn ones stay on record and are judged no more.
+
+    `measure` is its id; `entry` is what an entry of a site file's `measures` would hold; `ticket` is a ticket's number.
+    """
+
+    __tablename__ = "energy_measures"
+
+    id: Mapped[Identity]
+    measure: Mapped[str] = mapped_column(index=True)
+    entry: Mapped[dict[str, Any]]
+    ticket: Mapped[str | None]
+    entered_us: Mapped[Microseconds]
+    entered_by: Mapped[str]
+    withdrawn_us: Mapped[Microseconds | None]
+    withdrawn_by: Mapped[str | None]

@@ -1,0 +1,187 @@
+"""
+Efficiency measures as people enter them, beside those of the site file.
+
+Nothing is deleted: a measure that was entered wrongly is withdrawn, stays on record, and is judged no more. Who may
+enter is the caller's to check, and the audit trail the caller's to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from analytics.desk import ActionRefused, NoSuchRecord
+from analytics.energy.tables import EnteredMeasureRow
+from analytics.tables import TicketRow
+from facility.calendar import day_of
+from facility.database import Database
+from facility.measure_entry import EntryMistake, id_from, read_entry
+from facility.measure_file import MeasureFile
+from facility.measures import Measure
+from facility.site import Site
+
+# Within a transaction: writes to the audit trail which measure was entered or withdrawn. The upper floor knows how.
+Note = Callable[[Session, str], None]
+
+
+class MeasureRefused(ActionRefused):
+    """A measure that cannot stand as it was entered; `mistakes` has every one of them with its field."""
+
+    def __init__(self, mistakes: Sequence[EntryMistake]) -> None:
+        super().__init__("; ".join(str(m) for m in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredMeasure:
+    """
+    A measure as a person entered it. Times in µs UTC.
+
+    Attributes
+    ----------
+    measure : None if it no longer fits the site; `why_not` says why
+    ticket : number of the ticket under which the work was done
+    """
+
+    id: str
+    measure: Measure | None
+    why_not: str
+    entry: Mapping[str, Any]
+    ticket: str | None
+    entered_us: int
+    entered_by: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+
+class MeasureBook:
+    """
+    The measures of a site; safe to call from several threads.
+
+    Parameters
+    ----------
+    site, database : the hospital, and the relational side, migrated
+    clock : the time now [µs UTC]
+    """
+
+    def __init__(self, site: Site, database: Database, clock: Callable[[], int]) -> None:
+        self._site, self._database, self._clock = site, database, clock
+
+    def measures(self) -> dict[str, Measure]:
+        """Return the measures that are judged, by id: the site file's, then those that people entered."""
+        found = dict(self._site.measures)
+        for entered in self.entered():
+            if entered.measure is not None:
+                found.setdefault(entered.id, entered.measure)
+        return found
+
+    def entered(self, *, withdrawn: bool = False) -> list[EnteredMeasure]:
+        """Return what people entered, oldest first; withdrawn ones only if asked."""
+        query = select(EnteredMeasureRow).order_by(EnteredMeasureRow.id)
+        if not withdrawn:
+            query = query.where(EnteredMeasureRow.withdrawn_us.is_(None))
+        with self._database.reading() as session:
+            return [self._record(row) for row in session.scalars(query)]
+
+    def add(
+        self, entry: Mapping[str, Any], who: str, *, ticket: str | None = None, audit: Note | None = None
+    ) -> EnteredMeasure:
+        """
+        Take a measure.
+
+        Parameters
+        ----------
+        entry : keys as in the site file's `measures`, and `work: {from, to}` for the days of the work, from which the
+            periods follow (see `facility.measure_entry`); without `id` one is made from the English name
+        ticket : number of the ticket under which the work was done
+
+        Raises
+        ------
+        MeasureRefused
+            With every mistake; nothing is entered then.
+        """
+        known = self.measures()
+        data = dict(entry)
+        given = data.get("id") or None
+        if given is None:
+            name = data.get("name")
+            data["id"] = id_from(str(name.get("en", "")) if isinstance(name, Mapping) else "", known)
+        if ticket and not data.get("source"):
+            data["source"] = ticket
+        read = read_entry(data, self._site, self._today())
+        mistakes = list(read.mistakes)
+        with self._database.session() as session:
+            if given is not None and given in known:
+                mistakes.append(EntryMistake("id", f"id {given!r} is taken; every measure needs its own"))
+            if ticket and not self._is_ticket(session, ticket):
+                told = f"there is no ticket {ticket[:40]!r}; write its number as the list of tickets shows it"
+                mistakes.append(EntryMistake("ticket", told))
+            if mistakes or read.measure is None:
+                raise MeasureRefused(mistakes)
+            row = EnteredMeasureRow(
+                measure=read.measure.id, entry=dict(read.entry), ticket=ticket or None, entered_us=self._clock(),
+                entered_by=who, withdrawn_us=None, withdrawn_by=None,
+            )  # fmt: skip
+            session.add(row)
+            session.flush()
+            if audit is not None:
+                audit(session, row.measure)
+            return self._record(row)
+
+    def withdraw(self, measure: str, who: str, *, audit: Note | None = None) -> EnteredMeasure:
+        """
+        Let a measure that was entered be judged no more; a second time changes nothing.
+
+        Raises
+        ------
+        ActionRefused
+            If it stands in the site file.
+        NoSuchRecord
+            If nobody entered it.
+        """
+        query = select(EnteredMeasureRow).where(EnteredMeasureRow.measure == measure)
+        with self._database.session() as session:
+            rows = session.scalars(query.order_by(EnteredMeasureRow.id)).all()
+            row = next((r for r in rows if r.withdrawn_us is None), rows[-1] if rows else None)
+            if row is None and measure in self._site.measures:
+                raise ActionRefused(f"{measure!r} stands in the site file under measures:; take it out there")
+            if row is None:
+                raise NoSuchRecord(f"nobody entered a measure {measure[:80]!r}; look for it in the list")
+            if row.withdrawn_us is None:
+                row.withdrawn_us, row.withdrawn_by = self._clock(), who
+                if audit is not None:
+                    audit(session, row.measure)
+            return self._record(row)
+
+    # -- inside
+
+    def _record(self, row: EnteredMeasureRow) -> EnteredMeasure:
+        # What fitted when it was entered may not fit a site file that has changed since.
+        measure, told = MeasureFile.model_validate(row.entry).measure(
+            self._site.equipment, self._site.virtual_meters, self._site.currency
+        )
+        why_not = "; ".join(message for _, message in told)
+        if row.withdrawn_us is None and row.measure in self._site.measures:
+            measure, why_not = (
+                None,
+                f"id {row.measure!r} is the site file's by now; withdraw this one or rename that one",
+            )
+        return EnteredMeasure(
+            id=row.measure, measure=measure, why_not=why_not, entry=dict(row.entry), ticket=row.ticket,
+            entered_us=row.entered_us, entered_by=row.entered_by, withdrawn_us=row.withdrawn_us,
+            withdrawn_by=row.withdrawn_by,
+        )  # fmt: skip
+
+    def _today(self) -> date:
+        return day_of(self._clock(), self._site.time_zone)
+
+    @staticmethod
+    def _is_ticket(session: Session, number: str) -> bool:
+        if not number.isprintable():
+            return False
+        return session.scalar(select(TicketRow.id).where(TicketRow.number == number)) is not None

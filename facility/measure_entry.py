@@ -1,0 +1,173 @@
+"""
+A measure as a person enters it: like an entry of a site file's `measures`, but the days of the work are enough.
+
+Given `work: {from, to}`, the baseline is the year before it and the reporting period begins on the day after; without
+drivers the outdoor temperature explains the use; a cost without its currency is in the site's.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from facility.documents import Document, KeyPath, place_of, validate
+from facility.measure_file import CalendarDay, MeasureFile
+from facility.measures import Measure
+from facility.site import Site
+
+BASELINE_DAYS: Final = 365
+_STATION: Final = "weather_station"
+_OUTDOOR: Final = "outdoor_temperature"
+_EARLIEST: Final = date(2000, 1, 1)
+_MOST_AHEAD: Final = timedelta(days=366)
+_LONGEST: Final = {"name": 120, "owner": 200, "source": 200, "cost": 40, "meter": 100, "id": 63, "drivers": 100}
+_MOST_DRIVERS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMistake:
+    """What is wrong with an entry: at which field (`work.from`), and what to write instead."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}" if self.field else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """
+    An entry that was read.
+
+    Attributes
+    ----------
+    measure : None if there are mistakes
+    entry : as a site file would hold it, periods and drivers written out
+    mistakes : all of them
+    """
+
+    measure: Measure | None
+    entry: Mapping[str, Any]
+    mistakes: tuple[EntryMistake, ...]
+
+
+class _WorkFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    from_: CalendarDay = Field(alias="from")
+    to: CalendarDay | None = None
+
+
+_WORK: Final = TypeAdapter(_WorkFile)
+_FILE: Final = TypeAdapter(MeasureFile)
+
+
+def outdoor_point(site: Site) -> str | None:
+    """Return the point that tells the outdoor temperature: a weather station's, else any that is called so."""
+    candidates = [item for item in site.equipment.values() if _OUTDOOR in item.points]
+    best = next((item for item in candidates if item.cls.id == _STATION), next(iter(candidates), None))
+    return f"{best.id}/{_OUTDOOR}" if best is not None else None
+
+
+def id_from(name: str, taken: Collection[str]) -> str:
+    """Return an id that says what a name says, and is not taken: `New lamps` becomes `new-lamps`."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:50].strip("-") or "measure"
+    found, n = plain, 1
+    while found in taken:
+        n += 1
+        found = f"{plain}-{n}"
+    return found
+
+
+def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
+    """
+    Check an entry as the site file's are checked, and write out what it leaves to custom.
+
+    Parameters
+    ----------
+    data : keys as in the site file, `work` instead of `baseline` and `reporting` or beside them
+    today : at the site; work that has not begun proves nothing
+    """
+    own = {key: value for key, value in data.items() if value is not None and value != ""}
+    document = Document("", own)
+    told: list[tuple[KeyPath, str]] = _too_long(own)
+    if told:
+        return ReadEntry(None, {}, _named(told, own))
+    work = own.pop("work", None)
+    if work is not None:
+        told = _with_work(own, work, document, today)
+    elif "baseline" not in own or "reporting" not in own:
+        told = [(("work",), "say on which days the work was done")]
+    if not own.get("drivers") and (point := outdoor_point(site)) is not None:
+        own["drivers"] = (point,)
+    if re.fullmatch(r"[0-9][0-9., ]*万?", str(own.get("cost", "")).strip()):
+        own["cost"] = f"{str(own['cost']).strip()} {site.currency}"
+    if told:
+        # Look at the rest of the entry too; its periods are not there to be missed.
+        own.setdefault("baseline", {"from": "2000-01-01", "to": "2000-12-31"})
+        own.setdefault("reporting", {"from": "2001-01-01"})
+    file, problems = validate(_FILE, own, document, ())
+    mistakes = [*_named(told, own), *(EntryMistake(p.place, p.message) for p in problems)]
+    if file is None:
+        return ReadEntry(None, {}, tuple(mistakes))
+    if not told and not _EARLIEST <= file.baseline.from_ <= file.reporting.from_ <= today + _MOST_AHEAD:
+        mistakes.append(EntryMistake("reporting", "its periods lie before the year 2000 or after next year; correct"))
+    measure, wrong = file.measure(site.equipment, site.virtual_meters, site.currency)
+    mistakes += _named(wrong, own)
+    if mistakes or measure is None:
+        return ReadEntry(None, {}, tuple(mistakes))
+    return ReadEntry(measure, file.model_dump(mode="json", by_alias=True, exclude_none=True), ())
+
+
+def _too_long(own: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
+    found: list[tuple[KeyPath, str]] = []
+    for key, value in own.items():
+        if isinstance(value, Mapping):
+            parts = [((key, str(name)), text) for name, text in value.items()]
+        elif isinstance(value, list | tuple):
+            if len(value) > _MOST_DRIVERS:
+                found.append(((key,), f"there are {len(value)}; write {_MOST_DRIVERS} at most"))
+            parts = [((key, str(i)), text) for i, text in enumerate(value)]
+        else:
+            parts = [((key,), value)]
+        longest = _LONGEST.get(key, 40)
+        for path, text in parts:
+            if not isinstance(text, str):
+                continue
+            if len(text) > longest:
+                found.append((path, f"this has {len(text)} characters; write {longest} at most"))
+            elif any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
+                found.append((path, "this holds characters that cannot be shown; type it anew"))
+    return found
+
+
+def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) -> list[tuple[KeyPath, str]]:
+    """Write out the periods that follow from the work; return what is wrong with its days."""
+    file, problems = validate(_WORK, work, document, ("work",))
+    if file is None:
+        return [((p.place,), p.message) for p in problems]
+    first, last = file.from_, file.to or file.from_
+    if not _EARLIEST + timedelta(days=BASELINE_DAYS) <= first:
+        return [(("work", "from"), f"{first} lies too far back; correct the day on which the work began")]
+    if last > today:
+        key = "from" if first > today else "to"
+        return [(("work", key), f"{last} is still to come; enter the measure once the work is done")]
+    if last < first:
+        return [(("work", "to"), f"it ends on {last}, before {first}; let `to` be the last day of the work")]
+    own.setdefault(
+        "baseline",
+        {"from": str(first - timedelta(days=BASELINE_DAYS)), "to": str(first - timedelta(days=1))},
+    )
+    own.setdefault("reporting", {"from": str(last + timedelta(days=1))})
+    return []
+
+
+def _named(told: Collection[tuple[KeyPath, str]], own: Mapping[str, Any]) -> tuple[EntryMistake, ...]:
+    return tuple(EntryMistake(place_of(path, own), message) for path, message in told)
