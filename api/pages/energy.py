@@ -197,7 +197,9 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
         chart=_chart(sources, words, accounts, chosen),
         departments=_departments(accounts, words, currency),
         waste=_waste_rows(sources, words, wasting, now_us),
-        waste_note=words("%(n)s of %(all)s", n=min(len(wasting), _WASTE_SHOWN), all=len(wasting)) if wasting else "",
+        waste_note=words("the first %(n)s of %(all)s", n=min(len(wasting), _WASTE_SHOWN), all=len(wasting))
+        if wasting
+        else "",
         waste_empty=words("No open finding costs money. The rules go on looking."),
         a_day_words=money_a_day(sources.site, words),
         so_far_words=words("This month %(unit)s", unit=unit),

@@ -52,6 +52,7 @@ class Head:
     spans: tuple[Link, ...] = ()
     csv: str = ""
     progress: Progress | None = None
+    reloads: bool = True  # while there is progress; not where somebody may be filling in a form
     notes: tuple[Note, ...] = field(default=())
 
 

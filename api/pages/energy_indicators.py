@@ -180,9 +180,7 @@ def _row(site: Site, words: Words, spans: Mapping[str, Figures]) -> IndicatorRow
             "%(above)s over %(below)s", above=_side(judged.get("numerator")), below=_side(judged.get("denominator"))
         ),
         usual=_usual(benchmark, judged["better"], words),
-        source=str(benchmark["source"]) + ("" if benchmark.get("checked", True) else f" ({words('not checked')})")
-        if benchmark
-        else "",
+        source=_benchmark_source(benchmark, words),
         verdict=verdict_words(judged["verdict"], words),
         poor=judged["verdict"] == "poor",
         quality=quality(total, shares_label(total, words)),
@@ -209,7 +207,16 @@ def _usual(benchmark: Figures | None, better: str, words: Words) -> str:
     low, high = sorted((float(benchmark["good"]), float(benchmark["poor"])))
     places = 0 if high >= 100 else 2
     told = words("%(low)s to %(high)s", low=number(low, places), high=number(high, places))
-    return f"{told} · {words('lower is better') if better == 'lower' else words('higher is better')}"
+    way = words("lower is better") if better == "lower" else words("higher is better")
+    return f"{told} · {way}"
+
+
+def _benchmark_source(benchmark: Figures | None, words: Words) -> str:
+    if not benchmark:
+        return ""
+    if benchmark.get("checked", True):
+        return str(benchmark["source"])
+    return words("%(source)s (not checked)", source=benchmark["source"])
 
 
 def verdict_words(verdict: str, words: Words) -> str:

@@ -12,7 +12,7 @@ from api.pages.data_state import Pager, paged
 from api.pages.energy_figures import few_decimals
 from api.pages.words import Words
 from facility.formats import MISSING, number
-from facility.metering import BookedRegister
+from facility.metering import CARRIER_NAMES, BookedRegister
 from facility.site import Site
 
 
@@ -94,7 +94,7 @@ def _row(
         found=times.when(own.found_us, now_us, site.time_zone),
         what=what,
         href=href,
-        code=own.subject,
+        code=_subject(site, own, words),
         period=days,
         old=number(own.old, places),
         new=number(own.new, places),
@@ -102,6 +102,14 @@ def _row(
         unit=own.unit,
         cause=cause_words(own.cause, words),
     )
+
+
+def _subject(site: Site, own: Restatement, words: Words) -> str:
+    contract = site.contracts.get(own.subject) if own.kind == "bill" else None
+    if contract is not None:
+        return words.name(contract.name)
+    carrier = next((names for carrier, names in CARRIER_NAMES.items() if carrier == own.subject), None)
+    return words.name(carrier) if carrier is not None else own.subject
 
 
 def _is_money(site: Site, unit: str) -> bool:

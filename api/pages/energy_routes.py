@@ -402,7 +402,9 @@ def meters_response(
         page=page,
     )
     notes = (Note(words("The table was not taken: nothing of it is entered."), why),) if mistakes or why else ()
-    head = _head(sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}", notes=notes)
+    head = _head(
+        sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}", notes=notes, reloads=False
+    )
     title = _titled(words("Meters"), period, words)
     return _framed(sources, visit, "energy_meters.html", title, head, shown, status=status)
 
@@ -469,6 +471,7 @@ def meter_response(
         address,
         spans=span_links(period, today, address, words),
         note=period_words(period, words),
+        reloads=False,
         notes=() if filled is None else (Note(words("The form was not taken; see below.")),),
     )
     back = NavLink("energy", f"/energy/meters?month={period_of('month', period.first).at}", words("Meters"), False)
