@@ -11,6 +11,7 @@ from fastapi import Request
 from analytics.data_health import HealthState
 from analytics.desk import Desk
 from analytics.energy.books import Books
+from analytics.energy.measure_book import MeasureBook
 from api.live import LiveBoard, Snapshot
 from api.security.users import Person, list_users
 from api.times import now_us
@@ -108,6 +109,11 @@ class Context:
     def books(self) -> Books:
         """Return the energy accounts."""
         return self.own_books or Books(self.site, self.store, self.database, self.clock)
+
+    @cached_property
+    def measure_book(self) -> MeasureBook:
+        """Return the efficiency measures: the site file's, and those that people entered."""
+        return MeasureBook(self.site, self.database, self.clock)
 
     # What pages read, by the names that they know (`api.pages.sources.Sources`).
 

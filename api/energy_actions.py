@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from analytics.energy.entries import EnteredExchange, EntryRefused, HandReading
+from analytics.energy.measure_book import EnteredMeasure
 from analytics.energy.statements import Report
 from api.context import Context
 from api.security import audit
@@ -105,6 +106,26 @@ def publish(here: Context, user: Identity, month: date) -> Report:
     """Publish a month: its statements keep the versions that they have; ActionRefused."""
     note = _note(here, user, "energy-month-published", f"month {month:%Y-%m}", {})
     return here.books.publish(month, user.name, note)
+
+
+def enter_measure(here: Context, user: Identity, entry: Mapping[str, Any], ticket: str | None) -> EnteredMeasure:
+    """Enter an efficiency measure; MeasureRefused."""
+
+    def write(session: Session, measure: str) -> None:
+        detail = {"entry": dict(entry), "ticket": ticket, "by": user.by}
+        audit.record(session, here.clock(), user.name, "energy-measure-entered", f"measure {measure}", detail)
+
+    return here.measure_book.add(entry, user.name, ticket=ticket, audit=write)
+
+
+def withdraw_measure(here: Context, user: Identity, measure: str) -> EnteredMeasure:
+    """Let a measure that was entered be judged no more; NoSuchRecord, ActionRefused."""
+
+    def write(session: Session, own: str) -> None:
+        detail = {"by": user.by}
+        audit.record(session, here.clock(), user.name, "energy-measure-withdrawn", f"measure {own}", detail)
+
+    return here.measure_book.withdraw(measure, user.name, audit=write)
 
 
 def _note(

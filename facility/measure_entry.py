@@ -129,6 +129,7 @@ def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
 def _too_long(own: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
     found: list[tuple[KeyPath, str]] = []
     for key, value in own.items():
+        parts: list[tuple[KeyPath, Any]]
         if isinstance(value, Mapping):
             parts = [((key, str(name)), text) for name, text in value.items()]
         elif isinstance(value, list | tuple):

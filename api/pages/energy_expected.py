@@ -14,11 +14,10 @@ from analytics.energy.forecast import day_kinds, forecast
 from analytics.energy.intervals import Floats
 from analytics.energy.weather import daily_means
 from facility.calendar import at_us
+from facility.measure_entry import outdoor_point
 from facility.site import Site
 from facility.store import Level, TelemetryStore
 
-_STATION: Final = "weather_station"
-_OUTDOOR: Final = "outdoor_temperature"
 _HISTORY_D: Final = 500
 _LEAST_DAYS: Final = 14  # of history, before anything is expected
 _MOST_MISSING: Final = 0.02  # of a day, for it to count
@@ -42,13 +41,6 @@ class Outlook:
     total: float | None
     half_width: float | None
     level: float
-
-
-def outdoor_point(site: Site) -> str | None:
-    """Return the point that tells the outdoor temperature: a weather station's, else any that is called so."""
-    candidates = [item for item in site.equipment.values() if _OUTDOOR in item.points]
-    best = next((item for item in candidates if item.cls.id == _STATION), next(iter(candidates), None))
-    return f"{best.id}/{_OUTDOOR}" if best is not None else None
 
 
 def outdoor_means(site: Site, store: TelemetryStore, days: Sequence[date]) -> Floats | None:

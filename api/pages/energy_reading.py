@@ -301,7 +301,7 @@ def measure_account(sources: Sources, caches: PageCaches, measure: Measure) -> W
 
 def _savings(sources: Sources, caches: PageCaches) -> Savings | None:
     """Return what the measures that are proven have saved together; None if the site has none."""
-    measures = sources.site.measures
+    measures = sources.context.measure_book.measures()
     if not measures:
         return None
     found = [w.result for m in measures.values() if (w := measure_account(sources, caches, m)).result is not None]

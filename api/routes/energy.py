@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from analytics.energy.entries import EnteredExchange, HandReading
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, Totals
 from analytics.energy.ledger import Restatement
+from analytics.energy.measure_book import EnteredMeasure, MeasureRefused
 from analytics.energy.statements import KINDS, Report, Statement
 from analytics.energy.virtual_booking import PREFIX
 from api import energy_actions
@@ -27,6 +28,7 @@ from api.pages.energy_savings import MeasureAccount
 from api.security.access import require
 from api.security.logins import Identity
 from api.times import parse_time
+from facility.measures import Measure
 from facility.metering import BookedRegister
 from facility.names import Names
 from facility.spreadsheet import NotATable, TableRefused
@@ -279,9 +281,59 @@ class LoadChangeOut(BaseModel):
     confidence: float
 
 
+class WorkIn(BaseModel, extra="forbid"):
+    """The first and the last day of the work; `to` left out: one day."""
+
+    from_: Annotated[str, Field(alias="from", max_length=40)]
+    to: Annotated[str | None, Field(max_length=40)] = None
+
+
+class MeasureIn(BaseModel, extra="forbid"):
+    """
+    A measure, with the keys of the site file's `measures`.
+
+    `work` stands for the periods: the year before it is the baseline, the day after it begins the reporting period.
+    Without `id` one is made from the English name; `ticket` is the number of the ticket of the work.
+    """
+
+    id: str | None = None
+    name: dict[str, str]
+    meter: str | None = None
+    carrier: str | None = None
+    work: WorkIn | None = None
+    baseline: WorkIn | None = None
+    reporting: WorkIn | None = None
+    drivers: list[str] | None = None
+    cost: str | float | None = None
+    owner: str | None = None
+    source: str | None = None
+    ticket: Annotated[str | None, Field(max_length=40)] = None
+
+
+class EnteredOut(BaseModel):
+    """Who entered a measure and when; `why_not`: it no longer fits the site, and is not judged."""
+
+    by: str
+    at_us: int
+    ticket: str | None
+    why_not: str
+    withdrawn_us: int | None
+    withdrawn_by: str | None
+
+
+class EnteredMeasureOut(BaseModel):
+    """A measure as it was entered, with the keys of the site file."""
+
+    id: str
+    entry: dict[str, Any]
+    entered: EnteredOut
+
+
 class MeasureOut(BaseModel):
     """
     A measure and what it saved. `state` is `waiting` while that is being worked out: ask again.
+
+    `entered` is null for those of the site file.
 
     `saving`, `uncertainty` (half of the 90 % interval), `expected` and `used` are in `unit`; null where not known.
     """
@@ -307,10 +359,11 @@ class MeasureOut(BaseModel):
     acceptable: bool | None = None
     non_routine_events: list[LoadChangeOut] = []
     reasons: list[ReasonOut] = []
+    entered: EnteredOut | None = None
 
 
 class MeasuresOut(BaseModel):
-    """The measures of the site file."""
+    """The measures of the site file, then those that people entered."""
 
     measures: list[MeasureOut]
 
@@ -598,27 +651,65 @@ async def import_readings(
 
 
 @router.get("/measures")
-def measures(request: Request) -> MeasuresOut:
+def measures(here: Here, request: Request) -> MeasuresOut:
     """Give the measures and what they saved; what is still being worked out says so."""
-    return MeasuresOut(measures=[_measure(request, m) for m in sources_of(request).site.measures])
+    entered = {e.id: e for e in here.measure_book.entered()}
+    known = here.measure_book.measures()
+    found = [_measure(request, own, entered.get(id_)) for id_, own in known.items()]
+    unfit = [
+        MeasureOut(id=e.id, name=Names(**e.entry["name"]), state="failed", why=e.why_not, entered=_entered(e))
+        for e in entered.values()
+        if e.measure is None
+    ]
+    return MeasuresOut(measures=[*found, *unfit])
+
+
+@router.post("/measures", status_code=201)
+def enter_measure(here: Here, user: Engineer, body: MeasureIn) -> EnteredMeasureOut:
+    """Enter a measure whose saving is to be proven."""
+    entry = body.model_dump(by_alias=True, exclude_none=True, exclude={"ticket"})
+    if isinstance(body.cost, float):
+        entry["cost"] = f"{body.cost:.2f}"
+    try:
+        own = energy_actions.enter_measure(here, user, entry, body.ticket or None)
+    except MeasureRefused as refused:
+        mend = "Mend these fields; nothing was entered."
+        raise ApiError(422, "measure-refused", f"{refused}.", mend) from None
+    return EnteredMeasureOut(id=own.id, entry=dict(own.entry), entered=_entered(own))
 
 
 @router.get("/measures/{measure}")
-def measure(request: Request, measure: str) -> MeasureOut:
+def measure(here: Here, request: Request, measure: str) -> MeasureOut:
     """Give one measure."""
-    known = sources_of(request).site.measures
+    known = here.measure_book.measures()
     if measure not in known:
         raise unknown("measure", measure, known, "GET /api/v1/energy/measures")
-    return _measure(request, measure)
+    entered = next((e for e in here.measure_book.entered() if e.id == measure and e.measure is not None), None)
+    return _measure(request, known[measure], entered)
 
 
-def _measure(request: Request, id_: str) -> MeasureOut:
-    sources = sources_of(request)
-    own = sources.site.measures[id_]
-    worked = measure_account(sources, caches_of(request), own)
+@router.post("/measures/{measure}/withdraw")
+def withdraw_measure(here: Here, user: Engineer, measure: str) -> EnteredMeasureOut:
+    """Let a measure that was entered be judged no more; it stays on record. Those of the site file change there."""
+    own = energy_actions.withdraw_measure(here, user, measure)
+    return EnteredMeasureOut(id=own.id, entry=dict(own.entry), entered=_entered(own))
+
+
+def _measure(request: Request, own: Measure, entered: EnteredMeasure | None) -> MeasureOut:
+    # An entered one whose id the site file took since is not what is judged.
+    by = _entered(entered) if entered is not None and entered.measure is not None else None
+    worked = measure_account(sources_of(request), caches_of(request), own)
     if worked.result is None:
-        return MeasureOut(id=id_, name=own.name, state="waiting" if worked.waiting else "failed", why=worked.failed)
-    return _account(worked.result)
+        state: Literal["waiting", "failed"] = "waiting" if worked.waiting else "failed"
+        return MeasureOut(id=own.id, name=own.name, state=state, why=worked.failed, entered=by)
+    return _account(worked.result).model_copy(update={"entered": by})
+
+
+def _entered(own: EnteredMeasure) -> EnteredOut:
+    return EnteredOut(
+        by=own.entered_by, at_us=own.entered_us, ticket=own.ticket, why_not=own.why_not,
+        withdrawn_us=own.withdrawn_us, withdrawn_by=own.withdrawn_by,
+    )  # fmt: skip
 
 
 def _account(own: MeasureAccount) -> MeasureOut:

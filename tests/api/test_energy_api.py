@@ -221,6 +221,8 @@ def test_a_table_is_taken_whole_or_not_at_all(client: TestClient, context: Conte
         ("POST", f"registers/{ICU}/exchanges", {"at": "2026-07-14T08:00", "end": 1.0, "start": 0.0}, "engineer"),
         ("POST", "reports", {"month": "2026-06"}, "engineer"),
         ("POST", "readings/import", None, "operator"),
+        ("POST", "measures", {"name": {"zh": "灯", "en": "Lamps"}}, "engineer"),
+        ("POST", "measures/lamps/withdraw", None, "engineer"),
     ],
 )
 def test_who_may_change_the_books(
@@ -245,8 +247,63 @@ def test_a_measure_is_worked_out_beside_the_request(client: TestClient, booked: 
     assert any(reason["blocking"] for reason in own["reasons"])
 
 
+FANS = {
+    "name": {"zh": "风机变频", "en": "Fan drives"},
+    "meter": "em-icu",
+    "carrier": "electricity",
+    "work": {"from": "2026-07-01"},
+    "cost": 42000,
+}
+
+
+def test_a_measure_is_entered_judged_and_withdrawn(client: TestClient, booked: Context) -> None:
+    entered = client.post(f"{BASE}/measures", json=FANS)
+    assert entered.status_code == 201, entered.text
+    assert entered.json()["id"] == "fan-drives"
+    assert entered.json()["entry"]["baseline"] == {"from": "2025-07-01", "to": "2026-06-30"}
+    assert entered.json()["entry"]["cost"] == "42000.00 CNY"
+    listed = client.get(f"{BASE}/measures").json()["measures"]
+    assert [(m["id"], m["entered"] and m["entered"]["by"]) for m in listed] == [
+        ("lamps", None),
+        ("fan-drives", "admin"),
+    ]
+    assert client.get(f"{BASE}/measures/fan-drives").json()["name"] == FANS["name"]
+    gone = client.post(f"{BASE}/measures/fan-drives/withdraw")
+    assert (gone.status_code, gone.json()["entered"]["withdrawn_by"]) == (200, "admin")
+    assert client.get(f"{BASE}/measures/fan-drives").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "code", "told"),
+    [
+        ({"meter": "em-icv"}, 422, "measure-refused", "meter: no meter is called 'em-icv'"),
+        ({"work": {"from": "2027-01-01"}}, 422, "measure-refused", "work.from: 2027-01-01 is still to come"),
+        ({"id": "lamps"}, 422, "measure-refused", "id 'lamps' is taken"),
+        ({"ticket": "T-9"}, 422, "measure-refused", "ticket: there is no ticket 'T-9'"),
+        ({"cost": -5}, 422, "measure-refused", "is no amount of money here"),
+        ({"colour": "red"}, 422, "invalid-request", "colour"),
+    ],
+)
+def test_a_measure_that_cannot_stand_says_why(
+    client: TestClient, context: Context, changed: dict[str, Any], status: int, code: str, told: str
+) -> None:
+    answer = client.post(f"{BASE}/measures", json=FANS | changed)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert told in answer.json()["error"]["message"]
+    assert context.measure_book.entered() == []
+
+
+def test_a_measure_of_the_site_file_is_withdrawn_there(client: TestClient) -> None:
+    answer = client.post(f"{BASE}/measures/lamps/withdraw")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "action-refused")
+    assert client.post(f"{BASE}/measures/fans/withdraw").status_code == 404
+
+
 def test_what_people_entered_stands_in_the_audit_trail(client: TestClient, booked: Context) -> None:
     client.post(f"{BASE}/registers/{ICU}/readings", json={"at": "2026-06-01T08:00", "value": 10.0})
     client.post(f"{BASE}/reports", json={"month": "2026-06"})
+    client.post(f"{BASE}/measures", json=FANS)
+    client.post(f"{BASE}/measures/fan-drives/withdraw")
     actions = [entry["action"] for entry in client.get("/api/v1/audit").json()["entries"]]
     assert {"energy-reading-entered", "energy-month-published"} <= set(actions)
+    assert {"energy-measure-entered", "energy-measure-withdrawn"} <= set(actions)
