@@ -12,12 +12,14 @@ import numpy as np
 from analytics.energy.books import Books
 from analytics.energy.intervals import Floats
 from analytics.energy.measures import Proof, prove
+from analytics.energy.virtual_booking import PREFIX
+from api.pages.energy_counted import CountedMeter, counted_meters
 from api.pages.energy_expected import outdoor_means
 from api.pages.energy_savings import MeasureAccount
 from facility.calendar import at_us, day_kind, day_of
 from facility.equipment_classes import Carrier
 from facility.measures import Measure
-from facility.metering import BookedRegister, points_of_supply
+from facility.metering import points_of_supply
 from facility.names import Names
 from facility.site import Site
 from facility.store import Level, TelemetryStore
@@ -26,14 +28,22 @@ _MOST_MISSING: Final = 0.02  # of a day, for it to count
 _PRICED_MONTHS: Final = 12
 
 
-def measured_registers(site: Site, books: Books, measure: Measure) -> list[BookedRegister]:
-    """Return the registers whose sum a measure changes; none if the site has no such register."""
+def measured_meters(site: Site, books: Books, measure: Measure) -> list[CountedMeter]:
+    """Return the meters whose sum a measure changes; none if the site has no such meter."""
     registers = books.registers()
+    meters = counted_meters(site, registers)
     if measure.meter is None:
-        return points_of_supply(site, registers, measure.carrier) if measure.carrier is not None else []
-    own = [r for r in registers.values() if r.equipment.id == measure.meter and r.flow == "in"]
-    chosen = [r for r in own if measure.carrier is None or r.carrier == measure.carrier]
-    return [r for r in chosen if r.carrier != "reactive"][:1]
+        supply = points_of_supply(site, registers, measure.carrier) if measure.carrier is not None else []
+        return [meters[r.key] for r in supply]
+    virtual = meters.get(f"{PREFIX}{measure.meter}")
+    if virtual is not None:
+        return [virtual]
+    own = [
+        r
+        for r in registers.values()
+        if r.equipment.id == measure.meter and r.flow == "in" and measure.carrier in (None, r.carrier)
+    ]
+    return [meters[r.key] for r in own if measure.carrier is not None or r.carrier != "reactive"][:1]
 
 
 def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Measure, now_us: int) -> MeasureAccount:
@@ -45,16 +55,16 @@ def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Meas
     StoreUnavailable
         If store or database cannot be reached.
     """
-    registers = measured_registers(site, books, measure)
+    found = measured_meters(site, books, measure)
     yesterday = day_of(now_us, site.time_zone) - timedelta(days=1)
     last = min(yesterday, measure.reporting.to or yesterday)
-    subject = registers[0].equipment.name if registers else Names(zh=measure.meter or "", en=measure.meter or "")
+    subject = found[0].name if found else Names(zh=measure.meter or "", en=measure.meter or "")
     baseline_end = measure.baseline.to or measure.reporting.from_ - timedelta(days=1)
     account = MeasureAccount(
         id=measure.id,
         name=measure.name,
         subject=subject,
-        unit=registers[0].unit if registers else "",
+        unit=found[0].unit if found else "",
         baseline=(measure.baseline.from_, baseline_end),
         reporting=(measure.reporting.from_, max(last, measure.reporting.from_)),
         cost=measure.cost,
@@ -62,10 +72,10 @@ def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Meas
         source=measure.source or "",
     )
     end = max(last, baseline_end)
-    if not registers or end < measure.baseline.from_:
+    if not found or end < measure.baseline.from_:
         return account
     days = [measure.baseline.from_ + timedelta(days=i) for i in range((end - measure.baseline.from_).days + 1)]
-    used = daily_use(books, [r.key for r in registers], days)
+    used = daily_use(books, [m.key for m in found], days)
     times = np.array(days, dtype="datetime64[D]")
     drivers = daily_drivers(site, store, measure.drivers, days)
     if not np.isfinite(used).any():
@@ -77,7 +87,7 @@ def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Meas
         numbers = asked.astype("datetime64[D]").astype(np.int64).tolist()
         return np.array([known_rest.get(n, (n + 3) % 7 >= 5) for n in numbers], dtype=bool)
 
-    price = unit_price(books, registers[0].carrier)
+    price = unit_price(books, found[0].carrier)
     proof = prove(measure, times, used, drivers, price=price, calendar=calendar)
     return _with_proof(account, measure, proof, times, used, drivers, price)
 
