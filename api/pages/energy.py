@@ -6,26 +6,22 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
 
 import numpy as np
 
 from analytics.energy.intervals import Total
-from analytics.records import StoredFinding, Ticket
-from api.pages.energy_accounts import CarrierAccount, DepartmentAccount, PeriodAccounts
+from analytics.records import StoredFinding
+from api.pages.energy_accounts import CarrierAccount, PeriodAccounts
 from api.pages.energy_charts import (
     BarChart,
     Bars,
     LineChart,
     PlanBar,
     Quality,
-    RatioBar,
     bar_charts,
     chart_unit,
     plan_bar,
     quality,
-    ratio_bar,
-    ratio_x,
     running_total,
 )
 from api.pages.energy_figures import (
@@ -41,20 +37,14 @@ from api.pages.energy_figures import (
 )
 from api.pages.energy_head import Link
 from api.pages.energy_parts import part_names, shaded_parts
+from api.pages.energy_ranking import DepartmentCard, department_card
+from api.pages.energy_waste import WASTE_SHOWN, WasteRow, so_far, waste_rows, wasting
 from api.pages.numbers import joined
 from api.pages.sources import Sources
-from api.pages.wording import machine_name, money_a_day, without_machine
+from api.pages.wording import money_a_day
 from api.pages.words import Words
-from facility.calendar import day_of, month_bounds_us
 from facility.formats import MISSING, NO_BREAK_SPACE, money, number
 from facility.metering import CARRIER_NAMES
-
-# A department's use is as expected within so much of it.
-BAND: Final = 0.05
-_WASTE_SHOWN: Final = 12
-_DEPARTMENTS_SHOWN: Final = 14
-_RATIO_TICKS: Final = (0.9, 1.0, 1.1, 1.2)
-_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,52 +96,6 @@ class ChartCard:
 
 
 @dataclass(frozen=True, slots=True)
-class DepartmentRow:
-    """A department in the ranking."""
-
-    name: str
-    href: str
-    bar: RatioBar | None
-    index: str
-    money: str
-    measured: str
-
-
-@dataclass(frozen=True, slots=True)
-class DepartmentCard:
-    """The ranking of departments, and that it adds up to the bill."""
-
-    by: str
-    index_words: str
-    money_words: str
-    has_index: bool
-    rows: tuple[DepartmentRow, ...]
-    note: str
-    ticks: tuple[tuple[float, str], ...]
-    band: tuple[float, float]
-    one: float
-    more: Link | None
-
-
-@dataclass(frozen=True, slots=True)
-class WasteRow:
-    """A finding that costs money."""
-
-    title: str
-    where: str
-    href: str
-    money: str
-    share: float
-    so_far: str
-    sure: str
-    who: str
-    nobody: bool
-    ticket: str
-    ticket_href: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class EnergyPage:
     """Everything of the page."""
 
@@ -181,10 +125,10 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
     chosen : the carrier whose bars are drawn; electricity, or the first there is, where it has none of that name
     """
     currency = sources.site.currency
-    wasting = _wasting(sources)
+    found = wasting(sources)
     unit = money_unit(currency, words)
     return EnergyPage(
-        figures=_figures(sources, words, accounts, wasting, now_us),
+        figures=_figures(sources, words, accounts, found, now_us),
         key=quality(Total(0.0, 0.6, 0.25, 0.15), words("measured, hatched = estimated, empty = missing")),
         end_words=words("At period end") if accounts.period.span != "month" else words("At month end"),
         cost_words=words("Cost %(unit)s", unit=unit),
@@ -195,11 +139,9 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
             "the first readings; booking runs every 15 minutes."
         ),
         chart=_chart(sources, words, accounts, chosen),
-        departments=_departments(accounts, words, currency),
-        waste=_waste_rows(sources, words, wasting, now_us),
-        waste_note=words("the first %(n)s of %(all)s", n=min(len(wasting), _WASTE_SHOWN), all=len(wasting))
-        if wasting
-        else "",
+        departments=department_card(accounts, words, currency),
+        waste=waste_rows(sources, words, found, now_us),
+        waste_note=words("the first %(n)s of %(all)s", n=min(len(found), WASTE_SHOWN), all=len(found)) if found else "",
         waste_empty=words("No open finding costs money. The rules go on looking."),
         a_day_words=money_a_day(sources.site, words),
         so_far_words=words("This month %(unit)s", unit=unit),
@@ -210,7 +152,7 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
 
 
 def _figures(
-    sources: Sources, words: Words, accounts: PeriodAccounts, wasting: Sequence[StoredFinding], now_us: int
+    sources: Sources, words: Words, accounts: PeriodAccounts, findings: Sequence[StoredFinding], now_us: int
 ) -> tuple[KeyFigure, ...]:
     currency = sources.site.currency
     found = [_cost(accounts, words, currency)]
@@ -228,14 +170,18 @@ def _figures(
             f"{'≥' if carbon.at_least else ''}{number(carbon.tonnes, 0 if carbon.tonnes >= 10 else 1)}", "tCO₂"
         )
         found.append(KeyFigure(words("Carbon"), text, " · ".join(p for p in (parts, carbon.note) if p)))
-    a_day = sum(f.cost_per_day or 0.0 for f in wasting)
-    so_far = sum(_so_far(f, sources, now_us) for f in wasting)
+    a_day = sum(f.cost_per_day or 0.0 for f in findings)
+    this_month = sum(so_far(f, sources, now_us) for f in findings)
     found.append(
         KeyFigure(
             words("Waste"),
             money(a_day, currency, words.language, per_day=True),
-            words.plural("%(n)s finding", "%(n)s findings", len(wasting))
-            + (" · " + words("%(money)s this month", money=money(so_far, currency, words.language)) if wasting else ""),
+            words.plural("%(n)s finding", "%(n)s findings", len(findings))
+            + (
+                " · " + words("%(money)s this month", money=money(this_month, currency, words.language))
+                if findings
+                else ""
+            ),
             "/alerts?show=advice",
         )
     )
@@ -429,110 +375,7 @@ def _chart_sentence(c: CarrierAccount, accounts: PeriodAccounts, unit: str, divi
 # --- departments ------------------------------------------------------------------------------------------------------
 
 
-def _departments(accounts: PeriodAccounts, words: Words, currency: str) -> DepartmentCard:
-    d = accounts.departments
-    unit = money_unit(currency, words)
-    has_index = any(row.index is not None for row in d.rows)
-    by = {
-        "expected": words("actual ÷ own expected, highest first"),
-        "plan": words("actual ÷ own plan, highest first"),
-        "past": words("actual ÷ own months before, highest first"),
-        "money": words("by money; no department has a plan or a past to compare with"),
-    }[d.compared_with]
-    rows = sorted(d.rows, key=lambda r: (r.index is None, -(r.index or 0.0), -r.cents))
-    return DepartmentCard(
-        by=by if d.rows else "",
-        index_words=words.in_context("departments", "Index") if has_index else "",
-        money_words=words("Extra %(unit)s", unit=unit) if has_index else words("Cost %(unit)s", unit=unit),
-        has_index=has_index,
-        rows=tuple(_department_row(row, accounts, words, has_index) for row in rows[:_DEPARTMENTS_SHOWN]),
-        note=_department_note(accounts, words),
-        ticks=tuple((ratio_x(v), number(v, 1)) for v in _RATIO_TICKS),
-        band=(ratio_x(1 - BAND), ratio_x(1 + BAND)),
-        one=ratio_x(1.0),
-        more=Link(
-            f"/energy/departments?month={accounts.period.first:%Y-%m}",
-            words.plural("All %(n)s department", "All %(n)s departments", len(rows)),
-        )
-        if rows
-        else None,
-    )
-
-
-def _department_row(row: DepartmentAccount, accounts: PeriodAccounts, words: Words, has_index: bool) -> DepartmentRow:
-    extra = None if row.index is None or row.index <= 0 else round(row.cents - row.cents / row.index)
-    if row.comparable_cents is not None and row.index:
-        extra = round(row.comparable_cents - row.comparable_cents / row.index)
-    return DepartmentRow(
-        name=words.name(row.name),
-        href=f"/energy/departments/{row.id}?month={accounts.period.first:%Y-%m}" if row.id else "",
-        bar=ratio_bar(row.index, BAND) if row.index is not None else None,
-        index=number(row.index, 2, limits=(1 + BAND,)) if row.index is not None else (MISSING if has_index else ""),
-        money=whole_money(extra, signed=True) if has_index else whole_money(row.cents),
-        measured=share_text(row.measured, 0) if math.isfinite(row.measured) else MISSING,
-    )
-
-
-def _department_note(accounts: PeriodAccounts, words: Words) -> str:
-    d = accounts.departments
-    if not d.rows:
-        return d.why_not or words("Departments get their share once a month has a bill.")
-    if d.total_cents == 0:
-        return words("Nothing was bought.")
-    parts = {
-        "allocated": share_text(d.allocated_cents / d.total_cents),
-        "rest": share_text(d.unallocated_cents / d.total_cents),
-    }
-    told = words("%(allocated)s to departments, %(rest)s unallocated", **parts)
-    if d.adds_up:
-        return words("%(shares)s: adds up to the bill.", shares=told)
-    return words("%(shares)s: does NOT add up to the bill.", shares=told)
-
-
 # --- waste ------------------------------------------------------------------------------------------------------------
-
-
-def _wasting(sources: Sources) -> list[StoredFinding]:
-    found = [f for f in sources.desk.open_findings() if f.cost_per_day and f.verdict == "fault"]
-    return sorted(found, key=lambda f: -(f.cost_per_day or 0.0))
-
-
-def _so_far(finding: StoredFinding, sources: Sources, now_us: int) -> float:
-    """Return what a finding has cost this month, at its cost a day."""
-    zone = sources.site.time_zone
-    month_us, _ = month_bounds_us(day_of(now_us, zone), zone)
-    return (finding.cost_per_day or 0.0) * max(0, now_us - max(finding.since_us, month_us)) / _DAY_US
-
-
-def _waste_rows(sources: Sources, words: Words, wasting: Sequence[StoredFinding], now_us: int) -> tuple[WasteRow, ...]:
-    tickets = sources.desk.open_tickets()
-    most = max((f.cost_per_day or 0.0 for f in wasting), default=1.0)
-    return tuple(_waste_row(sources, words, f, tickets, most, now_us) for f in wasting[:_WASTE_SHOWN])
-
-
-def _waste_row(
-    sources: Sources, words: Words, finding: StoredFinding, tickets: Sequence[Ticket], most: float, now_us: int
-) -> WasteRow:
-    ticket = next((t for t in tickets if t.finding_id == finding.id and t.state != "closed"), None)
-    where = machine_name(sources, finding.equipment, words)
-    href = f"/tickets/{ticket.id}" if ticket is not None else f"/plant/{finding.equipment}"
-    state = ""
-    if ticket is not None:
-        state = words("in work") if ticket.assignee else words("waits for somebody")
-    return WasteRow(
-        title=without_machine(words.either(finding.summary_zh, finding.summary_en), where),
-        where=where,
-        href=href,
-        money=number(finding.cost_per_day or 0.0, 0),
-        share=round(100 * (finding.cost_per_day or 0.0) / most, 1),
-        so_far=number(_so_far(finding, sources, now_us), 0),
-        sure=number(finding.confidence, 2),
-        who=sources.desk.called(ticket.assignee) if ticket is not None else "",
-        nobody=ticket is None or not ticket.assignee,
-        ticket=ticket.number if ticket is not None else "",
-        ticket_href=f"/tickets/{ticket.id}" if ticket is not None else "",
-        state=state,
-    )
 
 
 def until_words(accounts: PeriodAccounts, today: date, words: Words) -> str:

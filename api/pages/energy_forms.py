@@ -13,7 +13,7 @@ from api import energy_actions
 from api.context import Context, context_of
 from api.pages.caches import Caches, From
 from api.pages.energy_meter import Filled
-from api.pages.energy_routes import EXCHANGE_ROLE, READING_ROLE, meter_response, meters_response, register_of
+from api.pages.energy_meter_routes import EXCHANGE_ROLE, READING_ROLE, meter_response, meters_response, register_of
 from api.pages.visit import Visit, visit_of
 from api.security.access import require
 from api.security.logins import Identity

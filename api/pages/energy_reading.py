@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
 
 from analytics.energy.books import Books
-from analytics.energy.intervals import Floats, Total, Totals
+from analytics.energy.intervals import Total, Totals
 from analytics.energy.statements import Statement
 from api.pages.caches import PageCaches
-from api.pages.energy_accounts import Carbon, CarrierAccount, DepartmentAccount, Departments, PeriodAccounts, Savings
+from api.pages.energy_accounts import Carbon, CarrierAccount, PeriodAccounts, Savings
+from api.pages.energy_department_reading import departments_of
 from api.pages.energy_expected import Outlook, outlook
 from api.pages.energy_head import Note
 from api.pages.energy_measures import prove_measure
 from api.pages.energy_period import Period
 from api.pages.energy_savings import MeasureAccount
+from api.pages.energy_shown import OUTLOOK_FRESH_S, Shown, months_of, statements_of
 from api.pages.energy_work import Worked
 from api.pages.sources import Sources
 from api.pages.words import Words
@@ -27,24 +29,12 @@ from facility.calendar import day_of
 from facility.equipment_classes import Carrier
 from facility.formats import moment, number
 from facility.measures import Measure
-from facility.metering import BOUGHT, BookedRegister, points_of_supply
+from facility.metering import BOUGHT, points_of_supply
 from facility.names import Names
-from facility.site import Site
 
-_OUTLOOK_FRESH_S: Final = 900.0
 _HEATING_MONTHS: Final = frozenset({11, 12, 1, 2, 3})
 _MEASURE_FRESH_S: Final = 6 * 3600.0
 _LIKELY: Final = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The period, today at the site, and the registers."""
-
-    period: Period
-    today: date
-    now_us: int
-    registers: Mapping[str, BookedRegister]
 
 
 def part_totals(books: Books, keys: Sequence[str], period: Period) -> dict[str, Totals]:
@@ -120,7 +110,7 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
     shown = Shown(period, day_of(now_us, zone), now_us, books.registers())
     running = period.bounds_us(zone)[1] > now_us
     months = months_of(period)
-    bills, plans = _statements(books, "bill", months), _plans(books, months)
+    bills, plans = statements_of(books, "bill", months), _plans(books, months)
     carriers = tuple(
         account
         for carrier in BOUGHT
@@ -143,27 +133,13 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         no_tariff=bool(carriers) and not any(c.priced for c in carriers),
         carbon=_carbon(books, months, words),
         savings=_savings(sources, caches),
-        departments=_departments(sources, caches, shown, months, words),
+        departments=departments_of(sources, caches, shown, months, words),
         notes=_notes(books, months, words),
     )
     if running and (end := _plan(plans, None, period).get("at_end")) is not None:
         half = _plan(plans, None, period)["half_width"]
         return replace(accounts, end_cents=_cents(end), end_half_width_cents=_cents(half), end_level=_LIKELY)
     return _with_cost_at_end(accounts)
-
-
-def months_of(period: Period) -> tuple[date, ...]:
-    """Return the months whose statements a period shows: its own; none for a day or a week."""
-    if period.span == "month":
-        return (period.first,)
-    return period.parts if period.span == "year" else ()
-
-
-def _statements(books: Books, kind: str, months: Sequence[date]) -> list[Statement]:
-    if len(months) > 1:
-        wanted = set(months)
-        return [s for s in books.statements(kind=kind) if s.month in wanted]
-    return [s for m in months for s in books.statements(kind=kind, month=m)]
 
 
 # --- carriers ---------------------------------------------------------------------------------------------------------
@@ -209,7 +185,7 @@ def _carrier(
     worked = caches.work.get(
         ("outlook", carrier, first, end, today),
         lambda: outlook(books, sources.store, keys, first, end, today),
-        _OUTLOOK_FRESH_S if running else 6 * 3600.0,
+        OUTLOOK_FRESH_S if running else 6 * 3600.0,
     ).result
     if worked is None:
         return account
@@ -220,7 +196,7 @@ def _carrier(
 
 def _plans(books: Books, months: Sequence[date]) -> list[Mapping[str, Any]]:
     """Return how the site's plans stand: in the month, or in the newest month of the year that has figures."""
-    found = _statements(books, "targets", months)
+    found = statements_of(books, "targets", months)
     return list(found[-1].figures["rows"]) if found else []
 
 
@@ -320,7 +296,7 @@ def _savings(sources: Sources, caches: PageCaches) -> Savings | None:
 
 
 def _carbon(books: Books, months: Sequence[date], words: Words) -> Carbon | None:
-    found = [s.figures for s in _statements(books, "carbon", months)]
+    found = [s.figures for s in statements_of(books, "carbon", months)]
     if not found:
         return None
     by_energy: dict[str, float] = {}
@@ -363,104 +339,3 @@ def _notes(books: Books, months: Sequence[date], words: Words) -> tuple[Note, ..
 
 
 # --- departments ------------------------------------------------------------------------------------------------------
-
-
-def own_registers(
-    site: Site, registers: Mapping[str, BookedRegister], carrier: Carrier, day: date
-) -> dict[str, list[str]]:
-    """Return the registers that count a carrier for one department alone, by department; none below another of them."""
-    found: dict[str, dict[str, str]] = {}
-    for r in registers.values():
-        served = r.equipment.serves.on(day)
-        if r.carrier == carrier and r.flow == "in" and len(served) == 1:
-            found.setdefault(served[0], {})[r.equipment.id] = r.key
-    return {
-        department: [key for machine, key in own.items() if not set(site.upstream(machine)) & set(own)]
-        for department, own in found.items()
-    }
-
-
-def _departments(
-    sources: Sources, caches: PageCaches, shown: Shown, months: Sequence[date], words: Words
-) -> Departments:
-    books, site, period = sources.context.books, sources.site, shown.period
-    allocations = [s.figures for s in _statements(books, "allocation", months)]
-    if not allocations:
-        why = "" if months else words("Departments are worked out by month.")
-        return Departments(why_not=why)
-    cents: dict[str | None, int] = {}
-    measured: dict[str | None, list[tuple[float, float]]] = {}
-    price = _mean_price(allocations)
-    for figures in allocations:
-        for row in figures["rows"]:
-            who = row["department"]
-            cents[who] = cents.get(who, 0) + int(row["cents"])
-            measured.setdefault(who, []).append((float(row["measured"]), abs(int(row["cents"])) + 1.0))
-    indices: dict[str, tuple[float, float]] = {}
-    if period.span == "month":
-        first, end, today = period.first, period.end, shown.today
-        indices = (
-            caches.work.get(
-                ("departments", first, end, today),
-                lambda: department_indices(sources, shown.registers, first, end, today),
-                4 * _OUTLOOK_FRESH_S,
-            ).result
-            or {}
-        )
-    known = site.departments
-    rows = tuple(
-        DepartmentAccount(
-            id=who,
-            name=known[who].name,
-            cents=own,
-            index=indices[who][0] if who in indices else None,
-            comparable_cents=round(indices[who][1] * price) if who in indices and price is not None else None,
-            measured=_weighted(measured[who]),
-        )
-        for who, own in cents.items()
-        if who is not None and who in known
-    )
-    total = sum(int(f["total_cents"]) for f in allocations)
-    return Departments(
-        rows=rows,
-        compared_with="expected" if indices else "money",
-        total_cents=total,
-        allocated_cents=sum(r.cents for r in rows),
-        unallocated_cents=sum(own for who, own in cents.items() if who is None or who not in known),
-    )
-
-
-def _weighted(shares: Sequence[tuple[float, float]]) -> float:
-    weight = sum(w for _, w in shares)
-    return sum(s * w for s, w in shares) / weight if weight else math.nan
-
-
-def _mean_price(allocations: Sequence[Mapping[str, Any]]) -> float | None:
-    """Return what a unit of electricity cost on the average. [cents]"""
-    own = [f for f in allocations if f["carrier"] == "electricity"]
-    amount = sum(float(f["bought"]) for f in own)
-    return sum(int(f["total_cents"]) for f in own) / amount if amount > 0 else None
-
-
-def department_indices(
-    sources: Sources, registers: Mapping[str, BookedRegister], first: date, end: date, today: date
-) -> dict[str, tuple[float, float]]:
-    """
-    Return actual ÷ expected of each department's own electricity meters, and what they counted [kWh].
-
-    Only days count of which both are known; a department without a meter of its own, or without a past, is left out.
-    """
-    books = sources.context.books
-    found: dict[str, tuple[float, float]] = {}
-    for department, keys in own_registers(sources.site, registers, "electricity", first).items():
-        own = outlook(books, sources.store, keys, first, end, today)
-        daily = books.daily(keys, first, end - timedelta(days=1))
-        used: Floats = np.zeros(len(own.expected))
-        for each in daily.values():
-            used += np.where(each.missing <= 0.02, each.amount, np.nan)
-        used[[first + timedelta(days=i) >= today for i in range(used.size)]] = np.nan
-        both = np.isfinite(used) & np.isfinite(own.expected)
-        expected = float(own.expected[both].sum())
-        if both.any() and expected > 0:
-            found[department] = (float(used[both].sum()) / expected, float(used[both].sum()))
-    return found

@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import date
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from analytics.energy.intervals import Total
 from api.errors import ApiError, unknown
 from api.pages import times
-from api.pages.caches import Caches, From, PageCaches
+from api.pages.caches import Caches, From
 from api.pages.data_state import page_number
 from api.pages.energy import energy_page, until_words
 from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
 from api.pages.energy_carbon import carbon_page
-from api.pages.energy_counted import CountedMeter, counted_meters
+from api.pages.energy_counted import counted_meters
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
-from api.pages.energy_head import EnergyTab, Head, Note, Progress, neighbours, span_links, tabs
+from api.pages.energy_framing import framed_energy, head_of, month_asked, titled, today_at
+from api.pages.energy_head import Note, span_links
 from api.pages.energy_indicators import indicators_page
-from api.pages.energy_meter import Filled, MeterAccount, meter_page
-from api.pages.energy_meters import MeterFigures, meters_page
-from api.pages.energy_period import Period, asked_period, period_of, period_words, read_day
-from api.pages.energy_reading import begun_parts, measure_account, part_totals, period_accounts, whole
+from api.pages.energy_period import Period, asked_period
+from api.pages.energy_reading import measure_account, part_totals, period_accounts
 from api.pages.energy_restatements import restatements_page
 from api.pages.energy_savings import measure_page, savings_page
 from api.pages.energy_statements import told_notes
 from api.pages.frame import NavLink
-from api.pages.sources import Sources
-from api.pages.visit import Visit, framed, visit_of
-from api.pages.words import Words
+from api.pages.visit import Visit, visit_of
 from api.security.access import require
 from api.security.logins import Identity
-from api.security.roles import Role, may
-from facility.calendar import day_of
-from facility.metering import CARRIER_NAMES, BookedRegister
-from facility.spreadsheet import Mistake
+from facility.metering import CARRIER_NAMES
 
 router = APIRouter(include_in_schema=False)
 
-READING_ROLE: Final[Role] = "operator"
-EXCHANGE_ROLE: Final[Role] = "engineer"
 _RESTATEMENTS: Final = 2_000
 
 Reader = Annotated[Identity, Depends(require("viewer"))]
@@ -54,81 +42,6 @@ Asked = Annotated[str, Query(max_length=40)]
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------
-
-
-def _progress(sources: Sources, caches: PageCaches, words: Words) -> Progress | None:
-    booking = sources.context.books.progress()
-    if booking is not None and booking.share < 1.0:
-        stage = {
-            "survey": words("looking for readings that are new"),
-            "book": words("booking"),
-            "virtual": words("virtual meters"),
-            "statements": words("statements of the months"),
-        }.get(booking.stage, "")
-        told = words("The books are being brought up to date: %(stage)s.", stage=stage or booking.stage)
-        return Progress(told, round(100 * booking.share, 1))
-    standing = caches.work.standing()
-    if standing is None:
-        return None
-    done, all_ = standing
-    return Progress(
-        words("Expectations and savings are being worked out: %(done)s of %(all)s.", done=done, all=all_),
-        round(100 * done / max(1, all_), 1),
-    )
-
-
-def _head(
-    sources: Sources,
-    caches: PageCaches,
-    words: Words,
-    tab: EnergyTab,
-    period: Period | None = None,
-    address: Callable[[Period], str] | None = None,
-    **more: Any,
-) -> Head:
-    head = Head(tabs=tabs(tab, words), progress=_progress(sources, caches, words), **more)
-    if period is None or address is None:
-        return head
-    before, after = neighbours(period, _today(sources), address, words)
-    return replace(head, before=before, after=after)
-
-
-def _today(sources: Sources) -> date:
-    return day_of(sources.now_us(), sources.site.time_zone)
-
-
-def _month(sources: Sources, text: str) -> Period:
-    """Return the month that an address names; this month where it names none that can be meant."""
-    return period_of("month", read_day(text) or _today(sources))
-
-
-def _framed(
-    sources: Sources,
-    visit: Visit,
-    template: str,
-    title: str,
-    head: Head,
-    page: object,
-    back: NavLink | None = None,
-    status: int = 200,
-) -> Response:
-    return framed(
-        sources,
-        visit,
-        template,
-        place="energy",
-        title=title,
-        live=sources.live(),
-        live_page="frame",
-        back=back or NavLink("more", "/more", visit.words("More"), False),
-        head=head,
-        page=page,
-        status=status,
-    )
-
-
-def _titled(what: str, period: Period, words: Words) -> str:
-    return words("%(what)s, %(period)s", what=what, period=period_words(period, words))
 
 
 # --- accounts of a period ---------------------------------------------------------------------------------------------
@@ -145,14 +58,14 @@ def energy_route(
     carrier: Asked = "electricity",
 ) -> Response:
     """Show a day, a week, a month or a year."""
-    words, now_us, today = visit.words, sources.now_us(), _today(sources)
+    words, now_us, today = visit.words, sources.now_us(), today_at(sources)
     period = asked_period(span, at, now_us, sources.site.time_zone)
 
     def address(p: Period) -> str:
         return f"/energy?span={p.span}&at={p.at}"
 
     accounts = period_accounts(sources, words, caches, period)
-    head = _head(
+    head = head_of(
         sources,
         caches,
         words,
@@ -165,7 +78,7 @@ def energy_route(
         notes=accounts.notes,
     )
     page = energy_page(sources, words, accounts, carrier, now_us)
-    return _framed(sources, visit, "energy.html", _titled(words("Energy"), period, words), head, page)
+    return framed_energy(sources, visit, "energy.html", titled(words("Energy"), period, words), head, page)
 
 
 @router.get("/energy/{span}-{at}.csv")
@@ -197,7 +110,7 @@ def bill_route(
     version: Annotated[int | None, Query(ge=1, le=100_000)] = None,
 ) -> Response:
     """Show the invoice, line by line."""
-    words, period, books = visit.words, _month(sources, month), sources.context.books
+    words, period, books = visit.words, month_asked(sources, month), sources.context.books
     every = books.statements(kind="bill", month=period.first, newest_only=False)
     versions: dict[str, list[Any]] = {}
     for statement in every:
@@ -211,9 +124,9 @@ def bill_route(
             raise ApiError(404, "unknown-version", f"{subject} has no version {version}.", "See the list of versions.")
         shown.append(wanted or own[-1])
     page = bill_page(sources.site, words, period.first, shown, versions, sources.now_us())
-    head = _head(sources, caches, words, "bill", period, lambda p: f"/energy/bill?month={p.at}")
-    return _framed(
-        sources, visit, "energy_bill.html", _titled(words.in_context("energy", "Bill"), period, words), head, page
+    head = head_of(sources, caches, words, "bill", period, lambda p: f"/energy/bill?month={p.at}")
+    return framed_energy(
+        sources, visit, "energy_bill.html", titled(words.in_context("energy", "Bill"), period, words), head, page
     )
 
 
@@ -222,29 +135,33 @@ def balance_route(
     sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "", carrier: Asked = "electricity"
 ) -> Response:
     """Show what went into each part of the supply and what came out."""
-    words, period = visit.words, _month(sources, month)
+    words, period = visit.words, month_asked(sources, month)
     found = {s.subject: s for s in sources.context.books.statements(kind="balance", month=period.first)}
     present = tuple(c for c in CARRIER_NAMES if c in found)
     chosen = carrier if carrier in found else next(iter(present), "")
     own = found.get(chosen)
     told = version_words(sources.site, own, sources.now_us(), words) if own is not None else ""
     page = balance_page(sources.site, words, period.at, chosen, present, own.figures if own is not None else None, told)
-    head = _head(sources, caches, words, "balance", period, lambda p: f"/energy/balance?month={p.at}&carrier={chosen}")
-    title = _titled(words.in_context("energy", "Balance"), period, words)
-    return _framed(sources, visit, "energy_balance.html", title, head, page)
+    head = head_of(
+        sources, caches, words, "balance", period, lambda p: f"/energy/balance?month={p.at}&carrier={chosen}"
+    )
+    title = titled(words.in_context("energy", "Balance"), period, words)
+    return framed_energy(sources, visit, "energy_balance.html", title, head, page)
 
 
 @router.get("/energy/departments")
 def departments_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "") -> Response:
     """Show who bears what."""
-    words, period = visit.words, _month(sources, month)
+    words, period = visit.words, month_asked(sources, month)
     found = sources.context.books.statements(kind="allocation", month=period.first)
     page = departments_page(sources.site, words, period.at, {s.subject: s.figures for s in found})
     notes = (*page.notes, *(n for s in found for n in told_notes(s.problems, words)))
-    head = _head(
+    head = head_of(
         sources, caches, words, "departments", period, lambda p: f"/energy/departments?month={p.at}", notes=notes
     )
-    return _framed(sources, visit, "energy_departments.html", _titled(words("Departments"), period, words), head, page)
+    return framed_energy(
+        sources, visit, "energy_departments.html", titled(words("Departments"), period, words), head, page
+    )
 
 
 @router.get("/energy/departments/{department}")
@@ -252,7 +169,7 @@ def department_route(
     sources: From, _reader: Reader, visit: Visiting, caches: Caches, department: str, month: Asked = ""
 ) -> Response:
     """Show what one department bears, and by which rule."""
-    words, period = visit.words, _month(sources, month)
+    words, period = visit.words, month_asked(sources, month)
     if department != NOBODY and department not in sources.site.departments:
         raise unknown("department", department, sources.site.departments, "/energy/departments")
     who = None if department == NOBODY else department
@@ -266,12 +183,12 @@ def department_route(
         charge_names([s.figures for s in found if s.kind == "bill"]),
         next((s.figures["indicators"] for s in found if s.kind == "indicators"), ()),
     )
-    head = _head(
+    head = head_of(
         sources, caches, words, "departments", period, lambda p: f"/energy/departments/{department}?month={p.at}"
     )
-    title = _titled(department_name(sources.site, who, words), period, words)
+    title = titled(department_name(sources.site, who, words), period, words)
     back = NavLink("energy", f"/energy/departments?month={period.at}", words("Departments"), False)
-    return _framed(sources, visit, "energy_department.html", title, head, page, back)
+    return framed_energy(sources, visit, "energy_department.html", title, head, page, back)
 
 
 @router.get("/energy/restatements")
@@ -280,14 +197,14 @@ def restatements_route(sources: From, _reader: Reader, visit: Visiting, caches: 
     words, books = visit.words, sources.context.books
     found = books.restatements(limit=_RESTATEMENTS)
     shown = restatements_page(sources.site, words, books.registers(), found, sources.now_us(), page_number(page))
-    head = _head(sources, caches, words, "restatements")
-    return _framed(sources, visit, "energy_restatements.html", words("Restatements"), head, shown)
+    head = head_of(sources, caches, words, "restatements")
+    return framed_energy(sources, visit, "energy_restatements.html", words("Restatements"), head, shown)
 
 
 @router.get("/energy/indicators")
 def indicators_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "") -> Response:
     """Show indicators and plans."""
-    words, period, books = visit.words, _month(sources, month), sources.context.books
+    words, period, books = visit.words, month_asked(sources, month), sources.context.books
     own = {kind: books.statement(kind, "site", period.first) for kind in ("indicators", "targets")}
     figures = {kind: s.figures if s is not None else None for kind, s in own.items()}
     now_us, zone = sources.now_us(), sources.site.time_zone
@@ -295,22 +212,22 @@ def indicators_route(sources: From, _reader: Reader, visit: Visiting, caches: Ca
         sources.site, words, figures["indicators"], figures["targets"], lambda us: times.when(us, now_us, zone)
     )
     notes = tuple(n for s in own.values() if s is not None for n in told_notes(s.problems, words))
-    head = _head(
+    head = head_of(
         sources, caches, words, "indicators", period, lambda p: f"/energy/indicators?month={p.at}", notes=notes
     )
-    title = _titled(words("Indicators and targets"), period, words)
-    return _framed(sources, visit, "energy_indicators.html", title, head, page)
+    title = titled(words("Indicators and targets"), period, words)
+    return framed_energy(sources, visit, "energy_indicators.html", title, head, page)
 
 
 @router.get("/energy/carbon")
 def carbon_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, month: Asked = "") -> Response:
     """Show carbon dioxide and standard coal, with factors and their sources."""
-    words, period = visit.words, _month(sources, month)
+    words, period = visit.words, month_asked(sources, month)
     own = sources.context.books.statement("carbon", "site", period.first)
     page = carbon_page(words, own.figures if own is not None else None)
     told = version_words(sources.site, own, sources.now_us(), words) if own is not None else ""
-    head = _head(sources, caches, words, "carbon", period, lambda p: f"/energy/carbon?month={p.at}", note=told)
-    return _framed(sources, visit, "energy_carbon.html", _titled(words("Carbon"), period, words), head, page)
+    head = head_of(sources, caches, words, "carbon", period, lambda p: f"/energy/carbon?month={p.at}", note=told)
+    return framed_energy(sources, visit, "energy_carbon.html", titled(words("Carbon"), period, words), head, page)
 
 
 # --- savings ----------------------------------------------------------------------------------------------------------
@@ -323,8 +240,8 @@ def savings_route(sources: From, _reader: Reader, visit: Visiting, caches: Cache
     worked = [measure_account(sources, caches, m) for m in sources.site.measures.values()]
     page = savings_page(words, sources.site.currency, [w.result for w in worked if w.result is not None])
     failed = tuple(Note(w.failed) for w in worked if w.failed and w.result is None)
-    head = _head(sources, caches, words, "savings", notes=failed)
-    return _framed(sources, visit, "energy_savings.html", words("Savings"), head, page)
+    head = head_of(sources, caches, words, "savings", notes=failed)
+    return framed_energy(sources, visit, "energy_savings.html", words("Savings"), head, page)
 
 
 @router.get("/energy/savings/{measure}")
@@ -334,162 +251,13 @@ def measure_route(sources: From, _reader: Reader, visit: Visiting, caches: Cache
     if measure not in known:
         raise unknown("measure", measure, known, "/energy/savings")
     worked = measure_account(sources, caches, known[measure])
-    head = _head(sources, caches, words, "savings", notes=(Note(worked.failed),) if worked.failed else ())
+    head = head_of(sources, caches, words, "savings", notes=(Note(worked.failed),) if worked.failed else ())
     back = NavLink("energy", "/energy/savings", words("Savings"), False)
     title = words.name(known[measure].name)
     if worked.result is None:
-        return _framed(sources, visit, "energy_waiting.html", title, head, None, back)
+        return framed_energy(sources, visit, "energy_waiting.html", title, head, None, back)
     page = measure_page(words, sources.site.currency, worked.result)
-    return _framed(sources, visit, "energy_measure.html", title, head, page, back)
+    return framed_energy(sources, visit, "energy_measure.html", title, head, page, back)
 
 
 # --- meters -----------------------------------------------------------------------------------------------------------
-
-
-@router.get("/energy/meters")
-def meters_route(
-    sources: From,
-    reader: Reader,
-    visit: Visiting,
-    caches: Caches,
-    month: Asked = "",
-    carrier: Asked = "",
-    grade: Asked = "",
-    q: Annotated[str, Query(max_length=100)] = "",
-    page: Asked = "",
-) -> Response:
-    """List the meters."""
-    return meters_response(
-        sources, reader, visit, caches, month, carrier=carrier, grade=grade, search=q.strip(), page=page_number(page)
-    )
-
-
-def meters_response(
-    sources: Sources,
-    reader: Identity,
-    visit: Visit,
-    caches: PageCaches,
-    month: str = "",
-    *,
-    mistakes: Sequence[Mistake] = (),
-    why: str = "",
-    status: int = 200,
-    carrier: str = "",
-    grade: str = "",
-    search: str = "",
-    page: int = 1,
-) -> Response:
-    """Return the list of meters; with what was wrong with a table of readings, if one was refused."""
-    words, books, period = visit.words, sources.context.books, _month(sources, month)
-    meters = counted_meters(sources.site, books.registers())
-    totals = books.monthly(list(meters), period.before().first, period.first)
-    nothing = Total(float("nan"), 0.0, 0.0, 1.0)
-    figures = {
-        key: MeterFigures(totals[key][1], totals[key][0]) if key in totals else MeterFigures(nothing, nothing)
-        for key in meters
-    }
-    shown = meters_page(
-        sources.site,
-        words,
-        meters,
-        figures,
-        period,
-        may_read=may(reader.role, READING_ROLE),
-        mistakes=mistakes,
-        carrier=carrier,
-        grade=grade,
-        search=search,
-        page=page,
-    )
-    notes = (Note(words("The table was not taken: nothing of it is entered."), why),) if mistakes or why else ()
-    head = _head(
-        sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}", notes=notes, reloads=False
-    )
-    title = _titled(words("Meters"), period, words)
-    return _framed(sources, visit, "energy_meters.html", title, head, shown, status=status)
-
-
-@router.get("/energy/meters/{equipment}/{point}")
-def meter_route(
-    sources: From,
-    reader: Reader,
-    visit: Visiting,
-    caches: Caches,
-    equipment: str,
-    point: str,
-    span: Asked = "",
-    at: Asked = "",
-) -> Response:
-    """Show a register."""
-    return meter_response(sources, reader, visit, caches, f"{equipment}/{point}", span, at)
-
-
-def meter_response(
-    sources: Sources,
-    reader: Identity,
-    visit: Visit,
-    caches: PageCaches,
-    key: str,
-    span: str = "",
-    at: str = "",
-    filled: Filled | None = None,
-) -> Response:
-    """Return the page of a register; with a form as it was sent, if that was refused."""
-    words, books, now_us = visit.words, sources.context.books, sources.now_us()
-    meter = meter_of(sources, key)
-    period, today = asked_period(span, at, now_us, sources.site.time_zone), _today(sources)
-    parts = part_totals(books, [key], period)[key]
-    own = MeterAccount(
-        total=whole(parts, now_us),
-        parts=parts,
-        begun=begun_parts(parts, now_us),
-        events=books.events(key),
-        readings=books.hand_readings(key, withdrawn=True),
-        exchanges=books.exchanges(key, withdrawn=True),
-    )
-
-    def address(p: Period) -> str:
-        return f"/energy/meters/{key}?span={p.span}&at={p.at}"
-
-    page = meter_page(
-        sources.site,
-        words,
-        meter,
-        own,
-        period,
-        now_us,
-        may_read=may(reader.role, READING_ROLE),
-        may_exchange=may(reader.role, EXCHANGE_ROLE),
-        filled=filled,
-    )
-    head = _head(
-        sources,
-        caches,
-        words,
-        "meters",
-        period,
-        address,
-        spans=span_links(period, today, address, words),
-        note=period_words(period, words),
-        reloads=False,
-        notes=() if filled is None else (Note(words("The form was not taken; see below.")),),
-    )
-    back = NavLink("energy", f"/energy/meters?month={period_of('month', period.first).at}", words("Meters"), False)
-    status = 200 if filled is None else 422
-    return _framed(sources, visit, "energy_meter.html", page.name, head, page, back, status)
-
-
-def meter_of(sources: Sources, key: str) -> CountedMeter:
-    """Return a meter, real or virtual; ApiError `unknown-register` with the nearest name."""
-    meters = counted_meters(sources.site, sources.context.books.registers())
-    if key not in meters:
-        raise unknown("register", key, meters, "/energy/meters")
-    return meters[key]
-
-
-def register_of(sources: Sources, key: str) -> BookedRegister:
-    """Return a register; ApiError `unknown-register` with the nearest name."""
-    registers = sources.context.books.registers()
-    if key not in registers:
-        raise unknown("register", key, registers, "/energy/meters")
-    return registers[key]

@@ -15,8 +15,9 @@ from analytics.energy.events import NonRoutineEvent
 from analytics.energy.intervals import Floats
 from analytics.energy.reasons import Reason
 from analytics.energy.savings import MonthSaving, Saving
-from api.pages.energy_charts import FitChart, LineChart, fit_charts, running_total
+from api.pages.energy_charts import LineChart, running_total
 from api.pages.energy_figures import few_decimals
+from api.pages.energy_fit_charts import FitChart, fit_charts
 from api.pages.numbers import joined
 from api.pages.words import Words
 from facility.formats import MISSING, NO_BREAK_SPACE, number

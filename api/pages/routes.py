@@ -14,6 +14,7 @@ from api.pages import (
     alerts,
     data_health,
     energy_forms,
+    energy_meter_routes,
     energy_routes,
     forms,
     live_routes,
@@ -324,4 +325,5 @@ router.include_router(forms.router)
 router.include_router(live_routes.router)
 router.include_router(quarantine_routes.router)
 router.include_router(energy_routes.router)
+router.include_router(energy_meter_routes.router)
 router.include_router(energy_forms.router)

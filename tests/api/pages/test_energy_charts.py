@@ -6,16 +6,8 @@ import numpy as np
 import pytest
 
 from analytics.energy.intervals import Total
-from api.pages.energy_charts import (
-    Bars,
-    bar_charts,
-    chart_unit,
-    fit_charts,
-    plan_bar,
-    quality,
-    ratio_bar,
-    running_total,
-)
+from api.pages.energy_charts import Bars, bar_charts, chart_unit, plan_bar, quality, ratio_bar, running_total
+from api.pages.energy_fit_charts import fit_charts
 
 NAN = float("nan")
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from api.context import Context
+from api.pages.energy_department_reading import own_registers
 from api.pages.energy_expected import outdoor_point, outlook
 from api.pages.energy_measures import measured_meters, prove_measure
-from api.pages.energy_reading import own_registers
 from facility.calendar import day_of
 from facility.readings import ReadingBatch
 from facility.site import Site
