@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from api.commands import energy_activity, energy_entries, energy_statements
+from api.commands import energy_activity, energy_entries, energy_measures, energy_statements
 from api.commands.energy_books import WHO, MonthArgument, figure, moment_of, month_of, note_of, opened
 from api.commands.options import (
     DEFAULT_DATA,
@@ -28,7 +28,8 @@ from api.commands.options import (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, help="The energy accounts: booking, bills, balance, readings by hand, exchanges, reports."
+    no_args_is_help=True,
+    help="The energy accounts: booking, bills, balance, readings by hand, exchanges, measures, reports.",
 )
 app.command()(energy_statements.bill)
 app.command()(energy_statements.balance)
@@ -36,6 +37,7 @@ app.command()(energy_statements.allocation)
 app.command()(energy_entries.exchange)
 app.add_typer(energy_entries.app, name="hand-reading")
 app.add_typer(energy_activity.app, name="activity")
+app.add_typer(energy_measures.app, name="measure")
 
 MonthOption = Annotated[str | None, typer.Option("--month", help="The month, such as 2026-03; without it this month.")]
 

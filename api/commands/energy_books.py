@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from analytics.energy.books import Books
+    from facility.database import Database
     from facility.site import Site
     from facility.store import TelemetryStore
 
@@ -45,6 +46,24 @@ def now_us() -> int:
 
 
 @contextmanager
+def database_opened(options: Options) -> Iterator[tuple[Site, Database]]:
+    """Open the relational side of a data folder, with its site, for what needs no readings."""
+    from facility.database import Database
+
+    file = options.data / "wardwatt.db"
+    if options.database is None and not file.exists():
+        # A folder named wrongly must not become second, empty books.
+        raise ValueError(f"there is no {file}; name the service's data folder with --data, or start the service once")
+    site = options.load_site()
+    database = Database(options.database_url)
+    try:
+        database.upgrade()
+        yield site, database
+    finally:
+        database.close()
+
+
+@contextmanager
 def opened(options: Options, *, store: bool = False) -> Iterator[Opened]:
     """
     Open the books of a data folder.
@@ -53,18 +72,10 @@ def opened(options: Options, *, store: bool = False) -> Iterator[Opened]:
     """
     from analytics.energy.books import Books
     from api.reaching import reached, running_service
-    from facility.database import Database
     from facility.store.opening import open_store
 
-    file = options.data / "wardwatt.db"
-    if options.database is None and not file.exists():
-        # A folder named wrongly must not become second, empty books.
-        raise ValueError(f"there is no {file}; name the service's data folder with --data, or start the service once")
-    site = options.load_site()
     with ExitStack() as closing:
-        database = Database(options.database_url)
-        closing.callback(database.close)
-        database.upgrade()
+        site, database = closing.enter_context(database_opened(options))
         service = running_service(options.data, options.store)
         held: TelemetryStore
         if store and service is None:
