@@ -136,7 +136,11 @@ class Books:
     @property
     def booked_until_us(self) -> int | None:
         """Return up to when the books go; None before the first booking. [µs UTC]"""
-        return max((state.booked_us for state in self._ledger.registers().values()), default=None)
+        return max((us for us in self.booked().values() if us), default=None)
+
+    def booked(self) -> dict[str, int]:
+        """Return up to when each register has been booked; 0: not yet. [µs UTC]"""
+        return {key: state.booked_us for key, state in self._ledger.registers().items()}
 
     # -- consumption
 

@@ -268,8 +268,11 @@ def _with_cost_at_end(accounts: PeriodAccounts) -> PeriodAccounts:
 def measure_account(sources: Sources, caches: PageCaches, measure: Measure) -> Worked[MeasureAccount]:
     """Return what a measure saved, as far as that has been worked out."""
     books, store, now_us = sources.context.books, sources.store, sources.now_us()
+    booked = books.booked()
+    own = [us for key, us in booked.items() if key.split("/")[0] == measure.meter]
     return caches.work.get(
-        ("measure", measure, day_of(now_us, sources.site.time_zone)),
+        # A proof from before the past of its meters was booked must not stand for hours.
+        ("measure", measure, all(booked.values()), *(day_of(us, sources.site.time_zone) for us in own)),
         lambda: prove_measure(sources.site, books, store, measure, now_us),
         _MEASURE_FRESH_S,
     )
