@@ -154,7 +154,8 @@ def test_no_page_is_wider_than_its_window_or_breaks_the_content_policy(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     for path in ("/", "/plant", "/plant/tx1", "/alerts", f"/alerts/{number}", "/tickets", "/tickets/1", "/data",
-                 "/quarantine", "/quarantine/1", "/quarantine/2", "/help", "/more"):  # fmt: skip
+                 "/quarantine", "/quarantine/1", "/quarantine/2", "/energy", "/energy?span=day", "/energy/bill",
+                 "/energy/meters", "/energy/indicators", "/energy/savings", "/help", "/more"):  # fmt: skip
         page.goto(address + path)
         for width in (360, 390, 1024, 1440, 1920):
             page.set_viewport_size({"width": width, "height": 800})
