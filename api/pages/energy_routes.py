@@ -19,12 +19,11 @@ from api.pages.energy_counted import counted_meters
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
 from api.pages.energy_framing import framed_energy, head_of, month_asked, titled, today_at
-from api.pages.energy_head import Note, span_links
+from api.pages.energy_head import span_links
 from api.pages.energy_indicators import indicators_page
 from api.pages.energy_period import Period, asked_period
-from api.pages.energy_reading import measure_account, part_totals, period_accounts
+from api.pages.energy_reading import part_totals, period_accounts
 from api.pages.energy_restatements import restatements_page
-from api.pages.energy_savings import measure_page, savings_page
 from api.pages.energy_statements import told_notes
 from api.pages.frame import NavLink
 from api.pages.visit import Visit, visit_of
@@ -228,36 +227,3 @@ def carbon_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches
     told = version_words(sources.site, own, sources.now_us(), words) if own is not None else ""
     head = head_of(sources, caches, words, "carbon", period, lambda p: f"/energy/carbon?month={p.at}", note=told)
     return framed_energy(sources, visit, "energy_carbon.html", titled(words("Carbon"), period, words), head, page)
-
-
-# --- savings ----------------------------------------------------------------------------------------------------------
-
-
-@router.get("/energy/savings")
-def savings_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches) -> Response:
-    """List the measures and what they saved."""
-    words = visit.words
-    worked = [measure_account(sources, caches, m) for m in sources.site.measures.values()]
-    page = savings_page(words, sources.site.currency, [w.result for w in worked if w.result is not None])
-    failed = tuple(Note(w.failed) for w in worked if w.failed and w.result is None)
-    head = head_of(sources, caches, words, "savings", notes=failed)
-    return framed_energy(sources, visit, "energy_savings.html", words("Savings"), head, page)
-
-
-@router.get("/energy/savings/{measure}")
-def measure_route(sources: From, _reader: Reader, visit: Visiting, caches: Caches, measure: str) -> Response:
-    """Show a measure: baseline, fit, saving, what speaks against it."""
-    words, known = visit.words, sources.site.measures
-    if measure not in known:
-        raise unknown("measure", measure, known, "/energy/savings")
-    worked = measure_account(sources, caches, known[measure])
-    head = head_of(sources, caches, words, "savings", notes=(Note(worked.failed),) if worked.failed else ())
-    back = NavLink("energy", "/energy/savings", words("Savings"), False)
-    title = words.name(known[measure].name)
-    if worked.result is None:
-        return framed_energy(sources, visit, "energy_waiting.html", title, head, None, back)
-    page = measure_page(words, sources.site.currency, worked.result)
-    return framed_energy(sources, visit, "energy_measure.html", title, head, page, back)
-
-
-# --- meters -----------------------------------------------------------------------------------------------------------

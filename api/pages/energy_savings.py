@@ -18,9 +18,11 @@ from analytics.energy.savings import MonthSaving, Saving
 from api.pages.energy_charts import LineChart, running_total
 from api.pages.energy_figures import few_decimals
 from api.pages.energy_fit_charts import FitChart, fit_charts
+from api.pages.energy_measure_form import EnteredLine
 from api.pages.numbers import joined
 from api.pages.words import Words
 from facility.formats import MISSING, NO_BREAK_SPACE, number
+from facility.measures import Measure
 from facility.names import Names
 
 Days = NDArray[np.datetime64]
@@ -87,6 +89,7 @@ class SavingsPage:
     rows: tuple[MeasureRow, ...]
     unit: str
     empty: str
+    may_enter: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +156,26 @@ class MeasurePage:
     residual_phone: FitChart | None
     running_desk: LineChart | None
     running_phone: LineChart | None
+    entered: EnteredLine | None = None
 
 
-def savings_page(words: Words, currency: str, accounts: Sequence[MeasureAccount]) -> SavingsPage:
-    """Build the list."""
+def savings_page(
+    words: Words,
+    currency: str,
+    accounts: Sequence[MeasureAccount],
+    waiting: Sequence[Measure] = (),
+    *,
+    may_enter: bool = False,
+) -> SavingsPage:
+    """Build the list; `waiting` are those whose saving is still being worked out."""
     return SavingsPage(
-        rows=tuple(_row(words, currency, a) for a in accounts),
+        rows=(*(_row(words, currency, a) for a in accounts), *(_waiting_row(words, m) for m in waiting)),
         unit=words("¥") if currency == "CNY" else currency,
         empty=words(
-            "A measure is written into the site file under measures: (docs/baselines.md), with the meter, the "
-            "baseline's days and the day from which it works. What it saved is then worked out here."
+            "An engineer enters here what was done, on which days, and which meter counts it; or it stands in the "
+            "site file under measures: (docs/baselines.md). What it saved is then worked out."
         ),
+        may_enter=may_enter,
     )
 
 
@@ -195,6 +207,22 @@ def _row(words: Words, currency: str, own: MeasureAccount) -> MeasureRow:
         state=state,
         proven=proven,
         reason=words.name(against.words) if against is not None else "",
+    )
+
+
+def _waiting_row(words: Words, own: Measure) -> MeasureRow:
+    return MeasureRow(
+        name=words.name(own.name),
+        href=f"/energy/savings/{own.id}",
+        subject="",
+        since=own.reporting.from_.isoformat(),
+        saving=MISSING,
+        half_width="",
+        relative=MISSING,
+        money=MISSING,
+        state=words("being worked out"),
+        proven=False,
+        reason="",
     )
 
 

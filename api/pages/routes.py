@@ -14,6 +14,7 @@ from api.pages import (
     alerts,
     data_health,
     energy_forms,
+    energy_measure_routes,
     energy_meter_routes,
     energy_routes,
     forms,
@@ -25,6 +26,8 @@ from api.pages import (
 from api.pages.alert import alert_page
 from api.pages.caches import Caches, From
 from api.pages.data_state import as_show, page_number
+from api.pages.energy_measure_form import meter_of
+from api.pages.energy_measure_routes import MEASURE_ROLE
 from api.pages.frame import THEMES, NavLink
 from api.pages.machine import machine
 from api.pages.machine_charts import companions, series_csv
@@ -39,6 +42,7 @@ from api.pages.visit import LANGUAGE_COOKIE, THEME_COOKIE, Visit, framed, visit_
 from api.pages.words import Words
 from api.security.access import require
 from api.security.logins import Identity
+from api.security.roles import may
 from api.security.routes import safe_next
 from facility.names import LANGUAGES
 
@@ -219,6 +223,8 @@ def ticket_route(sources: From, reader: Reader, visit: Visiting, ticket: int) ->
         live_page="frame",
         back=NavLink("tickets", "/tickets", visit.words("Tickets"), False),
         page=page,
+        prove=may(reader.role, MEASURE_ROLE)
+        and meter_of(sources.site, sources.context.books.registers(), found.equipment) is not None,
     )
 
 
@@ -326,4 +332,5 @@ router.include_router(live_routes.router)
 router.include_router(quarantine_routes.router)
 router.include_router(energy_routes.router)
 router.include_router(energy_meter_routes.router)
+router.include_router(energy_measure_routes.router)
 router.include_router(energy_forms.router)
