@@ -133,7 +133,7 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
         end_words=words("At period end") if accounts.period.span != "month" else words("At month end"),
         cost_words=words("Cost %(unit)s", unit=unit),
         carriers=tuple(_carrier_row(c, accounts, words) for c in accounts.carriers),
-        carrier_notes=_carrier_notes(accounts, words),
+        carrier_notes=_carrier_notes(accounts, words, bool(sources.site.targets)),
         no_carriers=words(
             "The accounts count meters with a register. Add meters to the site file (docs/site-file.md), or wait for "
             "the first readings; booking runs every 15 minutes."
@@ -280,11 +280,11 @@ def _bar_words(c: CarrierAccount, words: Words) -> str:
     return words(", ").join(parts)
 
 
-def _carrier_notes(accounts: PeriodAccounts, words: Words) -> tuple[str, ...]:
+def _carrier_notes(accounts: PeriodAccounts, words: Words, planned: bool) -> tuple[str, ...]:
     notes: list[str] = []
     if any(np.isfinite(c.expected).any() for c in accounts.carriers):
         notes.append(words("Expected = what the days before say, corrected for weather and kind of day."))
-    if accounts.carriers and all(c.plan is None for c in accounts.carriers):
+    if accounts.carriers and not planned:
         notes.append(words("No plan is written down: add targets to the site file (docs/energy-accounts.md)."))
     return (*notes, *accounts.facts)
 
@@ -381,7 +381,8 @@ def _chart_sentence(c: CarrierAccount, accounts: PeriodAccounts, unit: str, divi
 def until_words(accounts: PeriodAccounts, today: date, words: Words) -> str:
     """Return how far the figures of a period go: `to 07-15 24:00, 15 of 31 days`."""
     if not accounts.running:
-        return words.plural("%(n)s day", "%(n)s days", accounts.period.days)
+        first, last = accounts.period.first.strftime("%m-%d"), accounts.period.last.strftime("%m-%d")
+        return "" if first == last else words("%(first)s to %(last)s", first=first, last=last)
     done = min((today - accounts.period.first).days + 1, accounts.period.days)
     until = accounts.until_words.replace(" ", NO_BREAK_SPACE)
     if accounts.period.days == 1:
