@@ -14,7 +14,7 @@ Sources: J. K. Kissock, J. S. Haberl, D. E. Claridge, Inverse Modeling Toolkit (
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -200,13 +200,14 @@ class _Table:
         return found
 
 
-def choose_kind(errors: Sequence[dict[str, float]], tolerance: float) -> str:
+def choose_kind(errors: Sequence[dict[str, float]], possible: Container[str], tolerance: float) -> str:
     """
     Return the simplest kind whose error, summed over blocks that were left out, is near the least.
 
-    `errors`: of each block, by kind; a kind that some block lacks is not chosen. `tolerance`: how near, as a fraction.
+    `errors`: of each block, by kind; a kind that some block lacks is not chosen. `possible`: kinds that all days allow,
+    which may be fewer than those of their parts. `tolerance`: how near, as a fraction.
     """
-    common = [kind for kind in KINDS if all(kind in block for block in errors)]
+    common = [kind for kind in KINDS if kind in possible and all(kind in block for block in errors)]
     sums = {kind: sum(block[kind] for block in errors) for kind in common}
     least = min(sums.values())
     return next(kind for kind in common if sums[kind] <= least * (1.0 + tolerance))

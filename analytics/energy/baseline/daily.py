@@ -316,8 +316,9 @@ def _with_form(scheme: DailyScheme, grid: Grid, counted: Bools, block: np.ndarra
     felt = felt_temperature(grid, yesterday)[counted]
     points = points_to_try(felt)
     errors = left_out_errors(felt, energy, base, block[counted], points, rounding)
-    kind = choose_kind(errors, _KIND_TOLERANCE) if errors else "1P"
-    form = search(felt, energy, base, points, rounding).forms[kind]
+    forms = search(felt, energy, base, points, rounding).forms
+    kind = choose_kind(errors, forms, _KIND_TOLERANCE) if errors else "1P"
+    form = forms[kind]
     branches = form.columns(felt)
     spread = tuple(np.where(branches.std(axis=0) > 0, branches.std(axis=0), 1.0).tolist())
     return replace(scheme, form=form, yesterday=yesterday, spread=spread)

@@ -31,12 +31,12 @@ class Chosen:
     ----------
     beta : (24, q), zero where none helps
     parameters : how many they are worth
-    left_out_error : squared error, summed, of the blocks left out, with these corrections
+    left_out : (24, blocks, q), of the models that did not see a block
     """
 
     beta: Floats
     parameters: float
-    left_out_error: float
+    left_out: Floats
 
 
 class HourCorrections:
@@ -83,7 +83,11 @@ class HourCorrections:
                 if found > error * (1.0 - _GAIN):
                     break  # what does not help at a strong penalty is not tried at a weak one
                 best, error = {**best, name: option}, found
-        return Chosen(*self._solve(best), error)
+        outside = np.zeros((24, self.gram.shape[1], self.gram.shape[-1]))
+        penalty, taken = self._taken(best)
+        if taken.size:
+            outside[:, :, taken] = self._outside(penalty, taken)
+        return Chosen(*self._solve(best), outside)
 
     def _taken(self, penalties: Mapping[str, float]) -> tuple[Floats, Ints]:
         full = np.full(self.gram.shape[-1], OUT)
@@ -97,14 +101,18 @@ class HourCorrections:
         penalty, taken = self._taken(penalties)
         if not taken.size:
             return float(self.power.sum())
+        beta = self._outside(penalty, taken)
+        gram = self.gram[:, :, taken][:, :, :, taken]
+        squares = np.sum(np.matmul(gram, beta[..., None])[..., 0] * beta, axis=-1)
+        crossed = np.sum(beta * self.inside[:, :, taken], axis=-1)
+        return float(np.sum(self.power - 2.0 * crossed + squares))
+
+    def _outside(self, penalty: Floats, taken: Ints) -> Floats:
+        """Return the (24, blocks, taken) coefficients of the models that did not see a block."""
         system = self.gram_outside[:, :, taken][:, :, :, taken]
         places = np.arange(taken.size)
         system[:, :, places, places] += penalty
-        beta = np.linalg.solve(system, self.outside[:, :, taken][..., None])
-        gram = self.gram[:, :, taken][:, :, :, taken]
-        squares = np.matmul(np.matmul(beta.transpose(0, 1, 3, 2), gram), beta)[..., 0, 0]
-        crossed = np.sum(beta[..., 0] * self.inside[:, :, taken], axis=-1)
-        return float(np.sum(self.power - 2.0 * crossed + squares))
+        return np.asarray(np.linalg.solve(system, self.outside[:, :, taken][..., None])[..., 0])
 
     def _solve(self, penalties: Mapping[str, float]) -> tuple[Floats, float]:
         penalty, taken = self._taken(penalties)

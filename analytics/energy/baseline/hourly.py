@@ -27,6 +27,7 @@ from analytics.energy.baseline.days import (
     winter,
 )
 from analytics.energy.baseline.hour_corrections import HourCorrections
+from analytics.energy.baseline.hour_of_week import HourOfWeek, fit_hour_of_week
 from analytics.energy.baseline.odd import OddDays, odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
 from analytics.energy.baseline.rows import Bools, Floats, Grid, delayed, smoothed
@@ -60,6 +61,9 @@ _FALLBACK: Final[Penalties] = {
     "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "year": 30.0, "year_fine": 300.0, "rest_year": 300.0
 }  # fmt: skip
 _LOOKS: Final = 3
+_MOST_PLAIN: Final = 0.5
+_LEAST_PLAIN: Final = 0.25
+_WHOLE_YEAR_DAYS: Final = 330
 _FIRST_LOOK: Final[Penalties] = {
     "one": 0.0, "hour": 1.0, "rest_hour": 10.0, "weekday": 100.0, "temperature": 10.0, "rest_temperature": 300.0,
     "slow": 100.0, "year": 100.0, "others": 100.0, "now": 100.0,
@@ -172,6 +176,8 @@ class HourlyCore:
     own : (24, q) corrections of each hour
     calendar : (p,) coefficients that know the calendar alone, for hours without a temperature
     terms : groups of columns that take part
+    plain : a second opinion, None without a temperature, and where a whole year was seen
+    plain_share : how much it counts [-]
     """
 
     scheme: HourlyScheme
@@ -179,6 +185,8 @@ class HourlyCore:
     own: Floats
     calendar: Floats
     terms: tuple[str, ...]
+    plain: HourOfWeek | None = None
+    plain_share: float = 0.0
 
     def expected(self, grid: Grid) -> Floats:
         """Return the (D * 24,) energy that is expected in each cell."""
@@ -189,6 +197,9 @@ class HourlyCore:
         result: Floats = shared.matrix @ self.shared
         if self.own.any():
             result += np.einsum("dhq,hq->dh", own.matrix.reshape(-1, 24, self.own.shape[1]), self.own).ravel()
+        if self.plain is not None and grid.temperature is not None:
+            second = self.plain.expected(grid, self.scheme.kinds)
+            result = (1.0 - self.plain_share) * result + self.plain_share * second
         if self.scheme.temperature is not None:
             # Without its weather a cell is what the calendar says.
             blind = ~grid.weather_known
@@ -218,7 +229,13 @@ class HourlyCore:
                     beta[:, slice(*groups[name])] = 0.0
             first = groups["weekday"][0] + shift
             beta[:, first : first + 7] = beta[:, first : first + 7][:, workdays].mean(axis=1, keepdims=True)
-        hours = replace(self, shared=shared, own=own).expected_of(grid, columns, own_columns)
+        plain = self.plain
+        if plain is not None:
+            level = plain.level.reshape(7, 24)[workdays].mean(axis=0)
+            plain = replace(plain, level=np.tile(level, 7))
+        hours = replace(self, scheme=scheme, shared=shared, own=own, plain=plain).expected_of(
+            grid, columns, own_columns
+        )
         return np.where(known, hours.reshape(-1, 24).mean(axis=1), np.nan)
 
     def as_json(self) -> dict[str, Any]:
@@ -229,6 +246,8 @@ class HourlyCore:
             "own": self.own.tolist(),
             "calendar": self.calendar.tolist(),
             "terms": list(self.terms),
+            "plain": None if self.plain is None else self.plain.as_json(),
+            "plain_share": self.plain_share,
         }
 
     @classmethod
@@ -240,6 +259,8 @@ class HourlyCore:
             np.array(data["own"], dtype=float),
             np.array(data["calendar"], dtype=float),
             tuple(data["terms"]),
+            None if data["plain"] is None else HourOfWeek.from_json(data["plain"]),
+            data["plain_share"],
         )
 
 
@@ -309,14 +330,34 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     core = HourlyCore(
         scheme, beta, chosen.beta, sums.solve(fallback)[0], (*terms, *(["hour by hour"] if chosen.parameters else []))
     )
+    weight = counted * recency
     expected = core.expected_of(grid, shared, own)
     # Shrinking moves the sum a little; the baseline's own year must add up.
     shift = float(np.average((target - expected)[counted], weights=recency[counted]))
     core.shared[0] += shift
+    expected, parameters = expected + shift, worth + chosen.parameters
+    corrections = np.einsum("dhq,hdq->dh", own.matrix.reshape(-1, 24, chosen.beta.shape[1]), chosen.left_out[:, block])
+    missed = np.take_along_axis(residual, block[:, None, None] + 1, axis=2)[:, :, 0] - corrections
+    missed = np.where(counted, missed.ravel(), 0.0)
+    if scheme.temperature is not None and np.count_nonzero(counted.reshape(-1, 24).any(axis=1)) < _WHOLE_YEAR_DAYS:
+        # Of seasons that were not seen, the blocks left out tell little: two opinions are better than one.
+        second = fit_hour_of_week(grid, scheme.kinds, scheme.others, weight, rows, blocks)
+        missed_too = np.where(counted, target - second.left_out, 0.0)
+        share = _share(missed, missed_too, weight) if scheme.year else _MOST_PLAIN
+        core = replace(core, plain=second.model, plain_share=share)
+        expected = (1.0 - share) * expected + share * second.expected
+        parameters = (1.0 - share) * parameters + share * second.parameters
+        missed = (1.0 - share) * missed + share * missed_too
     kind = "TOW" if scheme.temperature is None else "TOWT"
-    return HourlyFit(
-        core, kind, (None, None), expected + shift, worth + chosen.parameters, chosen.left_out_error, counted
-    )
+    return HourlyFit(core, kind, (None, None), expected, parameters, float(np.sum(weight * missed**2)), counted)
+
+
+def _share(missed: Floats, missed_too: Floats, weight: Floats) -> float:
+    """Return how much the second opinion counts, by what both missed in the blocks left out: a quarter to a half."""
+    apart = missed - missed_too
+    size = float(np.sum(weight * apart**2))
+    best = float(np.sum(weight * missed * apart)) / size if size > 0.0 else 0.0
+    return min(max(best, _LEAST_PLAIN), _MOST_PLAIN)
 
 
 def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSums, counted: Bools) -> OddDays:

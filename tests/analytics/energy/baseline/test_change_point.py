@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analytics.energy.baseline.change_point import ChangePoints, bend, points_to_try, search
+from analytics.energy.baseline.change_point import ChangePoints, bend, choose_kind, points_to_try, search
 
 T = np.linspace(-10.0, 35.0, 365)
 ONES = np.ones((T.size, 1))
@@ -67,3 +67,9 @@ def test_a_temperature_that_hardly_changes_has_one_point_to_try():
 
 def test_columns_of_a_flat_model_are_none():
     assert ChangePoints("1P").columns(T).shape == (T.size, 0)
+
+
+def test_a_kind_that_only_parts_of_the_days_allow_is_not_chosen():
+    errors = [{"1P": 1.0, "3P-C": 0.1}, {"1P": 1.0, "3P-C": 0.1}]
+    assert choose_kind(errors, ("1P", "2P", "3P-C"), 0.01) == "3P-C"
+    assert choose_kind(errors, ("1P", "2P"), 0.01) == "1P"
