@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -13,11 +12,10 @@ from hypothesis import strategies as st
 
 from analytics.energy.habits import Habits
 from analytics.energy.intervals import MISSING, STEP_US
-from analytics.energy.registers import affected, book, book_many, learn, needs
-from facility.readings import Series
+from analytics.energy.registers import affected, book, learn, needs
 from facility.site import MeterExchange, Register
 from tests.analytics.energy.plain_register import booked_plainly
-from tests.analytics.energy.simulated_register import DAY_US, MINUTE_US, START_US, ZONE, Plan, Simulated, simulate
+from tests.analytics.energy.simulated_register import MINUTE_US, START_US, ZONE, Plan, Simulated, simulate
 
 SLOW = settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -182,23 +180,3 @@ def test_agrees_with_a_loop_that_anyone_can_read(
     plain = booked_plainly(rows, exchanges, modulus, START_US, n)
     expected = np.array([math.nan if u is None else u for u in plain])
     np.testing.assert_allclose(booked.intervals.used, expected, atol=1e-6)
-
-
-def test_a_thousand_meters_are_booked_for_a_month_within_seconds() -> None:
-    n = 31 * 96 + 1
-    rng = np.random.default_rng(5)
-    times = START_US + STEP_US * np.arange(n, dtype=np.int64)
-    meters, series = {}, {}
-    for i in range(1000):
-        count = np.round(9e5 + np.cumsum(rng.uniform(20.0, 120.0, n)), 2) % 1e6
-        kept = np.ones(n, dtype=np.bool_)
-        if i % 10 == 0:
-            kept[700:900] = False
-        meters[f"m{i}/x"] = Register("x", "kWh", 6)
-        series[f"m{i}/x"] = Series(times[kept], count[kept], np.zeros(int(kept.sum()), np.uint8))
-    began = perf_counter()
-    booked = book_many(series, meters, START_US, START_US + 31 * DAY_US, ZONE)
-    took_s = perf_counter() - began
-    assert all(math.isfinite(b.intervals.total.amount) for b in booked.values())
-    # Ten times what it takes on a slow machine of ours: this is a guard against a loop over readings, no benchmark.
-    assert took_s < 10.0
