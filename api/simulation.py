@@ -11,12 +11,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
 
 from analytics.desk import Desk, DeskChange
 from analytics.energy.activity import ActivityBook
+from analytics.energy.measure_book import MeasureBook, MeasureRefused
 from analytics.live import LiveRules
 from analytics.records import Ticket
+from api.security import audit
 from collector.broker import BrokerAddress
 from facility.calendar import day_of
 from facility.database import Database
@@ -38,6 +42,8 @@ _DAY_US: Final = 86_400 * _US
 _CLERK: Final = "simulation"
 _CLERK_LOOKS_S: Final = 600.0
 _REPORTED_ANEW_DAYS: Final = 40
+# A measure needs a year of baseline and some weeks since: a shorter past proves none.
+_PROVING_US: Final = 400 * _DAY_US
 _WRITTEN: Final = "simulation.history_written"
 # The last two days are nearly as fine as live readings, for the charts of a day; what lies before is as fine as
 # meters are read. Of what lies further back than a month there are only the meters and the weather, for the accounts.
@@ -98,6 +104,8 @@ class Simulation:
         self.hospital.add([event for event in self._scenario.events(end_us) if event.start_us < end_us])
         written = self._write(start_us, end_us, progress) if days > 0 else 0
         self.report_activity(start_us, end_us)
+        if end_us - start_us >= _PROVING_US:
+            self.enter_measures(end_us)
         with self._database.session() as session:
             session.merge(Setting(key=_WRITTEN, value={"from_us": start_us, "to_us": end_us}))
         return written
@@ -130,6 +138,25 @@ class Simulation:
         first, last = day_of(start_us, zone), day_of(end_us, zone) - timedelta(days=1)
         book = ActivityBook(self._site, self._database, lambda: end_us)
         return book.add(reported_activity(self._site, first, last, self.hospital.seed), _CLERK)
+
+    def enter_measures(self, end_us: int) -> int:
+        """Enter the scenario's measures into the book of measures, each once; return how many were new."""
+        book = MeasureBook(self._site, self._database, lambda: end_us)
+        known, entered = {e.id for e in book.entered(withdrawn=True)} | set(self._site.measures), 0
+        for entry in self._scenario.measure_entries(end_us):
+            if entry["id"] in known:
+                continue
+
+            def note(session: Session, measure: str, entry: dict[str, Any] = entry) -> None:
+                audit.record(session, end_us, _CLERK, "energy-measure-entered", f"measure {measure}", {"entry": entry})
+
+            try:
+                book.add(entry, _CLERK, audit=note)
+            except MeasureRefused as error:
+                log.warning("a measure of the scenario was not entered", extra={"id": entry["id"], "why": str(error)})
+            else:
+                entered += 1
+        return entered
 
     def go_on(self, now_us: Callable[[], int]) -> None:
         """Go on where an earlier start left off: registers continue, faults that nobody mended are still there."""

@@ -128,8 +128,10 @@ class MeasureFile(BaseModel):
         counted = sorted({point.carrier for point in item.points.values() if point.carrier is not None})
         if not counted:
             return [(("meter",), f"{self.meter!r} counts nothing; name a meter, or a machine that has a counter")]
-        if self.carrier is None and len(counted) > 1:
-            return [(("carrier",), f"{self.meter!r} counts {', '.join(counted)}; say which of them")]
+        # Reactive energy is no use of its own: it is never what a measure saves unless it is named.
+        told_apart = [carrier for carrier in counted if carrier != "reactive"] or counted
+        if self.carrier is None and len(told_apart) > 1:
+            return [(("carrier",), f"{self.meter!r} counts {', '.join(told_apart)}; say which of them")]
         if self.carrier is not None and self.carrier not in counted:
             return [(("carrier",), f"{self.meter!r} does not count {self.carrier}{nearest(self.carrier, counted)}")]
         return []

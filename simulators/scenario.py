@@ -1,5 +1,6 @@
 """
-Scenario files: which faults a simulated hospital has, from when to when, how bad, and who mends what when.
+Scenario files: which faults a simulated hospital has, from when to when, how bad, who mends what when, and which
+measures to save energy its past holds.
 
 A file is checked whole before anything starts; `docs/simulators/scenarios.md` says what it may hold.
 """
@@ -8,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
+from facility.calendar import day_of
 from facility.documents import Document, KeyPath, read_checked
+from facility.equipment_classes import Carrier
 from facility.errors import ConfigurationError, Problem
+from facility.measure_entry import read_entry
+from facility.names import Id, Names
 from facility.site import Site
 from facility.units import parse_duration
 from facility.wording import nearest
@@ -28,6 +33,10 @@ from simulators.plants.outdoors import find_climate
 _US: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LENGTHS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+# When relative times are looked at without a start, and a day that none of them reaches.
+_SOME_DAY_US: Final = (datetime(2030, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_NO_DAY_BEFORE: Final = date(9000, 1, 1)
+_LONGEST_AGO: Final = timedelta(days=7300)
 USUAL_SEVERITY: Final = 0.8
 USUAL_SEED: Final = 1
 
@@ -96,12 +105,27 @@ class PlannedRepair(_Strict):
     note: str = Field(min_length=1)
 
 
+class PlannedMeasure(_Strict):
+    """What was done to save energy, and when; without `to` in one day. The faults that it ends are planned as such."""
+
+    id: Id
+    name: Names
+    begins: _Moment = Field(alias="from")
+    to: _Moment | None = None
+    meter: str | None = None
+    carrier: Carrier | None = None
+    cost: str | None = None
+    owner: str | None = None
+    source: str | None = None
+
+
 class _ScenarioFile(_Strict):
     seed: int | None = None
     climate: str | None = None
     start: Annotated[datetime, BeforeValidator(_site_time)] | None = None
     faults: tuple[PlannedFault, ...] = ()
     repairs: tuple[PlannedRepair, ...] = ()
+    measures: tuple[PlannedMeasure, ...] = ()
 
 
 _FILE: Final = TypeAdapter(_ScenarioFile)
@@ -124,6 +148,7 @@ class Scenario:
     seed: int | None = None
     climate: str | None = None
     start_us: int | None = None
+    measures: tuple[PlannedMeasure, ...] = ()
 
     def events(self, start_us: int) -> list[FaultEvent]:
         """
@@ -144,6 +169,20 @@ class Scenario:
             for event in mended(planned, repair.equipment, repair.note, at_us):
                 event.end_us = at_us
         return planned
+
+    def measure_entries(self, start_us: int) -> list[dict[str, Any]]:
+        """Return the measures as people enter them, by the days of their work (see `facility.measure_entry`)."""
+        return [self._entry(planned, start_us) for planned in self.measures]
+
+    def _entry(self, planned: PlannedMeasure, start_us: int) -> dict[str, Any]:
+        zone = self.site.time_zone
+        first = day_of(self._time(planned.begins, start_us), zone)
+        last = first if planned.to is None else day_of(self._time(planned.to, start_us), zone)
+        return {
+            "id": planned.id, "name": planned.name.model_dump(), "meter": planned.meter, "carrier": planned.carrier,
+            "work": {"from": str(first), "to": str(last)}, "cost": planned.cost, "owner": planned.owner,
+            "source": planned.source,
+        }  # fmt: skip
 
     def hospital(self, seed: int | None = None, truth: Path | None = None) -> Hospital:
         """Return the hospital in which it happens, without its faults yet; `seed` goes before the scenario's own."""
@@ -187,7 +226,7 @@ def load_scenario(path: Path, site: Site) -> Scenario:
 
 def _scenario(file: _ScenarioFile, site: Site) -> Scenario:
     start_us = None if file.start is None else _microseconds(site, file.start, 0)
-    return Scenario(site, file.faults, file.repairs, file.seed, file.climate, start_us)
+    return Scenario(site, file.faults, file.repairs, file.seed, file.climate, start_us, file.measures)
 
 
 def _mistakes(document: Document, file: _ScenarioFile, site: Site) -> list[Problem]:
@@ -204,6 +243,7 @@ def _mistakes(document: Document, file: _ScenarioFile, site: Site) -> list[Probl
         if repair.equipment not in site.equipment and repair.equipment not in {f.equipment for f in file.faults}:
             told = f"no equipment is called {repair.equipment!r}{nearest(repair.equipment, site.equipment)}"
             found.append((("repairs", number, "equipment"), told))
+    found += _wrong_measures(_scenario(file, site))
     if not found and not document.problems:
         scenario = _scenario(file, site)
         found = _too_short(scenario) or _idle_repairs(scenario)
@@ -234,6 +274,33 @@ def _wrong_with(planned: PlannedFault, book: FaultBook, dated: bool) -> list[tup
         planned.begins, datetime
     ):  # fmt: skip
         found.append(("to", "`from` and `to` differ in kind; write both after the start, or both as site times"))
+    return found
+
+
+def _wrong_measures(scenario: Scenario) -> list[tuple[KeyPath, str]]:
+    """Return the mistakes of the measures; relative times are looked at as if the simulation went live on some day."""
+    found: list[tuple[KeyPath, str]] = []
+    taken = set(scenario.site.measures)
+    for number, planned in enumerate(scenario.measures):
+        here: KeyPath = ("measures", number)
+        if planned.id in taken:
+            found.append(((*here, "id"), f"id {planned.id!r} is taken; every measure needs its own"))
+        taken.add(planned.id)
+        moments: dict[str, Moment] = (
+            {"from": planned.begins} if planned.to is None else {"from": planned.begins, "to": planned.to}
+        )
+        late = [key for key, m in moments.items() if isinstance(m, timedelta) and m > timedelta(0)]
+        if late and scenario.start_us is None:
+            told = "it lies after the start, and a measure belongs to the past; write such as -120 d"
+            found.append(((*here, late[0]), told))
+            continue
+        if any(isinstance(m, timedelta) and m < -_LONGEST_AGO for m in moments.values()):
+            found.append(((*here, "from"), f"it lies more than {_LONGEST_AGO.days:,} days back; write a later time"))
+            continue
+        entry = scenario._entry(planned, _SOME_DAY_US)
+        for mistake in read_entry(entry, scenario.site, _NO_DAY_BEFORE).mistakes:
+            key = mistake.field.removeprefix("work.")
+            found.append(((*here, *key.split(".")) if key else here, mistake.message))
     return found
 
 
@@ -291,6 +358,7 @@ def written(scenario: Scenario) -> str:
     for key, rows in (
         ("faults", [_fault_row(f) for f in scenario.faults]),
         ("repairs", [{"at": _written(r.at), "equipment": r.equipment, "note": r.note} for r in scenario.repairs]),
+        ("measures", [_measure_row(m) for m in scenario.measures]),
     ):
         if rows:
             lines = [yaml.safe_dump(row, default_flow_style=True, sort_keys=False, width=1000, allow_unicode=True)
@@ -313,6 +381,11 @@ def _fault_row(planned: PlannedFault) -> Mapping[str, Any]:
         times = {"over": onset.over, "on": onset.on, "every": onset.every}
         row["onset"] = {"kind": onset.kind} | {key: _length(s) for key, s in times.items() if s > 0.0}
     return row
+
+
+def _measure_row(planned: PlannedMeasure) -> Mapping[str, Any]:
+    row = planned.model_dump(exclude_none=True, exclude={"begins", "to"}) | {"from": _written(planned.begins)}
+    return row if planned.to is None else row | {"to": _written(planned.to)}
 
 
 def _written(moment: Moment) -> str:

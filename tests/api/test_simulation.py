@@ -10,8 +10,11 @@ import pytest
 
 from analytics.desk import Desk
 from analytics.energy.activity import ActivityBook
+from analytics.energy.measure_book import MeasureBook
+from api.security import audit
 from api.simulation import Simulation
 from facility.database import Database
+from facility.measures import Period
 from facility.site import Site
 from facility.site_file import load_site
 from facility.store.opening import open_store
@@ -77,6 +80,42 @@ def test_what_the_hospital_did_is_reported_of_the_days_that_have_ended(
     assert {a.day for a in book.reported(today - timedelta(days=40), today)} == {
         today - timedelta(days=n) for n in (1, 2, 3)
     }
+
+
+MEASURES = """
+measures:
+  - {id: timers, name: {zh: 定时控制, en: Timers}, meter: em-kitchen, from: -120 d, cost: 86000 CNY}
+"""
+
+
+def with_measures(site: Site, database: Database, folder: Path) -> Simulation:
+    path = folder / "measures.yaml"
+    path.write_text(MEASURES, encoding="utf-8")
+    with open_store(folder / "measures.duckdb") as store:
+        return Simulation(site, store, database, folder / "truth.jsonl", load_scenario(path, site))
+
+
+def test_the_measures_of_the_past_are_entered_once(site: Site, database: Database, tmp_path: Path) -> None:
+    made, book = with_measures(site, database, tmp_path), MeasureBook(site, database, lambda: NOW_US)
+    assert made.enter_measures(NOW_US) == 1
+    assert made.enter_measures(NOW_US) == 0
+    (measure,) = book.measures().values()
+    assert measure.baseline == Period(date(2024, 9, 16), date(2025, 9, 15))
+    assert measure.reporting.from_ == date(2025, 9, 17)
+    assert [e.action for e in audit.entries(database)] == ["energy-measure-entered"]
+    book.withdraw("timers", "li")
+    assert made.enter_measures(NOW_US) == 0
+
+
+@pytest.mark.parametrize(("days", "entered"), [(399.9, 0), (400.0, 1)])
+def test_measures_want_a_past_in_which_they_can_be_proven(
+    site: Site, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: float, entered: int
+) -> None:
+    made = with_measures(site, database, tmp_path)
+    monkeypatch.setattr(made, "_write", lambda *_: 0)
+    monkeypatch.setattr(made, "report_activity", lambda *_: 0)
+    made.write_past(days, lambda _share, _what: None, lambda: NOW_US)
+    assert len(MeasureBook(site, database, lambda: NOW_US).entered()) == entered
 
 
 def pressure(hospital: Hospital) -> float:

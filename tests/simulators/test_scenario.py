@@ -25,7 +25,11 @@ faults:
   - {fault: BO-F21, equipment: g-boilers, from: 4 min}
 repairs:
   - {at: 9 min, equipment: g-boilers, note: Flange tightened}
+measures:
+  - {id: timers, name: {zh: 定时控制, en: Timers}, meter: em-kitchen, from: -120 d, to: -118 d, cost: 86000 CNY}
+  - {id: valves, name: {zh: 换阀, en: New valves}, meter: w-outpatient, from: 2025-09-01 08:00}
 """
+MEASURE = "measures: [{id: timers, name: {zh: 定时, en: Timers}, meter: em-kitchen, from: -120 d}]"
 
 
 def read(site: Site, folder: Path, text: str) -> Scenario:
@@ -61,6 +65,43 @@ def test_without_a_start_times_count_from_when_the_simulation_goes_live(site: Si
 def test_what_is_written_is_what_is_read(site: Site, tmp_path: Path) -> None:
     scenario = read(site, tmp_path, GOOD)
     assert read(site, tmp_path, written(scenario)) == scenario
+
+
+def test_a_measure_is_entered_by_the_days_of_its_work(site: Site, tmp_path: Path) -> None:
+    timers, valves = read(site, tmp_path, GOOD).measure_entries(0)
+    assert timers["work"] == {"from": "2025-09-16", "to": "2025-09-18"}
+    assert valves["work"] == {"from": "2025-09-01", "to": "2025-09-01"}
+    assert (timers["id"], timers["meter"], timers["cost"]) == ("timers", "em-kitchen", "86000 CNY")
+    assert timers["name"] == {"zh": "定时控制", "en": "Timers"}
+
+
+def test_without_a_start_a_measures_days_count_back_from_when_the_simulation_goes_live(
+    site: Site, tmp_path: Path
+) -> None:
+    (timers,) = read(site, tmp_path, MEASURE).measure_entries(WEDNESDAY_US)
+    assert timers["work"] == {"from": "2025-09-16", "to": "2025-09-16"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("em-kitchen", "em-kitchin", "'timers'.meter: no meter is called 'em-kitchin'; did you mean 'em-kitchen'?"),
+        ("from: -120 d", "from: 2 h", "'timers'.from: it lies after the start, and a measure belongs to the past"),
+        ("from: -120 d", "from: -9999 d", "'timers'.from: it lies more than 7,300 days back"),
+        ("from: -120 d", "from: -120 d, to: -121 d", "'timers'.to: it ends on"),
+        ("from: -120 d", "from: -120 d, to: 1 d", "'timers'.to: it lies after the start"),
+        ("from: -120 d", "from: -120 d, cost: much", "'timers'.cost: 'much' is no amount of money here"),
+        ("id: timers", "id: My timers", "'My timers' is not an id"),
+        (", from: -120 d", "", "'from' is missing"),
+        ("}]", "}, {id: timers, name: {zh: 定时, en: Timers}, meter: em-kitchen, from: -9 d}]", "id 'timers' is taken"),
+    ],
+)
+def test_a_mistake_in_a_measure_is_told_with_its_mend(
+    site: Site, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    (mistake,) = mistakes(site, tmp_path, MEASURE.replace(old, new))
+    assert "measures[" in mistake
+    assert told in mistake
 
 
 def test_the_seed_and_the_climate_are_the_hospitals(site: Site, tmp_path: Path) -> None:
