@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -54,7 +54,7 @@ def list_measures(
     """List the measures of the site file and those that people entered, withdrawn ones too."""
     with told(), _opened(options_of(site, data, database=database, classes=classes)) as (found, book):
         own, entered = found.measures, book.entered(withdrawn=True)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": m.id, "name": m.name.model_dump(), "meter": m.meter, "baseline_from": str(m.baseline.from_),
             "baseline_to": str(m.baseline.to or ""), "reporting_from": str(m.reporting.from_), "entered_by": None,
