@@ -168,8 +168,11 @@ class DuckDBRollups:
         again = sorted(book.again.items(), key=lambda item: (item[1][0] // DAY_US, item[1][1] // DAY_US, item[0]))
         begin_us, until_us = again[0][1]
         alike = (begin_us // DAY_US, until_us // DAY_US)
-        most = _PART_POINTS if until_us - begin_us < 2 * DAY_US else 1
-        chosen = dict(sorted((p, t) for p, t in again[:most] if (t[0] // DAY_US, t[1] // DAY_US) == alike))
+        same = [(p, t) for p, t in again[:_PART_POINTS] if (t[0] // DAY_US, t[1] // DAY_US) == alike]
+        if until_us - begin_us >= 2 * DAY_US:
+            expected = look.cold.expected(np.array([p for p, _ in same], dtype=np.int32), begin_us, until_us)
+            same = same[: max(1, int(np.searchsorted(np.cumsum(expected), _PART_READINGS)))]
+        chosen = dict(sorted(same))
         ids, times = np.array(list(chosen), dtype=np.int32), np.array(list(chosen.values()), dtype=np.int64)
         cursor, look = look.cursor, look.sorted_only()
         run(cursor, "BEGIN")
