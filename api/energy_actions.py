@@ -9,14 +9,16 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from analytics.energy.entries import EnteredExchange, EntryRefused, HandReading
+from analytics.energy.entries import NEW_START, OLD_END, READING, EnteredExchange, EntryRefused, HandReading
 from analytics.energy.measure_book import EnteredMeasure
 from analytics.energy.statements import Report
 from api.context import Context
 from api.security import audit
 from api.security.logins import Identity
 from facility.calendar import to_us
+from facility.names import Names
 from facility.site import Site
+from facility.wording import quoted_zh
 
 _FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
 
@@ -28,10 +30,15 @@ def read_time(site: Site, text: str) -> int:
             return to_us(datetime.strptime(text.strip(), form).replace(tzinfo=site.time_zone))
         except (ValueError, OverflowError):
             continue
-    raise EntryRefused(f"{text[:40]!r} is no time; write the site's time, such as 2026-07-16 08:00")
+    raise EntryRefused(
+        Names(
+            zh=f"{quoted_zh(text[:40])}不是时间；请按本院当地时间填写，例如 2026-07-16 08:00",
+            en=f"{text[:40]!r} is no time; write the site's time, such as 2026-07-16 08:00",
+        )
+    )
 
 
-def read_value(text: str, what: str) -> float:
+def read_value(text: str, what: Names) -> float:
     """Return a number that a person wrote, thousands set off or not. EntryRefused if it is none."""
     plain = text.strip().replace(",", "").replace("，", "").replace(" ", "")
     try:
@@ -39,7 +46,12 @@ def read_value(text: str, what: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or "_" in plain:
-        raise EntryRefused(f"{what} {text[:40]!r} is no number; write what the register shows, such as 10452.7")
+        raise EntryRefused(
+            Names(
+                zh=f"{what.zh}{quoted_zh(text[:40])}不是数字；请填写表上的示数，例如 10452.7",
+                en=f"{what.en} {text[:40]!r} is no number; write what the register shows, such as 10452.7",
+            )
+        )
     return value
 
 
@@ -47,7 +59,7 @@ def add_reading(
     here: Context, user: Identity, key: str, at: str, value: str, note: str, *, confirmed: bool = False
 ) -> HandReading:
     """Enter a reading as a person wrote it into a form; EntryRefused, NoSuchRecord."""
-    shown = read_value(value, "the reading")
+    shown = read_value(value, READING)
     return enter_reading(here, user, key, read_time(here.site, at), shown, note, confirmed=confirmed)
 
 
@@ -71,7 +83,7 @@ def withdraw_reading(here: Context, user: Identity, number: int) -> HandReading:
 def add_exchange(here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str) -> EnteredExchange:
     """Enter an exchange as a person wrote it into a form; EntryRefused, NoSuchRecord."""
     at_us = read_time(here.site, at)
-    old, new = read_value(end, "the old meter's end"), read_value(start, "the new meter's start")
+    old, new = read_value(end, OLD_END), read_value(start, NEW_START)
     return enter_exchange(here, user, key, at_us, old, new, note)
 
 

@@ -7,21 +7,36 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Final
 
+from facility.names import Names
+
 MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 20 * 1024 * 1024
+# A table of the most rows unpacks to some 50 MB; reading takes seconds and some hundred MB of memory a piece of that.
+_MOST_UNPACKED: Final = 4 * MOST_BYTES
 _MOST_COLUMNS: Final = 100
+# What a broken file makes its readers raise: the archive's, the packing's, the XML's, and what its numbers lead to.
+_BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, SyntaxError, LookupError, ValueError,
+    ArithmeticError, OSError, TypeError, AttributeError, AssertionError,
+)  # fmt: skip
 # What programs in China write besides UTF-8, with or without a byte-order mark.
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
 
 
 class NotATable(ValueError):
-    """The file cannot be read as a table at all; the message says why, and what would be."""
+    """The file cannot be read as a table at all; `words` say why, and what would be. Its text is the English."""
+
+    def __init__(self, words: Names) -> None:
+        super().__init__(words.en)
+        self.words = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +46,11 @@ class Mistake:
     row: int
     column: str
     value: str
-    mend: str
+    mend: Names
 
     def __str__(self) -> str:
         where = f"row {self.row}" + (f", {self.column}" if self.column else "")
-        return f"{where}: {self.value!r}: {self.mend}"
+        return f"{where}: {self.value!r}: {self.mend.en}"
 
 
 class TableRefused(ValueError):
@@ -73,27 +88,43 @@ def read_rows(name: str, content: bytes, columns: dict[str, Sequence[str]], requ
         If it is none, is too large, or lacks a column.
     """
     if len(content) > MOST_BYTES:
-        raise NotATable(f"{name} has {len(content)} bytes; {MOST_BYTES} are the most, so split it")
+        told = f"{name} has {len(content)} bytes; {MOST_BYTES} are the most, so split it"
+        raise _none(f"{name} 有 {len(content)} 字节，最多允许 {MOST_BYTES} 字节；请拆分", told)
     rows = _sheet(name, content) if name.lower().endswith((".xlsx", ".xlsm")) else _csv(name, content)
     numbered = ((i, row) for i, row in enumerate(rows, 1) if any(cell.strip() for cell in row))
     head = next(numbered, None)
     if head is None:
-        raise NotATable(f"{name} is empty; its first row must name the columns")
+        raise _none(f"{name} 是空的；第一行必须是列名", f"{name} is empty; its first row must name the columns")
     known = {_plain(word): column for column, words in columns.items() for word in (column, *words)}
     names = [known.get(_plain(cell)) for cell in head[1]]
     for column in required:
         if column not in names:
-            words = ", ".join(dict.fromkeys((column, *columns[column])))
-            raise NotATable(f"{name}: row {head[0]} names no column {column!r}; head one column with: {words}")
+            words = list(dict.fromkeys((column, *columns[column])))
+            raise _none(
+                f"{name}：第 {head[0]} 行缺少列“{column}”；请用以下列名之一：{'、'.join(words)}",
+                f"{name}: row {head[0]} names no column {column!r}; head one column with: {', '.join(words)}",
+            )
     if len(set(filter(None, names))) < sum(n is not None for n in names):
-        raise NotATable(f"{name}: row {head[0]} names a column twice; keep one of them")
+        raise _none(
+            f"{name}：第 {head[0]} 行有重复的列；请只保留一列",
+            f"{name}: row {head[0]} names a column twice; keep one of them",
+        )
     found: list[Row] = []
     for number, row in numbered:
         if len(found) >= MOST_ROWS:
-            raise NotATable(f"{name} has more than {MOST_ROWS} rows; split it")
+            raise _none(f"{name} 超过 {MOST_ROWS} 行；请拆分", f"{name} has more than {MOST_ROWS} rows; split it")
         cells = {column: cell.strip() for column, cell in zip(names, row, strict=False) if column is not None}
         found.append(Row(number, {column: cells.get(column, "") for column in columns}))
     return found
+
+
+def _none(zh: str, en: str) -> NotATable:
+    # A file may be called by bytes that are no text, and Names are text.
+    return NotATable(Names(zh=_text_only(zh), en=_text_only(en)))
+
+
+def _text_only(told: str) -> str:
+    return told.encode("utf-8", "replace").decode()
 
 
 def _plain(text: str) -> str:
@@ -108,15 +139,24 @@ def _csv(name: str, content: bytes) -> Iterable[list[str]]:
         except UnicodeDecodeError:
             continue
     else:
-        raise NotATable(f"{name} is no text in UTF-8 or GB 18030; save it as CSV UTF-8, or bring the .xlsx itself")
+        raise _none(
+            f"{name} 不是 UTF-8 或 GB 18030 文本；请另存为 CSV UTF-8，或直接上传 .xlsx",
+            f"{name} is no text in UTF-8 or GB 18030; save it as CSV UTF-8, or bring the .xlsx itself",
+        )
     if "\0" in text:
-        raise NotATable(f"{name} is no text; save it as CSV UTF-8, or as .xlsx")
+        raise _none(
+            f"{name} 不是文本；请另存为 CSV UTF-8 或 .xlsx",
+            f"{name} is no text; save it as CSV UTF-8, or as .xlsx",
+        )
     first = text.split("\n", 1)[0]
     separator = max(",;\t", key=first.count)
     try:
         yield from csv.reader(io.StringIO(text), delimiter=separator)
     except csv.Error as error:
-        raise NotATable(f"{name} is no CSV ({error}); save it anew from the spreadsheet") from None
+        raise _none(
+            f"{name} 不是 CSV（{error}）；请从电子表格重新另存",
+            f"{name} is no CSV ({error}); save it anew from the spreadsheet",
+        ) from None
 
 
 def _sheet(name: str, content: bytes) -> Iterable[list[str]]:
@@ -130,20 +170,30 @@ def _sheet(name: str, content: bytes) -> Iterable[list[str]]:
         for i, row in enumerate(sheet.iter_rows(values_only=True, max_col=_MOST_COLUMNS)):
             # The heading is one more; empty rows that were once formatted may go on for a million.
             if i > 2 * MOST_ROWS:
-                raise NotATable(f"{name} has more than {2 * MOST_ROWS} rows; delete the empty ones at its end")
+                raise _none(
+                    f"{name} 超过 {2 * MOST_ROWS} 行；请删除末尾的空行",
+                    f"{name} has more than {2 * MOST_ROWS} rows; delete the empty ones at its end",
+                )
             yield [_text(cell) for cell in row]
         book.close()
     except NotATable:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, IndexError, OSError, TypeError, AttributeError) as error:
-        raise NotATable(f"{name} cannot be read as a spreadsheet ({error}); save it anew as .xlsx or CSV") from None
+    except _BROKEN as error:
+        why = str(error) or type(error).__name__
+        raise _none(
+            f"{name} 无法作为电子表格读取（{why}）；请重新另存为 .xlsx 或 CSV",
+            f"{name} cannot be read as a spreadsheet ({why}); save it anew as .xlsx or CSV",
+        ) from None
 
 
 def _check_size(name: str, content: bytes) -> None:
     """Refuse a small file that unpacks into a huge one."""
     with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        if sum(part.file_size for part in packed.infolist()) > 20 * MOST_BYTES:
-            raise NotATable(f"{name} unpacks to more than {20 * MOST_BYTES} bytes; it is no table of readings")
+        if sum(part.file_size for part in packed.infolist()) > _MOST_UNPACKED:
+            raise _none(
+                f"{name} 解压后超过 {_MOST_UNPACKED} 字节；这不是抄表数据表",
+                f"{name} unpacks to more than {_MOST_UNPACKED} bytes; it is no table of readings",
+            )
 
 
 def _text(cell: Any) -> str:

@@ -1,4 +1,4 @@
-"""Small helpers for sentences in error messages."""
+"""Small helpers for sentences in error messages, in English and in Chinese."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known word most like `word`, or the words themselves if they are few."""
     words = sorted(map(str, known))
-    close = difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+    close = _closest(word, words)
     if close:
         return f"; did you mean {close[0]!r}?"
     if not words:
@@ -17,3 +17,25 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if len(words) <= 12:
         return f"; write one of {', '.join(words)}"
     return f"; {len(words)} are known, among them {', '.join(words[:8])}"
+
+
+def nearest_zh(word: str, known: Iterable[str]) -> str:
+    """Return what `nearest` does, in Chinese."""
+    words = sorted(map(str, known))
+    close = _closest(word, words)
+    if close:
+        return f"；是不是{quoted_zh(close[0])}？"
+    if not words:
+        return ""
+    if len(words) <= 12:
+        return f"；请填写其中之一：{'、'.join(words)}"
+    return f"；已有 {len(words)} 个，例如：{'、'.join(words[:8])}"
+
+
+def quoted_zh(value: object) -> str:
+    """Return a value between Chinese quotation marks; what cannot be shown stands as its escape."""
+    return f"“{repr(str(value))[1:-1]}”"
+
+
+def _closest(word: str, words: list[str]) -> list[str]:
+    return difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)

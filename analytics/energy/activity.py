@@ -21,9 +21,10 @@ from sqlalchemy.orm import Mapped, Session
 
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, MEANS, MOST_A_DAY, Activity, ActivityKind, Period
 from facility.database import Base, Database, Identity, Microseconds
+from facility.names import Names
 from facility.site import Site
 from facility.spreadsheet import Mistake, Row, TableRefused, read_rows
-from facility.wording import nearest
+from facility.wording import nearest, nearest_zh, quoted_zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,7 @@ class ActivityBook:
         for item in reported:
             told = _refusal(item, self._site)
             if told is not None:
-                raise ValueError(told[1])
+                raise ValueError(told[1].en)
         if not reported:
             return 0
         days = sorted(item.day for item in reported)
@@ -249,9 +250,11 @@ class ActivityBook:
                 continue
             first = found.setdefault(_key(item), (row.number, item))[0]
             if first != row.number:
-                mistakes.append(
-                    Mistake(row.number, "day", row.cells["day"], f"row {first} has the same figure; keep one of them")
+                told = Names(
+                    zh=f"第 {first} 行已有同一数据；请只保留一个",
+                    en=f"row {first} has the same figure; keep one of them",
                 )
+                mistakes.append(Mistake(row.number, "day", row.cells["day"], told))
         if mistakes:
             raise TableRefused(mistakes)
         return self.add([item for _, item in found.values()], who, audit)
@@ -272,24 +275,36 @@ def _activity(row: Row, site: Site, mistakes: list[Mistake]) -> Activity | None:
     """Read one row; what is wrong with it is added to `mistakes`."""
     before = len(mistakes)
 
-    def wrong(column: str, mend: str) -> None:
+    def wrong(column: str, mend: Names) -> None:
         mistakes.append(Mistake(row.number, column, row.cells.get(column, ""), mend))
 
     kind = _kind(row.cells["kind"])
     if kind is None:
-        words = ", ".join(f"{k} ({ACTIVITY_NAMES[k].zh})" for k in ACTIVITY_KINDS)
-        wrong("kind", f"write one of {words}")
+        words = [f"{k} ({ACTIVITY_NAMES[k].zh})" for k in ACTIVITY_KINDS]
+        kinds = "、".join(ACTIVITY_NAMES[k].zh for k in ACTIVITY_KINDS)
+        wrong("kind", Names(zh=f"请填写其中之一：{kinds}", en=f"write one of {', '.join(words)}"))
     department = _department(row.cells.get("department", ""), site)
     if department is None:
-        wrong("department", f"no department is called so{nearest(row.cells['department'], site.departments)}")
+        wanted = row.cells["department"]
+        names = {name: d.id for d in site.departments.values() for name in (d.id, d.name.zh)}
+        wrong(
+            "department",
+            Names(
+                zh=f"没有这个名称的科室{nearest_zh(wanted, names)}",
+                en=f"no department is called so{nearest(wanted, site.departments)}",
+            ),
+        )
     when = _when(row.cells["day"])
     if when is None:
-        wrong("day", "write a day as 2026-03-02 or a month as 2026-03")
+        wrong(
+            "day",
+            Names(zh="日期请写成 2026-03-02，月份请写成 2026-03", en="write a day as 2026-03-02 or a month as 2026-03"),
+        )
     try:
         value = float(row.cells["value"].replace(",", ""))
     except ValueError:
         value = math.nan
-        wrong("value", "write a number")
+        wrong("value", Names(zh="请填写数字", en="write a number"))
     if len(mistakes) > before or kind is None or when is None or department is None:
         return None
     item = Activity(kind, department or None, when[0], when[1], value)
@@ -331,16 +346,25 @@ def _when(text: str) -> tuple[Period, date] | None:
     return None
 
 
-def _refusal(item: Activity, site: Site) -> tuple[str, str] | None:
+def _refusal(item: Activity, site: Site) -> tuple[str, Names] | None:
     """Return the column that is wrong and how to mend it, None if nothing is."""
     if item.department is not None and item.department not in site.departments:
-        return "department", f"no department is called {item.department!r}{nearest(item.department, site.departments)}"
+        return "department", Names(
+            zh=f"没有科室{quoted_zh(item.department)}{nearest_zh(item.department, site.departments)}",
+            en=f"no department is called {item.department!r}{nearest(item.department, site.departments)}",
+        )
     if item.period == "month" and item.day.day != 1:
-        return "day", f"{item.day} is not a month's first day; a month's figure stands there"
+        return "day", Names(
+            zh=f"{item.day} 不是月份的第一天；月数据应记在第一天",
+            en=f"{item.day} is not a month's first day; a month's figure stands there",
+        )
     if item.value is None:
         return None
     days = 1 if item.period == "day" or item.kind in MEANS else 31
     most = MOST_A_DAY[item.kind] * days
     if not 0 <= item.value <= most:
-        return "value", f"{item.value:g} cannot be; give a number from 0 to {most:,.0f}"
+        return "value", Names(
+            zh=f"{item.value:g} 不合理；请填写 0 到 {most:,.0f} 之间的数字",
+            en=f"{item.value:g} cannot be; give a number from 0 to {most:,.0f}",
+        )
     return None

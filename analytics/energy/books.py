@@ -309,7 +309,7 @@ class Books:
                         session, reading.register, reading.at_us, reading.value, who, reading.note, now_us
                     )
                 except EntryRefused as error:
-                    mistakes.append(Mistake(reading.row, "value", f"{reading.value:.10g}", str(error)))
+                    mistakes.append(Mistake(reading.row, "value", f"{reading.value:.10g}", error.words))
             if mistakes:
                 raise TableRefused(mistakes)
             fresh = sum((r.register, r.at_us) not in before for r in found)

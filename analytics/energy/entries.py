@@ -21,6 +21,7 @@ from analytics.energy.tables import HandReadingRow, MeterExchangeRow
 from facility.calendar import to_us
 from facility.formats import moment
 from facility.metering import BookedRegister
+from facility.names import Names
 
 _EARLIEST_US: Final = to_us(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
 _MOST_NOTE: Final = 500
@@ -30,12 +31,25 @@ _JUMP: Final = 20.0
 # Two readings closer together say little about how much a register counts in a day.
 _SHORTEST_US: Final = 3600 * 1_000_000
 
+# What a value is, in what is told of it.
+READING: Final = Names(zh="读数", en="the reading")
+OLD_END: Final = Names(zh="旧表止度", en="the old meter's end")
+NEW_START: Final = Names(zh="新表起度", en="the new meter's start")
+
 
 class EntryRefused(ActionRefused):
-    """An entry that cannot stand as it is; where `confirmable`, it is taken if a person says that it is meant."""
+    """
+    An entry that cannot stand as it is; its text is `words` in English.
 
-    def __init__(self, words: str, confirmable: bool = False) -> None:
-        super().__init__(words)
+    Attributes
+    ----------
+    words : place, value and mend, in both languages
+    confirmable : it is taken if a person says that it is meant
+    """
+
+    def __init__(self, words: Names, confirmable: bool = False) -> None:
+        super().__init__(words.en)
+        self.words = words
         self.confirmable = confirmable
 
 
@@ -105,32 +119,45 @@ def check_reading(
     register rolled over in between.
     """
     _check_time(at_us, now_us, zone)
-    _check_value(register, value, "the reading")
+    _check_value(register, value, READING)
     if confirmed:
         return
     previous = around.before[-1] if around.before else None
     following = around.after[0] if around.after else None
     if previous is not None and value < previous.value and not _between(around, previous.at_us, at_us):
+        since = _shown(previous.at_us, zone)
         raise EntryRefused(
-            f"{value:,.10g} is below the reading before it, {previous.value:,.10g} {register.unit} on "
-            f"{_shown(previous.at_us, zone)}; correct it, enter the exchange if the meter was exchanged, or confirm it "
-            "if the register rolled over",
+            Names(
+                zh=f"{value:,.10g} 低于前一次读数（{since}，{previous.value:,.10g} {register.unit}）；请更正；"
+                "若已换表，请登记换表；若计数器已翻转归零，请确认",
+                en=f"{value:,.10g} is below the reading before it, {previous.value:,.10g} {register.unit} on {since}; "
+                "correct it, enter the exchange if the meter was exchanged, or confirm it if the register rolled over",
+            ),
             True,
         )
     if following is not None and value > following.value and not _between(around, at_us, following.at_us):
+        until = _shown(following.at_us, zone)
         raise EntryRefused(
-            f"{value:,.10g} is above the reading after it, {following.value:,.10g} {register.unit} on "
-            f"{_shown(following.at_us, zone)}; correct it, enter the exchange if the meter was exchanged, or confirm "
-            "it if the register rolled over",
+            Names(
+                zh=f"{value:,.10g} 高于后一次读数（{until}，{following.value:,.10g} {register.unit}）；请更正；"
+                "若已换表，请登记换表；若计数器已翻转归零，请确认",
+                en=f"{value:,.10g} is above the reading after it, {following.value:,.10g} {register.unit} on {until}; "
+                "correct it, enter the exchange if the meter was exchanged, or confirm it if the register rolled over",
+            ),
             True,
         )
     usual = _usual_a_day(around)
     if previous is not None and usual is not None and at_us - previous.at_us >= _SHORTEST_US:
         a_day = (value - previous.value) * _DAY_US / (at_us - previous.at_us)
         if a_day > _JUMP * usual:
+            since = _shown(previous.at_us, zone)
             raise EntryRefused(
-                f"{value:,.10g} would be {a_day:,.4g} {register.unit} a day since {_shown(previous.at_us, zone)}, "
-                f"where {usual:,.4g} is usual; correct it, or confirm it",
+                Names(
+                    zh=f"若为 {value:,.10g}，则自 {since} 起平均每天 {a_day:,.4g} {register.unit}，"
+                    f"而平常每天为 {usual:,.4g}；请更正，或确认无误",
+                    en=f"{value:,.10g} would be {a_day:,.4g} {register.unit} a day since {since}, "
+                    f"where {usual:,.4g} is usual; correct it, or confirm it",
+                ),
                 True,
             )
 
@@ -140,41 +167,70 @@ def check_exchange(
 ) -> None:
     """Raise EntryRefused if an exchange cannot be right: it counts what the old meter showed last, never less."""
     _check_time(at_us, now_us, zone)
-    _check_value(register, end, "the old meter's end")
-    _check_value(register, start, "the new meter's start")
+    _check_value(register, end, OLD_END)
+    _check_value(register, start, NEW_START)
     if any(abs(at_us - other) < 60_000_000 for other in around.exchanges_us):
+        at = _shown(at_us, zone)
         raise EntryRefused(
-            f"an exchange at {_shown(at_us, zone)} is on record already; withdraw that one first, or correct the time"
+            Names(
+                zh=f"{at} 已登记过一次换表；请先撤销那一条，或更正时间",
+                en=f"an exchange at {at} is on record already; withdraw that one first, or correct the time",
+            )
         )
     since = max((e for e in around.exchanges_us if e <= at_us), default=None)
     until = min((e for e in around.exchanges_us if e > at_us), default=None)
     previous = around.before[-1] if around.before else None
     if previous is not None and (since is None or previous.at_us > since) and end < previous.value:
+        shown = _shown(previous.at_us, zone)
         raise EntryRefused(
-            f"the old meter's end {end:,.10g} is below what it showed on {_shown(previous.at_us, zone)}, "
-            f"{previous.value:,.10g} {register.unit}; correct the end or the time of the exchange"
+            Names(
+                zh=f"旧表止度 {end:,.10g} 低于该表 {shown} 的示数 {previous.value:,.10g} {register.unit}；"
+                "请更正止度或换表时间",
+                en=f"the old meter's end {end:,.10g} is below what it showed on {shown}, "
+                f"{previous.value:,.10g} {register.unit}; correct the end or the time of the exchange",
+            )
         )
     following = around.after[0] if around.after else None
     if following is not None and (until is None or following.at_us < until) and start > following.value:
+        shown = _shown(following.at_us, zone)
         raise EntryRefused(
-            f"the new meter's start {start:,.10g} is above what it showed on {_shown(following.at_us, zone)}, "
-            f"{following.value:,.10g} {register.unit}; correct the start or the time of the exchange"
+            Names(
+                zh=f"新表起度 {start:,.10g} 高于该表 {shown} 的示数 {following.value:,.10g} {register.unit}；"
+                "请更正起度或换表时间",
+                en=f"the new meter's start {start:,.10g} is above what it showed on {shown}, "
+                f"{following.value:,.10g} {register.unit}; correct the start or the time of the exchange",
+            )
         )
 
 
 def _check_time(at_us: int, now_us: int, zone: ZoneInfo) -> None:
+    at = _shown(at_us, zone)
     if at_us > now_us:
-        raise EntryRefused(f"{_shown(at_us, zone)} lies in the future; correct the time")
+        raise EntryRefused(
+            Names(zh=f"{at} 还没有到；请更正时间", en=f"{at} lies in the future; correct the time"),
+        )
     if at_us < _EARLIEST_US:
-        raise EntryRefused(f"{_shown(at_us, zone)} lies before the year 2000; correct the time")
+        raise EntryRefused(
+            Names(zh=f"{at} 早于 2000 年；请更正时间", en=f"{at} lies before the year 2000; correct the time"),
+        )
 
 
-def _check_value(register: BookedRegister, value: float, what: str) -> None:
+def _check_value(register: BookedRegister, value: float, what: Names) -> None:
     if not math.isfinite(value) or value < 0.0:
-        raise EntryRefused(f"{what} is {value:g}; give what the register shows, zero or above")
+        raise EntryRefused(
+            Names(
+                zh=f"{what.zh}为 {value:g}；请填写表上的示数，不得小于零",
+                en=f"{what.en} is {value:g}; give what the register shows, zero or above",
+            )
+        )
     digits = register.register.digits
     if digits is not None and value >= 10.0**digits:
-        raise EntryRefused(f"{what} {value:,.10g} has more than the register's {digits} digits; correct it")
+        raise EntryRefused(
+            Names(
+                zh=f"{what.zh} {value:,.10g} 超过计数器的 {digits} 位数；请更正",
+                en=f"{what.en} {value:,.10g} has more than the register's {digits} digits; correct it",
+            )
+        )
 
 
 def _usual_a_day(around: Around) -> float | None:
@@ -255,7 +311,11 @@ def add_hand_reading(
     ).first()
     if row is not None and row.value != value:
         raise EntryRefused(
-            f"{row.value:,.10g} is on record for the same moment; withdraw that reading first, or correct the time"
+            Names(
+                zh=f"同一时刻已登记读数 {row.value:,.10g}；请先撤销那一条，或更正时间",
+                en=f"{row.value:,.10g} is on record for the same moment; withdraw that reading first, or correct the "
+                "time",
+            )
         )
     if row is None:
         row = HandReadingRow(

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from analytics.energy.entries import Around, EntryRefused, Point, check_reading
 from facility.calendar import to_us
 from facility.metering import BookedRegister
+from facility.names import Names
 from facility.site import Site
 from facility.spreadsheet import Mistake, Row, TableRefused, read_rows
-from facility.wording import nearest
+from facility.wording import nearest, nearest_zh
 
 COLUMNS: Final[dict[str, Sequence[str]]] = {
     "register": ("meter", "point", "equipment", "表计", "仪表", "电表", "水表", "表号", "表计编号", "计量点"),
@@ -134,26 +135,47 @@ def _reading(
 ) -> NewReading | None:  # fmt: skip
     before = len(mistakes)
 
-    def wrong(column: str, mend: str) -> None:
-        mistakes.append(Mistake(row.number, column, row.cells[column], mend))
+    def wrong(column: str, *, zh: str, en: str) -> None:
+        mistakes.append(Mistake(row.number, column, row.cells[column], Names(zh=zh, en=en)))
 
     wanted = row.cells["register"]
     key = names.get(wanted)
     if wanted in names and key is None:
-        wrong("register", "more than one register is called so; write equipment/point, such as em-1/energy_import")
+        wrong(
+            "register",
+            zh="不止一个计数器叫这个名称；请写成“设备/测点”，例如 em-1/energy_import",
+            en="more than one register is called so; write equipment/point, such as em-1/energy_import",
+        )
     elif key is None:
-        wrong("register", f"no register is called so{nearest(wanted, list(names))}")
+        wrong(
+            "register",
+            zh=f"没有这个名称的计数器{nearest_zh(wanted, names)}",
+            en=f"no register is called so{nearest(wanted, names)}",
+        )
     at_us = read_time(row.cells["time"], zone)
     if at_us is None:
-        wrong("time", "write the site's time as 2026-03-01 08:30, or a date alone for its midnight")
+        wrong(
+            "time",
+            zh="请按本院当地时间填写，如 2026-03-01 08:30；只写日期即为当天零点",
+            en="write the site's time as 2026-03-01 08:30, or a date alone for its midnight",
+        )
     value = read_value(row.cells["value"])
     if value is None:
-        wrong("value", "write what the register shows, such as 10452.7")
+        wrong(
+            "value",
+            zh="请填写表上的示数，例如 10452.7",
+            en="write what the register shows, such as 10452.7",
+        )
     unit = row.cells["unit"]
     if key is not None and unit:
         meant = _UNIT_WORDS.get(unit.lower(), unit)
         if meant != registers[key].unit:
-            wrong("unit", f"the register counts in {registers[key].unit}; convert the value and write that unit")
+            own = registers[key].unit
+            wrong(
+                "unit",
+                zh=f"该计数器以 {own} 计数；请换算读数并填写该单位",
+                en=f"the register counts in {own}; convert the value and write that unit",
+            )
     if len(mistakes) > before or key is None or at_us is None or value is None:
         return None
     return NewReading(row.number, key, at_us, value, row.cells["note"])
@@ -171,7 +193,11 @@ def _checked(
     same = [p for p in others if p.at_us == reading.at_us]
     if same:
         shown = f"{reading.value:.10g}"
-        return Mistake(reading.row, "time", shown, "the table has two readings of this register at this time; keep one")
+        told = Names(
+            zh="表格中该计数器在此时刻有两个读数；请只保留一个",
+            en="the table has two readings of this register at this time; keep one",
+        )
+        return Mistake(reading.row, "time", shown, told)
     standing = [*known.before, *known.after, *others]
     around = Around(
         sorted((p for p in standing if p.at_us < reading.at_us), key=lambda p: p.at_us),
@@ -181,5 +207,5 @@ def _checked(
     try:
         check_reading(register, reading.at_us, reading.value, around, now_us, zone, confirmed)
     except EntryRefused as error:
-        return Mistake(reading.row, "value", f"{reading.value:.10g}", str(error))
+        return Mistake(reading.row, "value", f"{reading.value:.10g}", error.words)
     return None

@@ -53,7 +53,9 @@ def add_reading(
     try:
         energy_actions.add_reading(here, user, key, at, value, note, confirmed=confirmed == "1")
     except EntryRefused as refused:
-        filled = Filled("reading", str(refused), refused.confirmable, {"at": at, "value": value, "note": note})
+        filled = Filled(
+            "reading", visit.words.name(refused.words), refused.confirmable, {"at": at, "value": value, "note": note}
+        )
         return meter_response(sources, user, visit, caches, key, filled=filled)
     return _to(key, "readings")
 
@@ -86,9 +88,8 @@ def add_exchange(
         energy_actions.add_exchange(here, user, key, at, end, start, note)
     except EntryRefused as refused:
         values = {"at": at, "end": end, "start": start, "note": note}
-        return meter_response(
-            sources, user, visit, caches, key, filled=Filled("exchange", str(refused), refused.confirmable, values)
-        )
+        filled = Filled("exchange", visit.words.name(refused.words), refused.confirmable, values)
+        return meter_response(sources, user, visit, caches, key, filled=filled)
     return _to(key, "exchanges")
 
 
@@ -117,5 +118,5 @@ def import_readings(
     except TableRefused as refused:
         return meters_response(sources, user, visit, caches, mistakes=refused.mistakes, status=422)
     except NotATable as refused:
-        return meters_response(sources, user, visit, caches, why=str(refused), status=422)
+        return meters_response(sources, user, visit, caches, why=visit.words.name(refused.words), status=422)
     return RedirectResponse("/energy/meters", 303)

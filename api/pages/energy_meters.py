@@ -23,6 +23,13 @@ Grade = Literal["all", "whole", "estimated", "missing", "nothing"]
 GRADES: Final[tuple[Grade, ...]] = ("all", "whole", "estimated", "missing", "nothing")
 _NOTICED: Final = 0.0005
 _MISTAKES_SHOWN: Final = 100
+_COLUMNS: Final = {
+    "register": Names(zh="表计", en="register"),
+    "time": Names(zh="时间", en="time"),
+    "value": Names(zh="读数", en="value"),
+    "unit": Names(zh="单位", en="unit"),
+    "note": Names(zh="备注", en="note"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,16 @@ class MeterRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MistakeLine:
+    """What is wrong in a row of a table that was refused."""
+
+    row: int
+    column: str
+    value: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
 class MetersPage:
     """Everything of the page."""
 
@@ -66,7 +83,7 @@ class MetersPage:
     count: str
     empty: str
     may_read: bool
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[MistakeLine, ...]
 
 
 def grade_of(total: Total) -> Grade:
@@ -136,8 +153,13 @@ def meters_page(
         if meters
         else words("The site has no register. Give meters in the site file (docs/site-file.md)."),
         may_read=may_read,
-        mistakes=tuple(mistakes[:_MISTAKES_SHOWN]),
+        mistakes=tuple(_mistake(m, words) for m in mistakes[:_MISTAKES_SHOWN]),
     )
+
+
+def _mistake(own: Mistake, words: Words) -> MistakeLine:
+    column = words.name(_COLUMNS[own.column]) if own.column in _COLUMNS else own.column
+    return MistakeLine(own.row, column, own.value, words.name(own.mend))
 
 
 def _figures(figures: Mapping[str, MeterFigures], meter: CountedMeter) -> MeterFigures:
