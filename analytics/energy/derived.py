@@ -20,7 +20,7 @@ from facility.site import Site
 from facility.store import TelemetryStore
 
 SUFFIX: Final = "_used"
-_MOST_WRITTEN: Final = 200_000  # readings at a time: others write to the same store
+_MOST_WRITTEN: Final = 500_000  # readings at a time: fewer make more runs to merge, more hold up other writers
 _MOST_READ: Final = 4_000_000
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from analytics.energy.day_figures import DayFigures
@@ -21,6 +21,9 @@ Cause = Literal["late data", "hand reading", "exchange", "correction", "profile"
 
 _MOST_NAMED: Final = 500  # names of registers in one question; beyond it all are read and picked
 _ROWS_AT_A_TIME: Final = 50_000
+_DAY_COLUMNS: Final = (
+    "register", "day", "amount", "measured", "estimated", "missing", "readings", "signature", "booked_us",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +129,22 @@ class Ledger:
         """
         row = EnergyDayRow
         names = [day.isoformat() for day in figures.days]
-        replaced = [{"r": figures.keys[i], "d": names[j]} for i, j in np.argwhere(fresh & there).tolist()]
+        replaced = [{"r": figures.keys[i], "a": names[a], "b": names[b]} for i, a, b in _stretches(fresh & there)]
         for part in _parts(replaced, _ROWS_AT_A_TIME):
             session.connection().execute(
-                delete(row).where(row.register == bindparam("r"), row.day == bindparam("d")), part
+                delete(row).where(row.register == bindparam("r"), row.day.between(bindparam("a"), bindparam("b"))), part
             )
-        for part in _parts(np.argwhere(fresh).tolist(), _ROWS_AT_A_TIME):
-            session.connection().execute(
-                insert(row),
-                [
-                    {
-                        "register": figures.keys[i], "day": names[j], "amount": _known(float(figures.amount[i, j])),
-                        "measured": float(figures.measured[i, j]), "estimated": float(figures.estimated[i, j]),
-                        "missing": float(figures.missing[i, j]), "readings": int(figures.readings[i, j]),
-                        "signature": int(figures.signature[i, j]), "booked_us": now_us,
-                    }
-                    for i, j in part
-                ],
-            )  # fmt: skip
+        at = np.nonzero(fresh)
+        amount = figures.amount[at]
+        columns: tuple[list[Any], ...] = (
+            [figures.keys[i] for i in at[0].tolist()],
+            [names[j] for j in at[1].tolist()],
+            np.where(np.isfinite(amount), amount, None).tolist(),
+            *(getattr(figures, name)[at].tolist() for name in ("measured", "estimated", "missing")),
+            *(getattr(figures, name)[at].tolist() for name in ("readings", "signature")),
+        )
+        for part in _parts(list(zip(*columns, strict=True)), _ROWS_AT_A_TIME):
+            _insert_many(session.connection(), _DAY_COLUMNS, [(*values, now_us) for values in part])
 
     # -- registers
 
@@ -197,6 +198,23 @@ def _restatement(row: EnergyRestatementRow) -> Restatement:
         _number(row.new), row.unit, cast(Cause, row.cause), row.found_us,
         tuple((date.fromisoformat(day), _number(old), _number(new)) for day, old, new in row.days),
     )  # fmt: skip
+
+
+def _stretches(wanted: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
+    """Return where (keys, days) is true: key, first and last day of each run of days."""
+    edges = np.diff(np.pad(wanted, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    key, first = np.nonzero(edges == 1)
+    last = np.nonzero(edges == -1)[1] - 1
+    return list(zip(key.tolist(), first.tolist(), last.tolist(), strict=True))
+
+
+def _insert_many(connection: Connection, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert days as the driver takes them: naming each value of many rows costs more than storing it."""
+    compiled = insert(EnergyDayRow).compile(dialect=connection.dialect, column_keys=list(names))
+    if compiled.positional:
+        connection.exec_driver_sql(str(compiled), list(rows))
+    else:
+        connection.exec_driver_sql(str(compiled), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _known(value: float) -> float | None:
