@@ -192,7 +192,7 @@ class _Sums:
         levels = self._levels(count, total, shrinkage)
         rest = gram - total.T @ levels
         system = rest[:-1, :-1] + np.diag(_JITTER * (1.0 + np.diag(gram)[:-1]))
-        beta = np.linalg.solve(system, rest[:-1, -1])
+        beta = np.asarray(np.linalg.solve(system, rest[:-1, -1]), dtype=np.float64)
         return levels[:, -1] - levels[:, :-1] @ beta, beta
 
     def left_out(self, shrinkage: float) -> Floats:
@@ -213,7 +213,7 @@ class _Sums:
         seen = float(np.sum(count > 0))
         # Each group has a level of its own; what its hours have beside that is shrunken.
         free = float(kept.sum()) * max(seen - float(groups.sum()), 0.0) / max(seen, 1.0)
-        return float(groups.sum()) + free + self.pieces.shape[1]
+        return float(groups.sum()) + free + float(self.pieces.shape[1])
 
     def _levels(self, count: Floats, total: Floats, shrinkage: float) -> Floats:
         """Return the (168, p) levels of columns: of groups by least squares, of hours drawn towards their group's."""

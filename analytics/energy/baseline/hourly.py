@@ -26,19 +26,19 @@ from analytics.energy.baseline.days import (
     nearness,
     winter,
 )
+from analytics.energy.baseline.effective import effective_temperature, felt
 from analytics.energy.baseline.hour_corrections import HourCorrections
 from analytics.energy.baseline.hour_of_week import HourOfWeek, fit_hour_of_week
 from analytics.energy.baseline.odd import OddDays, odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
-from analytics.energy.baseline.rows import Bools, Floats, Grid, delayed, smoothed
+from analytics.energy.baseline.rows import Bools, Floats, Grid, smoothed
 
 _SLOW_HOURS: Final = (24.0, 72.0)
 _KNOT_SHARES: Final = (0.08, 0.29, 0.5, 0.71, 0.92)
 _SLOW_SHARES: Final = (0.33, 0.67)
 _REACH_K: Final = 10.0
 _SLOW_REACH_K: Final = 5.0
-# (kind, size): temperature of so many hours ago, or as felt behind a wall of so many hours.
-_EFFECTIVE: Final = (("ago", 0), ("ago", 2), ("ago", 3), ("ago", 5), ("wall", 3), ("wall", 8), ("wall", 16))
+
 
 _START: Final[Penalties] = {"one": 0.0, "hour": 1.0, "rest_hour": 10.0, "temperature": 10.0}
 _TRIES: Final = (
@@ -88,9 +88,9 @@ class HourlyScheme:
         effective, temperature, now = None, None, None
         slow: tuple[Curve, ...] = ()
         if grid.temperature is not None:
-            effective = _effective_temperature(grid, counted)
-            felt = _felt(grid, effective)
-            temperature = Curve.through(felt[counted], _KNOT_SHARES, _REACH_K)
+            effective = effective_temperature(grid, counted)
+            celsius = felt(grid, effective)
+            temperature = Curve.through(celsius[counted], _KNOT_SHARES, _REACH_K)
             if effective != ("ago", 0):
                 now = Curve.through(grid.temperature[counted], _SLOW_SHARES, _SLOW_REACH_K)
             slow = tuple(
@@ -117,7 +117,7 @@ class HourlyScheme:
             shared["winter"] = np.repeat(winter(grid.days), 24, axis=0)
         bend = None
         if self.temperature is not None and self.effective is not None and grid.temperature is not None:
-            bend = self.temperature.columns(_felt(grid, self.effective))
+            bend = self.temperature.columns(felt(grid, self.effective))
             slow = [
                 curve.columns(smoothed(grid.temperature, grid.days, 24, hours))
                 for curve, hours in zip(self.slow, _SLOW_HOURS, strict=True)
@@ -378,31 +378,3 @@ def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSu
         return np.where(number >= 12, total / np.maximum(number, 1), np.nan)
 
     return odd_days(daily(grid.energy), daily(expected), daily(at_rest), rest)
-
-
-def _effective_temperature(grid: Grid, counted: Bools) -> tuple[str, int]:
-    """Return the form of the temperature that alone explains most of what differs from the hour's mean."""
-    # Hours differ for other reasons too: only what differs from an hour's mean is compared.
-    hour = grid.hour_of_cell[counted]
-    number = np.maximum(np.bincount(hour, minlength=24), 1)
-    energy = grid.energy[counted]
-    energy = energy - (np.bincount(hour, energy, 24) / number)[hour]
-    best, least = _EFFECTIVE[0], np.inf
-    for form in _EFFECTIVE:
-        felt = _felt(grid, form)[counted]
-        x = Curve.through(felt, (0.2, 0.5, 0.8)).columns(felt)
-        x -= np.column_stack([np.bincount(hour, column, 24) / number for column in x.T])[hour]
-        moment = x.T @ energy
-        beta = np.linalg.lstsq(x.T @ x, moment, rcond=None)[0]
-        error = float(energy @ energy - moment @ beta)
-        if error < least * (1.0 - 1e-9):
-            best, least = form, error
-    return best
-
-
-def _felt(grid: Grid, form: tuple[str, int]) -> Floats:
-    assert grid.temperature is not None
-    kind, size = form
-    if kind == "ago":
-        return delayed(grid.temperature, grid.days, 24, size)
-    return smoothed(grid.temperature, grid.days, 24, float(size))
