@@ -1,0 +1,79 @@
+"""Tables that people bring: what is no table is told as such, and costs neither memory nor time."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import openpyxl
+import pytest
+
+from facility.spreadsheet import NotATable, read_rows
+
+COLUMNS = {"register": ("meter",), "value": ("reading",)}
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def workbook(**replaced: bytes) -> bytes:
+    """Return a good workbook, one of its parts replaced."""
+    book, out = openpyxl.Workbook(), io.BytesIO()
+    book.active.append(["meter", "reading"])
+    book.active.append(["em-1", 100.5])
+    book.save(out)
+    if not replaced:
+        return out.getvalue()
+    new = io.BytesIO()
+    with zipfile.ZipFile(out) as old, zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in old.namelist():
+            made.writestr(name, replaced["sheet"] if name == SHEET else old.read(name))
+    return new.getvalue()
+
+
+def packed_otherwise() -> bytes:
+    """Return a workbook whose entries name a compression that nobody knows."""
+    content = bytearray(workbook())
+    at = -1
+    while (at := content.find(b"PK\x01\x02", at + 1)) >= 0:
+        content[at + 10] = 77
+    return bytes(content)
+
+
+def test_a_workbook_is_read_as_a_person_reads_it() -> None:
+    (row,) = read_rows("r.xlsx", workbook(), COLUMNS, ("register", "value"))
+    assert (row.number, row.cells) == (2, {"register": "em-1", "value": "100.5"})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04",
+        b"\xd0\xcf\x11\xe0 a workbook with a password",
+        workbook(sheet=b""),
+        workbook(sheet=b"<worksheet><sheetData><row>"),
+        workbook(sheet=b"<a>&x;</a>"),
+        workbook()[:-40],
+        packed_otherwise(),
+    ],
+    ids=["empty", "cut", "password", "no sheet", "open tags", "unknown entity", "tail lost", "packed otherwise"],
+)
+def test_what_is_no_workbook_is_told_and_how_to_mend_it(content: bytes) -> None:
+    with pytest.raises(NotATable, match=r"r\.xlsx"):
+        read_rows("r.xlsx", content, COLUMNS, ("register", "value"))
+
+
+def test_a_small_file_that_unpacks_into_a_huge_one_is_refused_before_it_is_read() -> None:
+    bomb = workbook(sheet=b"<worksheet><sheetData>" + b"<row/>" * 2_000_000 + b"</sheetData></worksheet>")
+    assert len(bomb) < 100_000
+    with pytest.raises(NotATable, match="unpacks to more than"):
+        read_rows("r.xlsx", bomb, COLUMNS, ("register", "value"))
+
+
+def test_a_formula_is_text_like_any_other() -> None:
+    (row,) = read_rows("r.csv", b"\xef\xbb\xbfmeter;reading\n=cmd|' /C calc'!A0;1\n", COLUMNS, ("register", "value"))
+    assert row.cells["register"] == "=cmd|' /C calc'!A0"
+
+
+def test_what_programs_in_china_write_is_read() -> None:
+    (row,) = read_rows("r.csv", "meter;reading\n总表;1\n".encode("gbk"), COLUMNS, ("register", "value"))
+    assert row.cells["register"] == "总表"
