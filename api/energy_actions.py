@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from analytics.energy import reading_tables
 from analytics.energy.entries import NEW_START, OLD_END, READING, EnteredExchange, EntryRefused, HandReading
 from analytics.energy.measure_book import EnteredMeasure
 from analytics.energy.statements import Report
@@ -40,12 +40,8 @@ def read_time(site: Site, text: str) -> int:
 
 def read_value(text: str, what: Names) -> float:
     """Return a number that a person wrote, thousands set off or not. EntryRefused if it is none."""
-    plain = text.strip().replace(",", "").replace("，", "").replace(" ", "")
-    try:
-        value = float(plain)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or "_" in plain:
+    value = reading_tables.read_value(text)
+    if value is None:
         raise EntryRefused(
             Names(
                 zh=f"{what.zh}{quoted_zh(text[:40])}不是数字；请填写表上的示数，例如 10452.7",

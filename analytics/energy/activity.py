@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Index, func, insert, select
 from sqlalchemy.orm import Mapped, Session
 
+from analytics.energy.reading_tables import read_value
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, MEANS, MOST_A_DAY, Activity, ActivityKind, Period
 from facility.database import Base, Database, Identity, Microseconds
 from facility.names import Names
@@ -139,6 +140,7 @@ _COLUMNS: Final[dict[str, Sequence[str]]] = {
     "value": ("数值", "数量", "amount"),
 }
 _ROWS_AT_A_TIME: Final = 5_000
+_FIRST_YEAR: Final = 2000
 
 # Within a transaction: writes down who changed how many figures. The upper floor knows how.
 Audit = Callable[[Session, int], None]
@@ -300,12 +302,10 @@ def _activity(row: Row, site: Site, mistakes: list[Mistake]) -> Activity | None:
             "day",
             Names(zh="日期请写成 2026-03-02，月份请写成 2026-03", en="write a day as 2026-03-02 or a month as 2026-03"),
         )
-    try:
-        value = float(row.cells["value"].replace(",", ""))
-    except ValueError:
-        value = math.nan
+    value = read_value(row.cells["value"])
+    if value is None:
         wrong("value", Names(zh="请填写数字", en="write a number"))
-    if len(mistakes) > before or kind is None or when is None or department is None:
+    if len(mistakes) > before or kind is None or when is None or department is None or value is None:
         return None
     item = Activity(kind, department or None, when[0], when[1], value)
     told = _refusal(item, site)
@@ -332,6 +332,12 @@ def _department(text: str, site: Site) -> str | None:
 
 
 def _when(text: str) -> tuple[Period, date] | None:
+    found = _day_or_month(text)
+    # A year of two digits is no year of ours.
+    return found if found is not None and found[1].year >= _FIRST_YEAR else None
+
+
+def _day_or_month(text: str) -> tuple[Period, date] | None:
     plain = text.strip().replace("/", "-")
     try:
         if plain.count("-") == 1:

@@ -25,6 +25,7 @@ from facility.names import Names
 
 _EARLIEST_US: Final = to_us(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
 _MOST_NOTE: Final = 500
+_MOST_DIGITS: Final = 15  # the site file's limit; above, a float no longer tells single counts apart
 _DAY_US: Final = 86_400_000_000
 # A jump asks for a second look where it is so many times what the register counts in so much time on the average.
 _JUMP: Final = 20.0
@@ -229,6 +230,13 @@ def _check_value(register: BookedRegister, value: float, what: Names) -> None:
             Names(
                 zh=f"{what.zh} {value:,.10g} 超过计数器的 {digits} 位数；请更正",
                 en=f"{what.en} {value:,.10g} has more than the register's {digits} digits; correct it",
+            )
+        )
+    if value >= 10.0**_MOST_DIGITS:
+        raise EntryRefused(
+            Names(
+                zh=f"{what.zh} {value:.4g} 超过任何计数器的位数；请更正",
+                en=f"{what.en} {value:.4g} has more digits than any register; correct it",
             )
         )
 

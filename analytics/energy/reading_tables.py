@@ -30,7 +30,8 @@ REQUIRED: Final = ("register", "time", "value")
 _DATE: Final = re.compile(
     r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 )
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?|[+-]?\.\d+")
+# A comma sets off thousands and nothing else: 10452,7 read as 104527 would be ten meters' worth.
+_NUMBER: Final = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?([eE][+-]?\d+)?|[+-]?\.\d+")
 _UNIT_WORDS: Final = {"m3": "m³", "nm3": "Nm³", "度": "kWh", "千瓦时": "kWh", "立方米": "m³", "吨": "t", "吉焦": "GJ"}
 
 
@@ -102,8 +103,8 @@ def read_time(text: str, zone: ZoneInfo) -> int | None:
 
 def read_value(text: str) -> float | None:
     """Return a number as people write it, thousands set off by commas or not; None if it is none."""
-    plain = text.strip().replace(",", "").replace("，", "").replace(" ", "")
-    value = float(plain) if _NUMBER.fullmatch(plain) else math.nan
+    plain = text.strip().replace("，", ",").replace(" ", "")
+    value = float(plain.replace(",", "")) if _NUMBER.fullmatch(plain) else math.nan
     return value if math.isfinite(value) else None
 
 

@@ -123,3 +123,10 @@ def test_every_mistake_of_a_table_is_told_and_nothing_is_taken(book: ActivityBoo
     ]  # fmt: skip
     assert "; did you mean 'icu'?" in str(caught.value)
     assert book.reported(*MARCH) == []
+
+
+@pytest.mark.parametrize("row", ["staff,26-03,5", "staff,0026-03-01,5", "staff,2026-03-01,5,5", "staff,2026-03-01,nan"])
+def test_a_year_of_two_digits_and_what_is_no_number_are_mistakes(book: ActivityBook, row: str) -> None:
+    quoted = ",".join([*row.split(",")[:2], '"' + ",".join(row.split(",")[2:]) + '"'])
+    with pytest.raises(TableRefused):
+        book.import_table("a.csv", f"kind,day,value\n{quoted}\n".encode(), "li")

@@ -11,6 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from analytics.energy.books import Books
+from analytics.energy.reading_tables import read_value
 from facility.database import Database
 from facility.spreadsheet import NotATable, TableRefused
 from tests.analytics.energy.accounts import BY_HAND, WATER, Accounts, midnight
@@ -132,3 +133,23 @@ def test_two_readings_of_one_moment_are_a_mistake(books: Books) -> None:
 def test_a_day_is_its_midnight_at_the_hospital(books: Books) -> None:
     books.import_hand_readings("a.csv", csv("register,time,value", "w-old,2026/3/2,5"), "li")
     assert books.hand_readings()[0].at_us == midnight(FIRST + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("10452.7", 10452.7),
+        ("1,234,567.8", 1234567.8),
+        ("1，234", 1234.0),
+        ("１２３", 123.0),
+        ("10452,7", None),  # a decimal comma is no thousand's
+        ("10,5", None),
+        ("1.234,5", None),
+        ("12,34", None),
+        ("1_0", None),
+        ("nan", None),
+        ("1e999", None),
+    ],
+)
+def test_a_comma_sets_off_thousands_and_nothing_else(text: str, value: float | None) -> None:
+    assert read_value(text) == value
