@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from analytics.energy.habits import Habits
 from analytics.energy.intervals import ESTIMATED, STEP_US, Intervals
 from analytics.energy.register_events import RegisterEvent
-from analytics.energy.registers import Booked, book
+from analytics.energy.registers import Booked, book, needs
 from facility import readings
 from facility.readings import Series
 from facility.site import Register
+
+_DAY_US: Final = 86_400_000_000
 
 # Begin, end [µs UTC], and habits; None: they are learnt from the readings at hand.
 Month = tuple[int, int, Habits | None]
@@ -39,7 +41,8 @@ def booked_by_months(
     events: dict[tuple[Any, ...], RegisterEvent] = {}
 
     def booked(low_us: int, high_us: int, habits: Habits | None) -> Booked:
-        return book(series.time_us, series.value, series.quality, register, low_us, high_us, zone, habits)
+        own = series if habits is None else _with_a_say(series, low_us, high_us)
+        return book(own.time_us, own.value, own.quality, register, low_us, high_us, zone, habits)
 
     def take(part: Intervals) -> None:
         low = (part.start_us - start_us) // STEP_US
@@ -78,6 +81,18 @@ def with_hand(series: Series, hand: Series) -> Series:
         np.concatenate([series.value, hand.value[own]])[order],
         np.concatenate([series.quality, hand.quality[own]])[order],
     )
+
+
+def _with_a_say(series: Series, start_us: int, end_us: int) -> Series:
+    """Return the readings that are needed to book [start, end); not a whole year for each of its months."""
+    low_us, high_us = needs(start_us, end_us)
+    before, after = np.searchsorted(series.time_us, [low_us, high_us]).tolist()
+    # The nearest readings beyond may be out of range: the day around them is taken, as the survey's days take it.
+    if before > 0:
+        low_us = int(series.time_us[before - 1]) - _DAY_US
+    if after < len(series):
+        high_us = int(series.time_us[after]) + _DAY_US
+    return between(series, low_us, high_us)
 
 
 def between(series: Series, start_us: int, end_us: int) -> Series:

@@ -135,11 +135,10 @@ class Ledger:
                 delete(row).where(row.register == bindparam("r"), row.day.between(bindparam("a"), bindparam("b"))), part
             )
         at = np.nonzero(fresh)
-        amount = figures.amount[at]
         columns: tuple[list[Any], ...] = (
             [figures.keys[i] for i in at[0].tolist()],
             [names[j] for j in at[1].tolist()],
-            np.where(np.isfinite(amount), amount, None).tolist(),
+            [_known(amount) for amount in figures.amount[at].tolist()],
             *(getattr(figures, name)[at].tolist() for name in ("measured", "estimated", "missing")),
             *(getattr(figures, name)[at].tolist() for name in ("readings", "signature")),
         )
