@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from analytics.desk import ActionRefused, DeskChange, NoSuchRecord
+from analytics.energy.entries import EntryRefused
 from api.context import Context
 from api.errors import ApiError, shown
 from api.heads import Heads
@@ -191,7 +192,8 @@ async def _answer_refused(request: Request, error: Exception) -> Response:
     # The desk says what is wrong and what would do in one sentence.
     message, _, mend = str(error).partition("; ")
     status, code = (404, "unknown-record") if isinstance(error, NoSuchRecord) else (409, "action-refused")
-    return await answer(request, ApiError(status, code, _sentence(message), _sentence(mend)))
+    zh = error.words.zh if isinstance(error, EntryRefused) else ""
+    return await answer(request, ApiError(status, code, _sentence(message), _sentence(mend), zh=zh))
 
 
 def _sentence(text: str) -> str:

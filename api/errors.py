@@ -19,10 +19,18 @@ class ApiError(WardwattError):
     message : what is wrong, with the place and the value
     mend : what to send or do instead
     headers : such as `Retry-After`
+    zh : message and mend in Chinese, where there are such; empty otherwise
     """
 
     def __init__(
-        self, status: int, code: str, message: str, mend: str, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        mend: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        zh: str = "",
     ) -> None:
         super().__init__(f"{message} {mend}")
         self.status = status
@@ -30,11 +38,13 @@ class ApiError(WardwattError):
         self.message = message
         self.mend = mend
         self.headers = dict(headers or {})
+        self.zh = zh
 
     @property
     def body(self) -> dict[str, dict[str, str]]:
         """Return the error as it is sent."""
-        return {"error": {"code": self.code, "message": self.message, "mend": self.mend}}
+        told = {"code": self.code, "message": self.message, "mend": self.mend}
+        return {"error": told | ({"zh": self.zh} if self.zh else {})}
 
 
 def shown(value: object, longest: int = 80) -> str:

@@ -16,7 +16,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from facility.errors import Problem
-from facility.wording import nearest
+from facility.names import CannotStand
+from facility.wording import nearest, nearest_zh, quoted_zh
 
 T = TypeVar("T")
 
@@ -69,9 +70,9 @@ class Document:
                 return self.lines[path[:end]]
         return 0
 
-    def problem(self, path: KeyPath, message: str) -> Problem:
-        """Make a problem that stands at `path`."""
-        return Problem(self.file, self.line(path), place_of(path, self.data), message)
+    def problem(self, path: KeyPath, message: str, zh: str = "") -> Problem:
+        """Make a problem that stands at `path`; `zh` is the message in Chinese, where a page may show it."""
+        return Problem(self.file, self.line(path), place_of(path, self.data), message, zh)
 
 
 _NAMING_KEYS = ("id", "task", "topic", "fault", "from")
@@ -257,30 +258,42 @@ def _told(error: Any, adapter: TypeAdapter[Any], data: Any, document: Document, 
     shown = repr(value) if isinstance(value, str | int | float | bool) else f"a {_yaml_word(value)}"
     if len(shown) > 80:
         shown = shown[:77] + "..."
+    zh_shown = quoted_zh(shown.strip("'\"")) if isinstance(value, str | int | float | bool) else _zh_word(value)
     if kind == "extra_forbidden":
-        message = f"key {str(steps[-1])!r} is not known here{nearest(str(steps[-1]), _keys_at(adapter, steps[:-1]))}"
+        keys = _keys_at(adapter, steps[:-1])
+        message = f"key {str(steps[-1])!r} is not known here{nearest(str(steps[-1]), keys)}"
+        zh = f"此处没有名为{quoted_zh(steps[-1])}的项{nearest_zh(str(steps[-1]), keys)}"
     elif kind == "missing":
         message = f"{str(steps[-1])!r} is missing; add it"
+        zh = f"缺少{quoted_zh(steps[-1])}；请补上"
     elif kind in ("literal_error", "enum"):
         expected = re.findall(r"'([^']*)'", str(error["ctx"].get("expected", "")))
         message = f"{shown} is not one of the words known here{nearest(str(value), expected)}"
+        zh = f"{zh_shown}不是此处可用的词{nearest_zh(str(value), expected)}"
     elif kind == "value_error":
-        message = str(error["ctx"]["error"])
+        own = error["ctx"]["error"]
+        message, zh = str(own), own.words.zh if isinstance(own, CannotStand) else ""
     elif kind in ("model_type", "dict_type", "model_attributes_type"):
         message = f"{shown} stands where a mapping `key: value` belongs"
+        zh = f"此处应为“键：值”的映射，而不是{zh_shown}"
     elif kind in ("list_type", "tuple_type"):
         message = f"{shown} stands where a list `[...]` belongs"
+        zh = f"此处应为列表，而不是{zh_shown}"
     elif kind == "string_type":
         message = f"{shown} stands where text belongs; put it in quotes if it is meant as text"
+        zh = f"此处应为文字，而不是{zh_shown}；若确为文字，请加引号"
     elif kind in ("float_parsing", "float_type", "int_parsing", "int_type"):
-        message = f"{shown} stands where a number belongs"
+        message, zh = f"{shown} stands where a number belongs", f"此处应为数字，而不是{zh_shown}"
     elif kind in ("bool_type", "bool_parsing"):
-        message = f"{shown} stands where true or false belongs"
+        message, zh = f"{shown} stands where true or false belongs", f"此处应为 true 或 false，而不是{zh_shown}"
     elif kind.startswith(("date_", "datetime_")):
         message = f"{shown} is not a date; write it as 2026-03-02"
+        zh = f"{zh_shown}不是日期；请写成 2026-03-02"
     else:
         message = f"{shown}: {error['msg'][:1].lower()}{error['msg'][1:]}"
-    return document.problem(here, message)
+        least = error.get("ctx", {}).get("min_length")
+        zh = f"{zh_shown}太短；至少填写 {least} 个字" if least else f"{zh_shown}不合要求；请更正"
+    return document.problem(here, message, zh)
 
 
 def _is_union_tag(step: str | int) -> bool:
@@ -294,6 +307,10 @@ def _is_union_tag(step: str | int) -> bool:
 
 def _yaml_word(value: Any) -> str:
     return "list" if isinstance(value, list) else "mapping" if isinstance(value, dict) else "missing value"
+
+
+def _zh_word(value: Any) -> str:
+    return "列表" if isinstance(value, list) else "映射" if isinstance(value, dict) else "空值"
 
 
 def _keys_at(adapter: TypeAdapter[Any], steps: Sequence[str | int]) -> list[str]:

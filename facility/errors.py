@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class WardwattError(Exception):
@@ -40,6 +40,7 @@ class Problem:
     line: int  # 1-based; 0 where no line can be named
     place: str  # path of keys, such as `equipment[2] 'tx1'.rating.power`
     message: str  # value and mend in one sentence
+    zh: str = field(default="", compare=False)  # the message in Chinese; empty where it stands in files only
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

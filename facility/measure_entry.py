@@ -17,8 +17,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from facility.documents import Document, KeyPath, place_of, validate
-from facility.measure_file import CalendarDay, MeasureFile
+from facility.errors import Problem
+from facility.measure_file import CalendarDay, MeasureFile, Told
 from facility.measures import Measure
+from facility.names import Names
 from facility.site import Site
 
 BASELINE_DAYS: Final = 365
@@ -32,10 +34,15 @@ _MOST_DRIVERS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class EntryMistake:
-    """What is wrong with an entry: at which field (`work.from`), and what to write instead."""
+    """What is wrong with an entry: at which field (`work.from`), and what to write instead, in both languages."""
 
     field: str
-    message: str
+    words: Names
+
+    @property
+    def message(self) -> str:
+        """The words in English."""
+        return self.words.en
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
@@ -97,14 +104,14 @@ def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
     """
     own = {key: value for key, value in data.items() if value is not None and value != ""}
     document = Document("", own)
-    told: list[tuple[KeyPath, str]] = _too_long(own)
+    told = _too_long(own)
     if told:
         return ReadEntry(None, {}, _named(told, own))
     work = own.pop("work", None)
     if work is not None:
         told = _with_work(own, work, document, today)
     elif "baseline" not in own or "reporting" not in own:
-        told = [(("work",), "say on which days the work was done")]
+        told = [(("work",), Names(zh="请写明施工是在哪些日子进行的", en="say on which days the work was done"))]
     if not own.get("drivers") and (point := outdoor_point(site)) is not None:
         own["drivers"] = (point,)
     if re.fullmatch(r"[0-9][0-9., ]*万?", str(own.get("cost", "")).strip()):
@@ -114,11 +121,15 @@ def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
         own.setdefault("baseline", {"from": "2000-01-01", "to": "2000-12-31"})
         own.setdefault("reporting", {"from": "2001-01-01"})
     file, problems = validate(_FILE, own, document, ())
-    mistakes = [*_named(told, own), *(EntryMistake(p.place, p.message) for p in problems)]
+    mistakes = [*_named(told, own), *(EntryMistake(p.place, _words_of(p)) for p in problems)]
     if file is None:
         return ReadEntry(None, {}, tuple(mistakes))
     if not told and not _EARLIEST <= file.baseline.from_ <= file.reporting.from_ <= today + _MOST_AHEAD:
-        mistakes.append(EntryMistake("reporting", "its periods lie before the year 2000 or after next year; correct"))
+        words = Names(
+            zh="所写时期早于 2000 年或晚于明年；请更正",
+            en="its periods lie before the year 2000 or after next year; correct",
+        )
+        mistakes.append(EntryMistake("reporting", words))
     measure, wrong = file.measure(site.equipment, site.virtual_meters, site.currency)
     mistakes += _named(wrong, own)
     if mistakes or measure is None:
@@ -126,15 +137,19 @@ def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
     return ReadEntry(measure, file.model_dump(mode="json", by_alias=True, exclude_none=True), ())
 
 
-def _too_long(own: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
-    found: list[tuple[KeyPath, str]] = []
+def _too_long(own: Mapping[str, Any]) -> list[Told]:
+    found: list[Told] = []
     for key, value in own.items():
         parts: list[tuple[KeyPath, Any]]
         if isinstance(value, Mapping):
             parts = [((key, str(name)), text) for name, text in value.items()]
         elif isinstance(value, list | tuple):
             if len(value) > _MOST_DRIVERS:
-                found.append(((key,), f"there are {len(value)}; write {_MOST_DRIVERS} at most"))
+                words = Names(
+                    zh=f"共有 {len(value)} 项；最多写 {_MOST_DRIVERS} 项",
+                    en=f"there are {len(value)}; write {_MOST_DRIVERS} at most",
+                )
+                found.append(((key,), words))
             parts = [((key, str(i)), text) for i, text in enumerate(value)]
         else:
             parts = [((key,), value)]
@@ -143,25 +158,44 @@ def _too_long(own: Mapping[str, Any]) -> list[tuple[KeyPath, str]]:
             if not isinstance(text, str):
                 continue
             if len(text) > longest:
-                found.append((path, f"this has {len(text)} characters; write {longest} at most"))
+                words = Names(
+                    zh=f"共有 {len(text)} 个字符；最多写 {longest} 个",
+                    en=f"this has {len(text)} characters; write {longest} at most",
+                )
+                found.append((path, words))
             elif any(unicodedata.category(c) in ("Cc", "Cs") for c in text):
-                found.append((path, "this holds characters that cannot be shown; type it anew"))
+                words = Names(
+                    zh="含有无法显示的字符；请重新输入", en="this holds characters that cannot be shown; type it anew"
+                )
+                found.append((path, words))
     return found
 
 
-def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) -> list[tuple[KeyPath, str]]:
+def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) -> list[Told]:
     """Write out the periods that follow from the work; return what is wrong with its days."""
     file, problems = validate(_WORK, work, document, ("work",))
     if file is None:
-        return [((p.place,), p.message) for p in problems]
+        return [((p.place,), _words_of(p)) for p in problems]
     first, last = file.from_, file.to or file.from_
     if not _EARLIEST + timedelta(days=BASELINE_DAYS) <= first:
-        return [(("work", "from"), f"{first} lies too far back; correct the day on which the work began")]
+        words = Names(
+            zh=f"{first} 过早；请更正施工开始的日期",
+            en=f"{first} lies too far back; correct the day on which the work began",
+        )
+        return [(("work", "from"), words)]
     if last > today:
         key = "from" if first > today else "to"
-        return [(("work", key), f"{last} is still to come; enter the measure once the work is done")]
+        words = Names(
+            zh=f"{last} 还没有到；请在完工之后登记",
+            en=f"{last} is still to come; enter the measure once the work is done",
+        )
+        return [(("work", key), words)]
     if last < first:
-        return [(("work", "to"), f"it ends on {last}, before {first}; let `to` be the last day of the work")]
+        words = Names(
+            zh=f"结束日期 {last} 早于开始日期 {first}；此处应为施工的最后一天",
+            en=f"it ends on {last}, before {first}; let `to` be the last day of the work",
+        )
+        return [(("work", "to"), words)]
     own.setdefault(
         "baseline",
         {"from": str(first - timedelta(days=BASELINE_DAYS)), "to": str(first - timedelta(days=1))},
@@ -170,5 +204,9 @@ def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) 
     return []
 
 
-def _named(told: Collection[tuple[KeyPath, str]], own: Mapping[str, Any]) -> tuple[EntryMistake, ...]:
-    return tuple(EntryMistake(place_of(path, own), message) for path, message in told)
+def _words_of(problem: Problem) -> Names:
+    return Names(zh=problem.zh or problem.message, en=problem.message)
+
+
+def _named(told: Collection[Told], own: Mapping[str, Any]) -> tuple[EntryMistake, ...]:
+    return tuple(EntryMistake(place_of(path, own), words) for path, words in told)

@@ -858,7 +858,7 @@ def _measures(draft: _Draft, equipment: Sequence[Equipment], currency: str) -> d
         if item.value.meter in draft.claimed["equipment"] and item.value.meter not in machines:
             continue
         measure, told = item.value.measure(machines, virtual, currency)
-        draft.problems += [item.problem(message, *steps) for steps, message in told]
+        draft.problems += [item.problem(words.en, *steps) for steps, words in told]
         if measure is not None:
             found.setdefault(measure.id, measure)
     return found

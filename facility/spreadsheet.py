@@ -16,6 +16,7 @@ from datetime import date, datetime, time
 from typing import Any, Final
 
 from facility.names import Names
+from facility.wording import quoted_zh
 
 MOST_ROWS: Final = 100_000
 MOST_BYTES: Final = 20 * 1024 * 1024
@@ -24,6 +25,8 @@ _MOST_UNPACKED: Final = 4 * MOST_BYTES
 _FREELY_UNPACKED: Final = 5 * 1024 * 1024
 _MOST_TIMES: Final = 30
 _MOST_COLUMNS: Final = 100
+# A message names so many mistakes of a table; all of them are in `mistakes`.
+_MOST_TOLD: Final = 20
 # What a broken file makes its readers raise: the archive's, the packing's, the XML's, and what its numbers lead to.
 _BROKEN: Final = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, SyntaxError, LookupError, ValueError,
@@ -54,15 +57,22 @@ class Mistake:
         where = f"row {self.row}" + (f", {self.column}" if self.column else "")
         return f"{where}: {self.value!r}: {self.mend.en}"
 
+    @property
+    def zh(self) -> str:
+        """What `str` gives, in Chinese; the column by its heading."""
+        where = f"第 {self.row} 行" + (f"，{self.column}" if self.column else "")
+        return f"{where}：{quoted_zh(self.value)}：{self.mend.zh}"
+
 
 class TableRefused(ValueError):
     """A table with mistakes, of which nothing was taken; `mistakes` are all of them."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
-        shown = [str(mistake) for mistake in self.mistakes[:20]]
+        shown = self.mistakes[:_MOST_TOLD]
         more = len(self.mistakes) - len(shown)
-        super().__init__("\n".join([*shown, *([f"... and {more} more"] if more else [])]))
+        super().__init__("\n".join([*map(str, shown), *([f"... and {more} more"] if more else [])]))
+        self.zh = "\n".join([*(m.zh for m in shown), *([f"……另有 {more} 处"] if more else [])])
 
 
 @dataclass(frozen=True, slots=True)

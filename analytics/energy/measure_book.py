@@ -23,7 +23,9 @@ from facility.database import Database
 from facility.measure_entry import EntryMistake, id_from, read_entry
 from facility.measure_file import MeasureFile
 from facility.measures import Measure
+from facility.names import Names
 from facility.site import Site
+from facility.wording import quoted_zh
 
 # Within a transaction: writes to the audit trail which measure was entered or withdrawn. The upper floor knows how.
 Note = Callable[[Session, str], None]
@@ -36,6 +38,11 @@ class MeasureRefused(ActionRefused):
         super().__init__("; ".join(str(m) for m in mistakes))
         self.mistakes = tuple(mistakes)
 
+    @property
+    def words(self) -> Names:
+        """The messages in both languages, without their fields."""
+        return Names(zh="；".join(m.words.zh for m in self.mistakes), en="; ".join(m.words.en for m in self.mistakes))
+
 
 @dataclass(frozen=True, slots=True)
 class EnteredMeasure:
@@ -44,19 +51,24 @@ class EnteredMeasure:
 
     Attributes
     ----------
-    measure : None if it no longer fits the site; `why_not` says why
+    measure : None if it no longer fits the site; `unfit` says why
     ticket : number of the ticket under which the work was done
     """
 
     id: str
     measure: Measure | None
-    why_not: str
+    unfit: Names | None
     entry: Mapping[str, Any]
     ticket: str | None
     entered_us: int
     entered_by: str
     withdrawn_us: int | None
     withdrawn_by: str | None
+
+    @property
+    def why_not(self) -> str:
+        """Why it no longer fits the site, in English; empty if it does."""
+        return self.unfit.en if self.unfit is not None else ""
 
 
 class MeasureBook:
@@ -117,9 +129,16 @@ class MeasureBook:
         mistakes = list(read.mistakes)
         with self._database.session() as session:
             if given is not None and given in known:
-                mistakes.append(EntryMistake("id", f"id {given!r} is taken; every measure needs its own"))
+                taken = Names(
+                    zh=f"编号{quoted_zh(given)}已被占用；每项措施需有自己的编号",
+                    en=f"id {given!r} is taken; every measure needs its own",
+                )
+                mistakes.append(EntryMistake("id", taken))
             if ticket and not self._is_ticket(session, ticket):
-                told = f"there is no ticket {ticket[:40]!r}; write its number as the list of tickets shows it"
+                told = Names(
+                    zh=f"没有工单{quoted_zh(ticket[:40])}；请按工单列表中的编号填写",
+                    en=f"there is no ticket {ticket[:40]!r}; write its number as the list of tickets shows it",
+                )
                 mistakes.append(EntryMistake("ticket", told))
             if mistakes or read.measure is None:
                 raise MeasureRefused(mistakes)
@@ -165,14 +184,17 @@ class MeasureBook:
         measure, told = MeasureFile.model_validate(row.entry).measure(
             self._site.equipment, self._site.virtual_meters, self._site.currency
         )
-        why_not = "; ".join(message for _, message in told)
+        unfit = None
+        if told:
+            unfit = Names(zh="；".join(w.zh for _, w in told), en="; ".join(w.en for _, w in told))
         if row.withdrawn_us is None and row.measure in self._site.measures:
-            measure, why_not = (
-                None,
-                f"id {row.measure!r} is the site file's by now; withdraw this one or rename that one",
+            measure = None
+            unfit = Names(
+                zh=f"编号{quoted_zh(row.measure)}现已用于配置文件中的措施；请撤销本条，或给那一条改编号",
+                en=f"id {row.measure!r} is the site file's by now; withdraw this one or rename that one",
             )
         return EnteredMeasure(
-            id=row.measure, measure=measure, why_not=why_not, entry=dict(row.entry), ticket=row.ticket,
+            id=row.measure, measure=measure, unfit=unfit, entry=dict(row.entry), ticket=row.ticket,
             entered_us=row.entered_us, entered_by=row.entered_by, withdrawn_us=row.withdrawn_us,
             withdrawn_by=row.withdrawn_by,
         )  # fmt: skip

@@ -85,11 +85,11 @@ def measure_form(
     """Build the form."""
     told: dict[str, list[str]] = {}
     for mistake in mistakes:
-        told.setdefault(_SHOWN_AT.get(mistake.field.split("[")[0], ""), []).append(mistake.message)
+        told.setdefault(_SHOWN_AT.get(mistake.field.split("[")[0], ""), []).append(words.name(mistake.words))
     return MeasureForm(
         values={key: values.get(key, "") for key in FIELDS},
         refused=bool(mistakes),
-        mistakes={key: "; ".join(told.get(key, ())) for key in (*FIELDS, "")},
+        mistakes={key: words.either("；", "; ").join(told.get(key, ())) for key in (*FIELDS, "")},
         meters=_meters(site, words, registers, values.get("meter", "")),
         currency=site.currency,
         today=today.isoformat(),

@@ -49,7 +49,7 @@ def savings_route(sources: From, reader: Reader, visit: Visiting, caches: Caches
     waiting = [m for m, w in worked if w.waiting]
     page = savings_page(words, sources.site.currency, accounts, waiting, may_enter=may(reader.role, MEASURE_ROLE))
     failed = tuple(Note(words.name(m.name), w.failed) for m, w in worked if w.failed and w.result is None)
-    failed += tuple(Note(e.id, e.why_not) for e in book.entered() if e.measure is None)
+    failed += tuple(Note(e.id, words.name(e.unfit)) for e in book.entered() if e.unfit is not None)
     head = head_of(sources, caches, words, "savings", notes=failed)
     return framed_energy(sources, visit, "energy_savings.html", words("Savings"), head, page)
 

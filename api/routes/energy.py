@@ -350,9 +350,11 @@ async def import_readings(
             energy_actions.import_readings, here, user, name, content, confirmed=confirmed
         )
     except TableRefused as refused:
-        raise ApiError(422, "table-refused", str(refused), "Mend these rows; nothing of the table was taken.") from None
+        mend = "Mend these rows; nothing of the table was taken."
+        raise ApiError(422, "table-refused", str(refused), mend, zh=refused.zh) from None
     except NotATable as refused:
-        raise bad_request("no-table", f"{refused}.", "Send CSV in UTF-8, or an .xlsx with name=….xlsx.") from None
+        mend = "Send CSV in UTF-8, or an .xlsx with name=….xlsx."
+        raise ApiError(400, "no-table", f"{refused}.", mend, zh=refused.words.zh) from None
     return ImportedOut(entered=entered)
 
 
@@ -383,7 +385,7 @@ def enter_measure(here: Here, user: Engineer, body: MeasureIn) -> EnteredMeasure
         own = energy_actions.enter_measure(here, user, entry, body.ticket or None)
     except MeasureRefused as refused:
         mend = "Mend these fields; nothing was entered."
-        raise ApiError(422, "measure-refused", f"{refused}.", mend) from None
+        raise ApiError(422, "measure-refused", f"{refused}.", mend, zh=refused.words.zh) from None
     return EnteredMeasureOut(id=own.id, entry=dict(own.entry), entered=_entered(own))
 
 
