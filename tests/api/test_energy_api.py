@@ -209,6 +209,7 @@ def test_a_table_is_taken_whole_or_not_at_all(client: TestClient, context: Conte
     bad = client.post(path, content=good + b"em-icu,2026-07-15 08:00,ten\n", params={"name": "r.csv"})
     assert bad.status_code == 422
     assert "row 4" in bad.json()["error"]["message"]
+    assert bad.json()["error"]["zh"] == "第 4 行，value：“ten”：请填写表上的示数，例如 10452.7"
     assert len(context.books.hand_readings()) == 2
     assert client.post(path, content=b"\xff\xfe\x00", params={"name": "r.xlsx"}).json()["error"]["code"] == "no-table"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -138,6 +139,8 @@ def test_a_mistake_is_told_with_its_field_and_its_mend(
         book.add(LAMPS | changed, "li")
     assert [m.field for m in error.value.mistakes] == [field]
     assert message in error.value.mistakes[0].message
+    assert re.search(r"[\u4e00-\u9fff]{2}", error.value.mistakes[0].words.zh)
+    assert not re.search(r"[\u4e00-\u9fff][,:;()?]|[,:;()?][\u4e00-\u9fff]", error.value.mistakes[0].words.zh)
     assert book.entered() == []
 
 
@@ -213,4 +216,6 @@ def test_what_no_longer_fits_the_site_is_told_and_the_rest_is_judged(
     (entered,) = later.entered()
     assert entered.measure is None
     assert why in entered.why_not
+    assert entered.unfit is not None
+    assert re.search(r"[\u4e00-\u9fff]{2}", entered.unfit.zh)
     assert set(later.measures()) == {text.split("measures:")[1].split("id: ")[1].split()[0]}

@@ -109,6 +109,30 @@ def test_a_mistake_stands_at_its_field_and_what_was_typed_is_kept(
     assert context.measure_book.entered() == []
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("meter", "em-ice:electricity", "没有名为“em-ice”的表计；是不是“em-icu”？"),
+        ("meter", "em-icu:water", "“em-icu”不计量水；它计量的是：电"),
+        ("meter", "", "请指明计量受影响用能的表计，或全院的能源种类"),
+        ("from", "2026-07-17", "2026-07-17 还没有到；请在完工之后登记"),
+        ("to", "2026-06-01", "结束日期 2026-06-01 早于开始日期 2026-07-01"),
+        ("from", "", "“”不是日期；请写成 2026-03-02"),
+        ("cost", "much", "“much”不是此处可用的金额；请写成例如 86000 CNY"),
+        ("ticket", "T-9", "没有工单“T-9”；请按工单列表中的编号填写"),
+        ("name_zh", "", "至少填写 1 个字"),
+        ("name_en", "x" * 130, "共有 130 个字符；最多写 120 个"),
+    ],
+)
+def test_a_mistake_is_told_in_chinese_to_who_reads_chinese(
+    engineer: TestClient, field: str, value: str, told: str
+) -> None:
+    engineer.cookies.set("wardwatt_language", "zh")
+    status, page = send(engineer, "/energy/measures", **{**FANS, field: value})
+    assert status == 422
+    assert told in page.split(f'name="{field}"')[1].split("</label>")[0]
+
+
 def test_meters_virtual_meters_and_the_whole_hospital_can_be_chosen(engineer: TestClient) -> None:
     page = engineer.get("/energy/measures/new").text
     for value in (":electricity", "em-main:electricity", "em-icu:electricity", "rest:electricity"):

@@ -215,6 +215,53 @@ def test_a_table_with_mistakes_is_not_taken_and_every_mistake_is_told(context: C
     assert context.books.hand_readings() == []
 
 
+@pytest.mark.parametrize(
+    ("at", "value", "why"),
+    [
+        ("yesterday", "5", "“yesterday”不是时间；请按本院当地时间填写，例如 2026-07-16 08:00"),
+        ("2026-07-14 08:00", "five", "读数“five”不是数字；请填写表上的示数，例如 10452.7"),
+        ("2027-01-01 00:00", "5", "2027-01-01 00:00 还没有到；请更正时间"),
+        ("2026-07-14 08:00", "-5", "读数为 -5；请填写表上的示数，不得小于零"),
+    ],
+)
+def test_who_reads_chinese_is_told_in_chinese_why_a_reading_is_refused(
+    operator: TestClient, at: str, value: str, why: str
+) -> None:
+    operator.cookies.set("wardwatt_language", "zh")
+    status, page = send(operator, "readings", at=at, value=value)
+    assert status == 422
+    assert why in page
+    assert "; write" not in page
+
+
+def test_who_reads_chinese_is_told_in_chinese_why_an_exchange_is_refused(log_in: Callable[..., TestClient]) -> None:
+    engineer = log_in("engineer")
+    engineer.cookies.set("wardwatt_language", "zh")
+    status, page = send(engineer, "exchanges", at="2026-07-14 08:00", end="-1", start="0")
+    assert status == 422
+    assert "旧表止度为 -1；请填写表上的示数，不得小于零" in page
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (
+            b"meter,time,value\nem-ics,2026-07-14,1\n",
+            "<td>表计</td><td><code>em-ics</code></td><td>没有这个名称的计数器",
+        ),
+        (b"meter,time,value\nem-icu,soon,1\n", "<td>时间</td><td><code>soon</code></td><td>请按本院当地时间填写"),
+        (b"meter,time\nem-icu,soon\n", "缺少列“value”；请用以下列名之一"),
+    ],
+)
+def test_who_reads_chinese_is_told_in_chinese_what_is_wrong_in_a_table(
+    operator: TestClient, content: bytes, why: str
+) -> None:
+    operator.cookies.set("wardwatt_language", "zh")
+    status, page = upload(operator, "readings.csv", content)
+    assert status == 422
+    assert why in page
+
+
 def test_a_file_that_is_no_table_is_refused_with_a_reason(context: Context, operator: TestClient) -> None:
     status, page = upload(operator, "readings.xlsx", b"\x00\x01 no spreadsheet")
     assert status == 422
