@@ -327,7 +327,7 @@ def add_hand_reading(
         )
     if row is None:
         row = HandReadingRow(
-            register=register, at_us=at_us, value=value, note=note.strip()[:_MOST_NOTE], entered_us=now_us,
+            register=register, at_us=at_us, value=value, note=_plain(note), entered_us=now_us,
             entered_by=who, withdrawn_us=None, withdrawn_by=None,
         )  # fmt: skip
         session.add(row)
@@ -348,7 +348,7 @@ def add_exchange(
     ).first()  # fmt: skip
     if row is None:
         row = MeterExchangeRow(
-            register=register, at_us=at_us, end_value=end, start_value=start, note=note.strip()[:_MOST_NOTE],
+            register=register, at_us=at_us, end_value=end, start_value=start, note=_plain(note),
             entered_us=now_us, entered_by=who, withdrawn_us=None, withdrawn_by=None,
         )  # fmt: skip
         session.add(row)
@@ -376,6 +376,11 @@ def withdraw_exchange(session: Session, number: int, who: str, now_us: int) -> E
     if row.withdrawn_us is None:
         row.withdrawn_us, row.withdrawn_by = now_us, who
     return EnteredExchange(**_fields(row, EnteredExchange))
+
+
+def _plain(note: str) -> str:
+    """Return a note as it is kept: what steers terminals and databases is no part of it."""
+    return "".join(c if c.isprintable() else " " for c in note).strip()[:_MOST_NOTE]
 
 
 def _fields(row: HandReadingRow | MeterExchangeRow, record: type[Any]) -> Mapping[str, Any]:

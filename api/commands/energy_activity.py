@@ -14,6 +14,7 @@ from rich.table import Table
 from sqlalchemy.orm import Session
 
 from analytics.energy.activity import ActivityBook
+from api.commands.energy_books import month_of
 from api.commands.options import (
     DEFAULT_DATA,
     DEFAULT_SITE,
@@ -126,7 +127,4 @@ def show(
 def _month(text: str | None, site: Site) -> date:
     if text is None:
         return datetime.now(site.time_zone).date().replace(day=1)
-    try:
-        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 - a month has no time zone
-    except ValueError:
-        raise ValueError(f"{text!r} is no month; write it as 2026-03") from None
+    return month_of(text)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from facility.store import TelemetryStore
 
 WHO: Final = "command"
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 2100
 
 MonthArgument = Annotated[str, typer.Argument(help="The month, such as 2026-03.", metavar="MONTH")]
 LanguageOption = Annotated[str, typer.Option("--language", help="zh or en.")]
@@ -98,9 +100,12 @@ def note_of(action: str, subject: str, detail: Mapping[str, Any]) -> Callable[[S
 def month_of(text: str) -> date:
     """Return a month's first day; ValueError if the text is none."""
     try:
-        return datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
+        found = datetime.strptime(text.strip(), "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError:
         raise ValueError(f"{text!r} is no month; write it such as 2026-03") from None
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise ValueError(f"{text!r} is no month of {_FIRST_YEAR} to {_LAST_YEAR}; write it such as 2026-03")
+    return found
 
 
 def language_of(text: str) -> Language:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from api.commands.energy_books import (
@@ -92,7 +93,13 @@ def list_readings(
     for r in found:
         gone = "withdrawn" if r.withdrawn_us is not None else ""
         table.add_row(
-            str(r.id), r.register, moment_of(here.site, r.at_us), f"{r.value:,.10g}", r.entered_by, r.note, gone
+            str(r.id),
+            r.register,
+            moment_of(here.site, r.at_us),
+            f"{r.value:,.10g}",
+            escape(r.entered_by),
+            escape(r.note),
+            gone,
         )
     stdout.print(table)
 

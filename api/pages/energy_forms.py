@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, File, Form, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from analytics.energy.entries import EntryRefused
@@ -25,6 +25,7 @@ Here = Annotated[Context, Depends(context_of)]
 Operator = Annotated[Identity, Depends(require(READING_ROLE))]
 Engineer = Annotated[Identity, Depends(require(EXCHANGE_ROLE))]
 Visiting = Annotated[Visit, Depends(visit_of)]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Line = Annotated[str, Form(max_length=40)]
 Text = Annotated[str, Form(max_length=500)]
 
@@ -61,7 +62,7 @@ def add_reading(
 
 
 @router.post("/energy/meters/{equipment}/{point}/readings/{number}/withdraw")
-def withdraw_reading(here: Here, user: Operator, sources: From, equipment: str, point: str, number: int) -> Response:
+def withdraw_reading(here: Here, user: Operator, sources: From, equipment: str, point: str, number: Number) -> Response:
     """Let a reading count no more."""
     key = register_of(sources, f"{equipment}/{point}").key
     energy_actions.withdraw_reading(here, user, number)
@@ -94,7 +95,9 @@ def add_exchange(
 
 
 @router.post("/energy/meters/{equipment}/{point}/exchanges/{number}/withdraw")
-def withdraw_exchange(here: Here, user: Engineer, sources: From, equipment: str, point: str, number: int) -> Response:
+def withdraw_exchange(
+    here: Here, user: Engineer, sources: From, equipment: str, point: str, number: Number
+) -> Response:
     """Let an exchange count no more."""
     key = register_of(sources, f"{equipment}/{point}").key
     energy_actions.withdraw_exchange(here, user, number)

@@ -160,3 +160,19 @@ def test_while_a_service_runs_it_keeps_the_books_itself(booked: Hospital, monkey
     assert "The service at http://127.0.0.1:8443 holds the store and keeps the books itself" in told
     # What stands in the database is shown all the same.
     assert booked.told("bill", "2026-03")["bills"]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "next", "0001-01", "9999-12", ""])
+@pytest.mark.parametrize("command", [("show", "--month"), ("bill",), ("publish",), ("activity", "show", "--month")])
+def test_what_is_no_month_is_told(hospital: Hospital, command: tuple[str, ...], month: str) -> None:
+    told = runner.invoke(app, ["energy", *command, month, "--site", str(hospital.site), "--data", str(hospital.data)])
+    assert told.exit_code == 2, repr(told.exception)
+    assert "2026-03" in told.output
+
+
+def test_a_note_with_brackets_is_listed_as_it_was_written(hospital: Hospital) -> None:
+    hospital.run(
+        "hand-reading", "add", MAIN, "9e5", "--at", "2026-03-01 08:30", "--note", "x [/red] \x1b[31m", "--confirm"
+    )
+    assert "[/red]" in hospital.run("hand-reading", "list").output
+    assert "\x1b[31m" not in hospital.run("hand-reading", "list").output
