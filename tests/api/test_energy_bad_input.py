@@ -72,7 +72,8 @@ def signed_in(log_in: Callable[..., TestClient]) -> TestClient:
 
 def send(browser: TestClient, word_of: Callable[[TestClient], str], path: str, data: dict[str, str]) -> Response:
     """Send a form with the word that belongs to the session."""
-    return browser.post(path, data=data | {"csrf": word_of(browser)})
+    answer: Response = browser.post(path, data=data | {"csrf": word_of(browser)})
+    return answer
 
 
 def check(folder: Path, text: str) -> str:
