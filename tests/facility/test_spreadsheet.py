@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 
 import openpyxl
 import pytest
 
 from facility.spreadsheet import NotATable, read_rows
 
-COLUMNS = {"register": ("meter",), "value": ("reading",)}
+COLUMNS: dict[str, Sequence[str]] = {"register": ("meter",), "value": ("reading",)}
 SHEET = "xl/worksheets/sheet1.xml"
 
 
 def workbook(**replaced: bytes) -> bytes:
     """Return a good workbook, one of its parts replaced."""
-    book, out = openpyxl.Workbook(), io.BytesIO()
-    book.active.append(["meter", "reading"])
-    book.active.append(["em-1", 100.5])
+    book, out = openpyxl.Workbook(write_only=True), io.BytesIO()
+    sheet = book.create_sheet()
+    sheet.append(["meter", "reading"])
+    sheet.append(["em-1", 100.5])
     book.save(out)
     if not replaced:
         return out.getvalue()
