@@ -70,10 +70,10 @@ def enter_reading(
     )  # fmt: skip
 
 
-def withdraw_reading(here: Context, user: Identity, number: int) -> HandReading:
+def withdraw_reading(here: Context, user: Identity, key: str, number: int) -> HandReading:
     """Let a reading by hand count no more; NoSuchRecord."""
     note = _note(here, user, "energy-reading-withdrawn", f"reading {number}", {})
-    return here.books.withdraw_hand_reading(number, user.name, audit=note)
+    return here.books.withdraw_hand_reading(number, user.name, audit=note, register=key)
 
 
 def add_exchange(here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str) -> EnteredExchange:
@@ -94,10 +94,10 @@ def enter_exchange(
     )  # fmt: skip
 
 
-def withdraw_exchange(here: Context, user: Identity, number: int) -> EnteredExchange:
+def withdraw_exchange(here: Context, user: Identity, key: str, number: int) -> EnteredExchange:
     """Let an exchange that was entered count no more; NoSuchRecord."""
     note = _note(here, user, "energy-exchange-withdrawn", f"exchange {number}", {})
-    return here.books.withdraw_exchange(number, user.name, audit=note)
+    return here.books.withdraw_exchange(number, user.name, audit=note, register=key)
 
 
 def import_readings(here: Context, user: Identity, name: str, content: bytes, *, confirmed: bool = False) -> int:

@@ -317,10 +317,12 @@ class Books:
                 audit(session, fresh)
         return fresh
 
-    def withdraw_hand_reading(self, number: int, who: str, audit: Note | None = None) -> HandReading:
-        """Let a reading by hand count no more; it stays on record. NoSuchRecord."""
+    def withdraw_hand_reading(
+        self, number: int, who: str, audit: Note | None = None, *, register: str | None = None
+    ) -> HandReading:
+        """Let a reading by hand (of this register) count no more; it stays on record. NoSuchRecord."""
         with self._acting(audit) as session:
-            return entries.withdraw_hand_reading(session, number, who, self._clock())
+            return entries.withdraw_hand_reading(session, number, who, self._clock(), register)
 
     def exchanges(self, register: str | None = None, *, withdrawn: bool = False) -> list[EnteredExchange]:
         """Return the exchanges that people entered, oldest first; those of the site file are not among them."""
@@ -347,10 +349,12 @@ class Books:
         with self._acting(audit) as session:
             return entries.add_exchange(session, register, at_us, end, start, who, note, self._clock())
 
-    def withdraw_exchange(self, number: int, who: str, audit: Note | None = None) -> EnteredExchange:
+    def withdraw_exchange(
+        self, number: int, who: str, audit: Note | None = None, *, register: str | None = None
+    ) -> EnteredExchange:
         """Let an exchange that was entered count no more; it stays on record. NoSuchRecord."""
         with self._acting(audit) as session:
-            return entries.withdraw_exchange(session, number, who, self._clock())
+            return entries.withdraw_exchange(session, number, who, self._clock(), register)
 
     def around(self, register: str, at_us: int) -> Around:
         """Return what is known of a register around a time: its readings before and after, and its exchanges."""

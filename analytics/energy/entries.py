@@ -356,20 +356,24 @@ def add_exchange(
     return EnteredExchange(**_fields(row, EnteredExchange))
 
 
-def withdraw_hand_reading(session: Session, number: int, who: str, now_us: int) -> HandReading:
-    """Let a reading count no more; NoSuchRecord. A second time changes nothing: the first stands."""
+def withdraw_hand_reading(
+    session: Session, number: int, who: str, now_us: int, register: str | None = None
+) -> HandReading:
+    """Let a reading (of this register) count no more; NoSuchRecord. A second time changes nothing: the first stands."""
     row = session.get(HandReadingRow, number)
-    if row is None:
+    if row is None or register not in (None, row.register):
         raise NoSuchRecord(f"there is no hand reading with number {number}; look for it in the list")
     if row.withdrawn_us is None:
         row.withdrawn_us, row.withdrawn_by = now_us, who
     return HandReading(**_fields(row, HandReading))
 
 
-def withdraw_exchange(session: Session, number: int, who: str, now_us: int) -> EnteredExchange:
-    """Let an exchange that was entered count no more; NoSuchRecord. A second time changes nothing."""
+def withdraw_exchange(
+    session: Session, number: int, who: str, now_us: int, register: str | None = None
+) -> EnteredExchange:
+    """Let an exchange that was entered (of this register) count no more; NoSuchRecord. A second time changes nothing."""
     row = session.get(MeterExchangeRow, number)
-    if row is None:
+    if row is None or register not in (None, row.register):
         raise NoSuchRecord(
             f"there is no exchange with number {number} that a person entered; those of the site file change there"
         )

@@ -65,7 +65,7 @@ def add_reading(
 def withdraw_reading(here: Here, user: Operator, sources: From, equipment: str, point: str, number: Number) -> Response:
     """Let a reading count no more."""
     key = register_of(sources, f"{equipment}/{point}").key
-    energy_actions.withdraw_reading(here, user, number)
+    energy_actions.withdraw_reading(here, user, key, number)
     return _to(key, "readings")
 
 
@@ -100,7 +100,7 @@ def withdraw_exchange(
 ) -> Response:
     """Let an exchange count no more."""
     key = register_of(sources, f"{equipment}/{point}").key
-    energy_actions.withdraw_exchange(here, user, number)
+    energy_actions.withdraw_exchange(here, user, key, number)
     return _to(key, "exchanges")
 
 

@@ -309,8 +309,8 @@ def add_reading(here: Here, user: Operator, equipment: str, point: str, body: Re
 @router.post("/registers/{equipment}/{point}/readings/{number}/withdraw")
 def withdraw_reading(here: Here, user: Operator, equipment: str, point: str, number: Number) -> ReadingOut:
     """Let a reading count no more; it stays on record."""
-    _register(here, f"{equipment}/{point}")
-    return _reading(energy_actions.withdraw_reading(here, user, number))
+    key = _register(here, f"{equipment}/{point}").key
+    return _reading(energy_actions.withdraw_reading(here, user, key, number))
 
 
 @router.get("/registers/{equipment}/{point}/exchanges")
@@ -331,8 +331,8 @@ def add_exchange(here: Here, user: Engineer, equipment: str, point: str, body: E
 @router.post("/registers/{equipment}/{point}/exchanges/{number}/withdraw")
 def withdraw_exchange(here: Here, user: Engineer, equipment: str, point: str, number: Number) -> ExchangeOut:
     """Let an exchange count no more; it stays on record."""
-    _register(here, f"{equipment}/{point}")
-    return _exchange(energy_actions.withdraw_exchange(here, user, number))
+    key = _register(here, f"{equipment}/{point}").key
+    return _exchange(energy_actions.withdraw_exchange(here, user, key, number))
 
 
 @router.post("/readings/import", status_code=201)

@@ -175,6 +175,8 @@ def test_a_reading_is_entered_listed_and_withdrawn(client: TestClient, context: 
     assert made.json()["register"] == ICU
     assert client.get(path).json()["readings"] == [made.json()]
     number = made.json()["id"]
+    other = f"{BASE}/registers/{MAIN}/readings/{number}/withdraw"
+    assert client.post(other).status_code == 404  # the number of another meter's reading
     assert client.post(f"{path}/{number}/withdraw").json()["withdrawn_by"] == "admin"
     assert client.get(path).json()["readings"] == []
     assert len(client.get(path, params={"withdrawn": True}).json()["readings"]) == 1
