@@ -371,7 +371,7 @@ def withdraw_hand_reading(
 def withdraw_exchange(
     session: Session, number: int, who: str, now_us: int, register: str | None = None
 ) -> EnteredExchange:
-    """Let an exchange that was entered (of this register) count no more; NoSuchRecord. A second time changes nothing."""
+    """Let an exchange that a person entered (for this register) count no more; NoSuchRecord. Twice changes nothing."""
     row = session.get(MeterExchangeRow, number)
     if row is None or register not in (None, row.register):
         raise NoSuchRecord(
