@@ -66,7 +66,7 @@ def test_a_table_with_mistakes_tells_all_of_them(data: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("show", "--month", "March"), "'March' is no month; write it as 2026-03"),
+        (("show", "--month", "March"), "'March' is no month; write it such as 2026-03"),
         (("show", "--department", "nobody"), "no department is called 'nobody'"),
         (("import", "absent.csv"), "the file is not there"),
     ],
