@@ -223,5 +223,7 @@ def _robust(columns: Floats, values: Floats, rounds: int = 4) -> tuple[Floats, F
         coefficients = np.asarray(np.linalg.lstsq(columns * root[:, None], values * root, rcond=None)[0], dtype=float)
         off = np.abs(values - columns @ coefficients)
         limit = 1.5 * 1.4826 * float(np.median(off))
-        weights = np.where(off > limit, limit / np.maximum(off, 1e-12), 1.0) if limit > 0 else weights
+        # Where most days differ by rounding alone, nothing tells which of the others is odd.
+        if limit > 1e-9 * float(off.max()):
+            weights = np.where(off > limit, limit / np.maximum(off, limit), 1.0)
     return coefficients, weights

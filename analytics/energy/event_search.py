@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, optimize, stats
+from scipy import ndimage, optimize
 
+from analytics.energy.distributions import chi_square_quantile
 from analytics.energy.statistics import lag_one
 
 Floats = NDArray[np.float64]
@@ -76,7 +77,7 @@ def memory_of(residual: Floats) -> float:
         counts = int(known[: whole * block].sum())
         ratio = float(np.sum(sums**2)) / (variance * max(counts, 1))
         # A handful of blocks varies by itself: only what nine of ten such handfuls would not reach is memory.
-        memory = max(memory, ratio / (float(stats.chi2.ppf(0.9, whole - 1)) / whole))
+        memory = max(memory, ratio / (chi_square_quantile(0.9, whole - 1) / whole))
     return memory
 
 

@@ -16,9 +16,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal, stats
 
 from analytics.energy.day_response import DayResponse, day_kinds, fit_response
+from analytics.energy.distributions import student_above, student_quantile
 from analytics.energy.temperature_outlook import TemperatureOutlook
 from facility.names import Names
 
@@ -103,7 +103,7 @@ class Forecast:
             return 1.0
         if self.spread <= 0:
             return 1.0 if self.total > amount else 0.0
-        return float(stats.t.sf((amount - self.total) / self.spread, self.freedom))
+        return student_above((amount - self.total) / self.spread, self.freedom)
 
 
 def forecast(
@@ -168,7 +168,7 @@ def forecast(
     little = _little(int(known.sum()), days_expected, p)
     shown = p.own_past * math.hypot(errors.error, weather_spread)
     spread = math.hypot(shown, p.unseen_kind * unseen, little * still)
-    reach = float(stats.t.ppf(0.5 + p.confidence / 2.0, errors.freedom)) * spread
+    reach = student_quantile(0.5 + p.confidence / 2.0, errors.freedom) * spread
     return Forecast(
         total, max(counted, total - reach), total + reach, p.confidence, counted, expected, days_counted,
         days_expected, spread, errors.freedom, response.slopes is not None,
@@ -216,17 +216,21 @@ def _little(days: int, horizon: int, p: ForecastParameters) -> float:
 
 def _level(residuals: Floats, half_life_d: float) -> Floats:
     """Return, for each day, the weighted mean of the residuals up to it, those before it counting less and less."""
+    from scipy.signal import lfilter  # tens of megabytes, which a collector that forecasts nothing does without
+
     known = np.isfinite(residuals)
     off = np.where(known, residuals, 0.0)
     if known.any():
         # One odd day, such as a power cut, is no new level.
         centre = float(np.median(residuals[known]))
-        spread = 1.4826 * float(np.median(np.abs(residuals[known] - centre)))
-        if spread > 0:
+        apart = np.abs(residuals[known] - centre)
+        spread = 1.4826 * float(np.median(apart))
+        # Days that differ by rounding alone have no spread to judge the others by.
+        if spread > 1e-9 * float(apart.max()):
             off = np.where(known, np.clip(off, centre - 4.0 * spread, centre + 4.0 * spread), 0.0)
     keep = 0.5 ** (1.0 / half_life_d)
-    sums = signal.lfilter([1.0], [1.0, -keep], off)
-    weight = signal.lfilter([1.0], [1.0, -keep], known.astype(float))
+    sums = lfilter([1.0], [1.0, -keep], off)
+    weight = lfilter([1.0], [1.0, -keep], known.astype(float))
     # One day's weight of zero stands beside them: a single residual is not believed whole.
     level: Floats = sums / (weight + 1.0)
     return level

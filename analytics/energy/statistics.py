@@ -20,7 +20,8 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+
+from analytics.energy.distributions import student_quantile
 
 Floats = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ def t_value(confidence: float, freedom: float) -> float:
     """Return the two-sided t of Student for a confidence such as 0.9; `freedom` below 1 counts as 1."""
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence is {confidence}; give a fraction between 0 and 1, such as 0.9")
-    return float(stats.t.ppf(0.5 + confidence / 2.0, max(freedom, 1.0)))
+    return student_quantile(0.5 + confidence / 2.0, max(freedom, 1.0))
 
 
 def fractional_uncertainty(

@@ -15,7 +15,6 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from analytics.energy.forecast import Forecast
 from analytics.energy.intervals import Totals
@@ -135,11 +134,13 @@ def _last_year(past: PastMonths) -> Floats | None:
 
 def _by_degree_days(past: PastMonths, days: Floats) -> Floats | None:
     """Return what each month of a usual year would use: (12,); None if the past does not tell."""
+    from scipy.optimize import nnls  # tens of megabytes, which a site without such a plan does without
+
     known = np.isfinite(past.used) & np.isfinite(past.heating) & np.isfinite(past.cooling)
     if int(known.sum()) < _LEAST_MONTHS:
         return None
     columns = np.column_stack([past.days.astype(float), past.heating, past.cooling])
-    a_day, a_heating, a_cooling = optimize.nnls(columns[known], past.used[known])[0]
+    a_day, a_heating, a_cooling = nnls(columns[known], past.used[known])[0]
     usual = np.full((12, 2), np.nan)
     for month in range(1, 13):
         # Degree-days of a month, over its days: so that months of different length can be averaged.

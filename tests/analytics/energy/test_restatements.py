@@ -101,7 +101,7 @@ def test_months_in_any_order_with_a_week_late_equal_months_in_order(folders: Ite
     muddled.store.close()
 
 
-@settings(max_examples=5, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 10_000), order=st.permutations(range(6)))
 def test_any_order_gives_the_same_books(tmp_path_factory: pytest.TempPathFactory, seed: int, order: list[int]) -> None:
     data = year_of(seed, outages=6)
