@@ -187,6 +187,10 @@ def _wrong_places(
     away = np.ones(read_us.shape[0], dtype=np.bool_)
     for moment_us, _ in moments:
         away &= np.abs(read_us - moment_us) > DAY_US
+    # At the edge of an outage a reading of zero may as well be the reset that the outage hides.
+    beside = np.diff(read_us) <= 3 * plan.every_min * MINUTE_US
+    away[1:] &= beside
+    away[:-1] &= beside
     away[1:] &= np.diff(value) >= 0.0
     # Beside a roll-over a reading of zero is no leap.
     away &= value > 0.1 * value.max()
