@@ -22,6 +22,7 @@ Places = NDArray[np.intp]
 _FORTNIGHT: Final = 15
 _SEASON: Final = 61  # days over which noise is taken to be alike: it goes with the season, as the load does
 _LEAST_NOISE: Final = 0.2  # of the year's noise: a season is not calmer than that for sure
+_LEAST_OF_KIND: Final = 4  # rest days and workdays, for a saving of their own
 _BENDS: Final = (15.0, 30.0, 45.0, 60.0, 75.0, 90.0)  # per cent of the days are colder
 # How large, in shares of the mean load, the measure's fixed part and errors that go with weather are thought to be.
 # Days that tell otherwise outweigh it; where they tell nothing, a step in summer is not put down to the weather.
@@ -157,7 +158,8 @@ class SpanSearch:
     A reporting period's residuals, in which spans are sought.
 
     `residual` (n,): used minus expected, NaN where not known; `shape` (n,): expected over its mean; `weather` (n,)
-    [°C]; `baseline_residual` (b,): daily, of the baseline period; `level`: mean of what is expected a day.
+    [°C]; `rest` (n,): which days are rest days; `baseline_residual` (b,): daily, of the baseline period; `level`: mean
+    of what is expected a day.
     """
 
     def __init__(
@@ -165,6 +167,7 @@ class SpanSearch:
         residual: Floats,
         shape: Floats,
         weather: Floats | None,
+        rest: Bools | None,
         baseline_residual: Floats | None,
         level: float,
         parameters: SearchParameters,
@@ -173,7 +176,7 @@ class SpanSearch:
         self._known: Bools = np.isfinite(residual) & np.isfinite(shape)
         self._residual = np.where(self._known, residual, 0.0)
         self._shape = np.where(self._known, shape, 0.0)
-        self._routine = self._routine_terms(weather)
+        self._routine = self._routine_terms(weather, rest)
         self._thought = self._thought_of(level)
         self._base_memory = 1.0
         if baseline_residual is not None and int(np.isfinite(baseline_residual).sum()) >= _FORTNIGHT:
@@ -183,9 +186,12 @@ class SpanSearch:
         self._target: Floats = self._residual
         self._weigh(())
 
-    def _routine_terms(self, weather: Floats | None) -> Floats:
+    def _routine_terms(self, weather: Floats | None, rest: Bools | None) -> Floats:
         """Return what needs no event, (n, q): the measure, fixed and in proportion, and errors that go with weather."""
         terms = [np.ones(self._shape.size), self._shape]
+        if rest is not None and min(int((self._known & rest).sum()), int((self._known & ~rest).sum())) >= _LEAST_OF_KIND:
+            # A measure may save more on one kind of day: that is no load change where holidays cluster.
+            terms += [rest.astype(float), rest * self._shape]
         seen = None if weather is None else weather[self._known & np.isfinite(weather)]
         if weather is not None and seen is not None and seen.size > 30 and float(np.ptp(seen)) > 5.0:
             filled = np.where(np.isfinite(weather), weather, np.median(seen)) - float(seen.mean())

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from analytics.energy.event_search import SearchParameters, Span, SpanSearch
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 
 
@@ -87,6 +88,7 @@ def find_events(
     weather: Floats | None = None,
     baseline_residual: Floats | None = None,
     parameters: EventParameters | None = None,
+    rest: Bools | None = None,
 ) -> Course:
     """
     Find load changes that the baseline model does not explain.
@@ -101,6 +103,8 @@ def find_events(
         Mean outdoor temperature a day: errors of the model that go with it are no events. [°C]
     baseline_residual : (b,) float, or None
         Daily residuals of the baseline period: what the model's errors are like when nothing happens.
+    rest : (n,) bool, or None
+        Which days are rest days: a measure may save another share on them.
 
     A period that is too short, or whose expected energy is not above 0, is given back without events.
 
@@ -120,7 +124,7 @@ def find_events(
     if int(known.sum()) < p.search.earliest_days + 2 * p.search.shortest_days or not level > 0.0:
         centre = float(residual[known].mean()) if known.any() else 0.0
         return Course((), residual - centre, 1)
-    search = SpanSearch(residual, expected / level, weather, baseline_residual, level, p.search)
+    search = SpanSearch(residual, expected / level, weather, rest, baseline_residual, level, p.search)
     spans = search.significant_spans()
     fit = search.fit(spans)
     kept = [i for i, span in enumerate(spans) if abs(fit.mean_size(i)) >= p.least_share * level]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from analytics.energy.sufficiency import usual_step
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 Times = NDArray[np.datetime64]
 
 _DAY: Final = np.timedelta64(1, "D")
@@ -39,7 +40,7 @@ class Rows:
     weatherless: int = 0
 
     @property
-    def known(self) -> NDArray[np.bool_]:
+    def known(self) -> Bools:
         """Return where both are known, (n,)."""
         return np.isfinite(self.used) & np.isfinite(self.expected)
 
@@ -54,12 +55,14 @@ class Days:
     days : (d,) datetime64[D]
     used, expected : (d,) float [energy a day]
     weather : (d,) float, mean of the day, or None [°C]
+    rest : (d,) bool, the model's rest days, or None if it tells none
     """
 
     days: Times
     used: Floats
     expected: Floats
     weather: Floats | None
+    rest: Bools | None = None
 
 
 def read_rows(model: Any, timestamps: ArrayLike, energy: ArrayLike, drivers: ArrayLike | None) -> Rows:
@@ -99,8 +102,8 @@ def read_rows(model: Any, timestamps: ArrayLike, energy: ArrayLike, drivers: Arr
     return Rows(times, used, expected, weather, max(1, round(_DAY / usual_step(times))), weatherless)
 
 
-def by_day(rows: Rows) -> Days:
-    """Return the rows' days, from the first to the last."""
+def by_day(rows: Rows, model: Any = None) -> Days:
+    """Return the rows' days, from the first to the last, with the `rest_days` of a model that tells them."""
     first, last = rows.times[0].astype("datetime64[D]"), rows.times[-1].astype("datetime64[D]")
     days = np.arange(first, last + _DAY, _DAY)
     place = (rows.times.astype("datetime64[D]") - first).astype(np.int64)
@@ -114,7 +117,9 @@ def by_day(rows: Rows) -> Days:
         counts = np.bincount(place, weights=seen, minlength=days.size)
         sums = np.bincount(place, weights=np.where(seen, rows.weather, 0.0), minlength=days.size)
         weather = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return Days(days, used, expected, weather)
+    rest_days = getattr(model, "rest_days", None)
+    rest = None if rest_days is None else np.asarray(rest_days(days), dtype=bool)
+    return Days(days, used, expected, weather, rest)
 
 
 def residual_days(times: ArrayLike, residual: ArrayLike) -> Floats:
@@ -129,7 +134,7 @@ def residual_days(times: ArrayLike, residual: ArrayLike) -> Floats:
     return _whole_days(values, np.isfinite(values), place, int(place.max()) + 1, per_day)
 
 
-def _whole_days(values: Floats, known: NDArray[np.bool_], place: NDArray[np.int64], n: int, per_day: int) -> Floats:
+def _whole_days(values: Floats, known: Bools, place: NDArray[np.int64], n: int, per_day: int) -> Floats:
     counts = np.bincount(place, weights=known, minlength=n)
     sums = np.bincount(place, weights=np.where(known, values, 0.0), minlength=n)
     enough = counts >= _LEAST_OF_A_DAY * per_day

@@ -127,11 +127,10 @@ def estimate(
     known = rows.known
     if not known.any():
         return _nothing(model, rows)
-    days = by_day(rows)
+    days = by_day(rows, model)
     baseline = of_model(model, rows.per_day)
-    course = find_events(
-        days.days, days.used, days.expected, days.weather, None if baseline is None else baseline.residual, p.events
-    )
+    healthy = None if baseline is None else baseline.residual
+    course = find_events(days.days, days.used, days.expected, days.weather, healthy, p.events, days.rest)
     used, expected = float(rows.used[known].sum()), float(rows.expected[known].sum())
     saving = expected - used
     known_days = float(known.sum()) / rows.per_day

@@ -129,6 +129,10 @@ class Model:
             return np.ones(grid.cell.size, dtype=bool)
         return grid.weather_known[grid.cell]
 
+    def rest_days(self, days: ArrayLike) -> Bools:
+        """Return which of the (d,) datetime64[D] days the baseline takes for rest days."""
+        return self.core.scheme.kinds.rest(np.asarray(days, dtype="datetime64[D]").astype(np.int64))
+
     def temperature_response(self, temperature: ArrayLike) -> Floats:
         """
         Return the energy of a usual workday whose outdoor temperature has lasted, for a plot over (n,) °C.
