@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from facility.tariff_model import ALL_MONTHS, DAY_WORDS, HOLIDAYS, BandRatios, TariffBand
 from facility.when_file import Months, TimeOfDay
 
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_STEP_MINUTES: Final = 15
 BandWord = Literal["sharp", "peak", "flat", "valley", "deep"]
 
 
@@ -23,6 +24,18 @@ def _days(value: Any) -> frozenset[str]:
     return frozenset(words)
 
 
+def _on_a_step(minute: int) -> int:
+    if minute % _STEP_MINUTES:
+        raise ValueError(
+            f"{minute // 60:02d}:{minute % 60:02d} lies within a quarter of an hour, and energy is booked by quarters; "
+            "write a whole one, such as 08:15"
+        )
+    return minute
+
+
+_StepOfDay = Annotated[TimeOfDay, AfterValidator(_on_a_step)]
+
+
 class Strict(BaseModel):
     """What unknown keys are refused in."""
 
@@ -34,8 +47,8 @@ class BandFile(Strict):
 
     name: BandWord
     price: Price | None = None
-    from_: TimeOfDay = Field(alias="from")
-    to: TimeOfDay
+    from_: _StepOfDay = Field(alias="from")
+    to: _StepOfDay
     months: Months = ALL_MONTHS
     days: Annotated[frozenset[str], BeforeValidator(_days)] = frozenset()
 

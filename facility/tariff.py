@@ -34,8 +34,12 @@ _QUARTERS_A_DAY: Final = 96
 _REWARD_ENDS: Final = {0.90: (95, -0.75), 0.85: (94, -1.10), 0.80: (92, -1.30)}
 
 
-def holds_on(days: Set[str], day: date, kind: DayKind, hot: bool) -> bool:
-    """Return True if a band of these `days` holds on a day; `hot`: the day reaches the temperature of the rule."""
+def holds_on(days: Set[str], day: date, kind: DayKind, festivals: Set[str], hot: bool) -> bool:
+    """
+    Return True if a band of these `days` holds on a day.
+
+    `festivals` are those of the break in which the day lies; `hot`: the day reaches the temperature of the rule.
+    """
     if not days:
         return True
     return bool(
@@ -44,8 +48,24 @@ def holds_on(days: Set[str], day: date, kind: DayKind, hot: bool) -> bool:
         or ("weekdays" in days and day.weekday() < 5)
         or ("holidays" in days and kind.holiday is not None)
         or ("hot" in days and hot)
-        or any(kind.holiday == HOLIDAYS[d] for d in days if d in HOLIDAYS)
+        or any(HOLIDAYS[d] in festivals for d in days if d in HOLIDAYS)
     )
+
+
+@lru_cache(maxsize=1024)
+def festivals_of(day: date, zone: ZoneInfo) -> frozenset[str]:
+    """
+    Return the public holidays for which a day is free, as the calendar calls them; empty on any other day.
+
+    Where two share a break, such as National Day and the Mid-autumn Festival of 2025, each of its days is one of both.
+    """
+    found: set[str] = set()
+    for step in (timedelta(days=1), timedelta(days=-1)):
+        at = day
+        while (name := day_kind(at, zone).holiday) is not None and name in HOLIDAYS.values():
+            found.add(name)
+            at += step
+    return frozenset(found)
 
 
 @lru_cache(maxsize=512)
@@ -106,8 +126,8 @@ def _offset_minutes(quarter: int, zone: ZoneInfo) -> int:
 
 
 def _of_day(tariff: Tariff, day: date, zone: ZoneInfo, hot_days: Set[date]) -> NDArray[np.int16]:
-    kind = day_kind(day, zone)
-    held = [i for i, b in enumerate(tariff.bands) if holds_on(b.days, day, kind, day in hot_days)]
+    kind, festivals = day_kind(day, zone), festivals_of(day, zone)
+    held = [i for i, b in enumerate(tariff.bands) if holds_on(b.days, day, kind, festivals, day in hot_days)]
     table = _day_bands(tuple(tariff.bands[i] for i in held), day.month)
     return np.array([*held, -1], dtype=np.int16)[table]
 

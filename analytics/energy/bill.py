@@ -45,7 +45,11 @@ class _Segment:
 
 @dataclass
 class _Draft:
-    """A bill that is being written; `adjustable` is what the power-factor adjustment applies to, by target."""
+    """
+    A bill that is being written.
+
+    `adjustable` is what the power-factor adjustment applies to, by target and tax; `taxable` is all of it, by tax.
+    """
 
     contract: Contract
     month: date
@@ -53,7 +57,8 @@ class _Draft:
     zone: ZoneInfo
     segments: list[_Segment]
     lines: list[BillLine] = field(default_factory=list)
-    adjustable: dict[float, int] = field(default_factory=dict)
+    adjustable: dict[tuple[float, float], int] = field(default_factory=dict)
+    taxable: dict[float, int] = field(default_factory=dict)
     problems: dict[BillProblem, None] = field(default_factory=dict)
 
     def tell(self, code: str, **facts: Any) -> None:
@@ -62,11 +67,23 @@ class _Draft:
 
     def charge(self, lines: list[BillLine], segment: _Segment) -> None:
         """Write lines of a segment; where the tariff changes within the month, they say for which days."""
+        tariff = segment.tariff
+        assert tariff is not None
         for x in lines:
-            self.lines.append(x if len(self.segments) == 1 else _with_days(x, segment))
-            target = segment.tariff.power_factor_target if segment.tariff else None
-            if x.adjusted and target is not None:
-                self.adjustable[target] = self.adjustable.get(target, 0) + x.amount_cents
+            self.write(x if len(self.segments) == 1 else _with_days(x, segment), tariff.tax)
+            if x.adjusted and tariff.power_factor_target is not None:
+                key = tariff.power_factor_target, tariff.tax
+                self.adjustable[key] = self.adjustable.get(key, 0) + x.amount_cents
+
+    def write(self, x: BillLine, tax: float) -> None:
+        self.lines.append(x)
+        self.taxable[tax] = self.taxable.get(tax, 0) + x.amount_cents
+
+    def share(self, segment: _Segment) -> Fraction:
+        """Return the share of the month; of a month that runs, what is due for it is due whole, not by the day."""
+        after = next_month(self.month)
+        until = after if segment.end == self.end else segment.end
+        return Fraction((until - segment.start).days, (after - self.month).days)
 
     def window(self, whole: Intervals, segment: _Segment) -> Intervals:
         return whole.window(at_us(segment.start, 0, self.zone), at_us(segment.end, 0, self.zone))
@@ -127,9 +144,10 @@ def bill(
     draft = _Draft(contract, first, end, zone, segments)
     held = use.window(at_us(first, 0, zone), at_us(end, 0, zone))
     _tell_missing(draft, held)
+    _standing(draft)
     _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
     last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
-    kwh = _in_kwh(held, unit or last.unit)
+    kwh = _in_kwh(_under_contract(draft, held), unit or last.unit)
     two_part = any(s.tariff and s.tariff.basic and s.tariff.basic.by != "capacity" for s in segments)
     peak = (peak or maximum_demand(kwh)) if two_part else None
     _basic(draft, kwh, peak, capacity_kva)
@@ -168,25 +186,29 @@ def _tell_missing(draft: _Draft, held: Intervals) -> None:
 def _energy(
     draft: _Draft, held: Intervals, unit: str | None, used_before: Total | None, hot_days: Set[date], *, hot_known: bool
 ) -> None:
-    before: float | None = None
+    so_far = 0.0  # this month, in the unit of the meters; days without a tariff count towards the tiers too
     for segment in draft.segments:
+        part = draft.window(held, segment)
         tariff = segment.tariff
         if tariff is None:
             last = segment.end - timedelta(days=1)
             draft.tell("no-tariff", start=segment.start, last=last, first=draft.contract.since[0])
-            continue
-        factor = _unit_factor(draft, unit, tariff)
-        if factor is None:
-            continue
-        part = draft.window(held, segment).scaled(factor)
-        _tell_days(draft, tariff, segment, hot_known)
-        if tariff.tiers is not None and before is None:
-            before = _before(draft, tariff.tiers.period == "month", used_before) * factor
-        lines, unpriced = energy_lines(tariff, part, draft.zone, hot_days, before or 0.0)
-        before = (before or 0.0) + (part.total.amount if part.total.known else 0.0)
-        draft.charge(lines, segment)
-        for component in unpriced:
-            draft.tell("no-price", component=component.code)
+        elif (factor := _unit_factor(draft, unit, tariff)) is not None:
+            _tell_days(draft, tariff, segment, hot_known)
+            before = (
+                0.0 if tariff.tiers is None else _before(draft, tariff.tiers.period == "month", used_before) + so_far
+            )
+            lines, unpriced = energy_lines(tariff, part.scaled(factor), draft.zone, hot_days, before * factor)
+            draft.charge(lines, segment)
+            for component in unpriced:
+                draft.tell("no-price", component=component.code)
+        so_far += max(0.0, part.total.amount) if part.total.known else 0.0
+
+
+def _under_contract(draft: _Draft, held: Intervals) -> Intervals:
+    """Return the days from the first tariff on: what was used before is nothing to demand and power factor."""
+    begin = next((s.start for s in draft.segments if s.tariff), draft.month)
+    return held.window(at_us(begin, 0, draft.zone), held.end_us)
 
 
 def _unit_factor(draft: _Draft, unit: str | None, tariff: Tariff) -> float | None:
@@ -230,13 +252,10 @@ def _tell_days(draft: _Draft, tariff: Tariff, segment: _Segment, hot_known: bool
 
 
 def _basic(draft: _Draft, held: Intervals, peak: Peak | None, capacity_kva: float | None) -> None:
-    days = (next_month(draft.month) - draft.month).days
     for segment in draft.segments:
         basic = segment.tariff.basic if segment.tariff else None
         if basic is None:
             continue
-        # A month that runs has its basic charge whole: it is due for the month, not by the day.
-        until = next_month(draft.month) if segment.end == draft.end else segment.end
         capacity = basic.capacity_kva or capacity_kva
         declared = basic.declared_kw(draft.month.year, draft.month.month)
         lines = basic_lines(
@@ -245,7 +264,7 @@ def _basic(draft: _Draft, held: Intervals, peak: Peak | None, capacity_kva: floa
             peak_kw=peak.kw if peak else None,
             declared_kw=declared,
             discount=basic.load_rate_discount and earns_load_rate(held.total.amount, capacity),
-            share=Fraction((until - segment.start).days, days),
+            share=draft.share(segment),
         )
         draft.charge(lines, segment)
         if basic.by == "capacity":
@@ -258,6 +277,8 @@ def _basic(draft: _Draft, held: Intervals, peak: Peak | None, capacity_kva: floa
             draft.tell("no-demand")
         elif peak.estimated or peak.missing > 0.0:
             draft.tell("peak-uncertain", kw=peak.kw, share=peak.missing)
+        elif peak.hidden > 0.0:
+            draft.tell("peak-hidden", kw=peak.kw, share=peak.hidden)
         if basic.by == "contract_demand":
             _check_declared(draft, declared, capacity)
 
@@ -289,34 +310,38 @@ def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None) ->
         return None
     exact = power_factor(float(held.used[both].sum()), float(kvarh.used[both].sum()))
     if math.isnan(exact):
+        draft.tell("no-factor")
         return None
     factor = max(0.0, rounded(exact, 2))
     share = float(both.mean())
     if share < _ENOUGH_FOR_FACTOR:
         draft.tell("factor-uncertain", share=share)
-    for target, base in draft.adjustable.items():
+    for (target, tax), base in draft.adjustable.items():
         percent = power_factor_adjustment(factor, target)
         detail = Names(
             zh=f"功率因数 {factor:.2f}，标准 {target:.2f}，{percent:+.2f}%",
             en=f"power factor {factor:.2f}, standard {target:.2f}, {percent:+.2f} %",
         )
         name = Names(zh="力调电费（功率因数调整）", en="Power-factor adjustment")
-        draft.lines.append(line("power_factor", name, base / 100.0, "%", percent / 100.0, detail=detail))
+        draft.write(line("power_factor", name, base / 100.0, "%", percent / 100.0, detail=detail), tax)
     return factor
 
 
+def _standing(draft: _Draft) -> None:
+    name = Names(zh="固定费用", en="Standing charge")
+    for segment in draft.segments:
+        if segment.tariff and segment.tariff.standing_charge:
+            standing = line("standing", name, 1.0, "", segment.tariff.standing_charge, share=draft.share(segment))
+            draft.charge([standing], segment)
+
+
 def _minimum_and_tax(draft: _Draft) -> None:
-    tariff = next((s.tariff for s in reversed(draft.segments) if s.tariff), None)
-    if tariff is None:
-        return
-    standing = tariff.standing_charge
-    if standing:
-        draft.lines.insert(0, line("standing", Names(zh="固定费用", en="Standing charge"), 1.0, "", standing))
+    priced = [(s, s.tariff) for s in draft.segments if s.tariff]
     total = sum(x.amount_cents for x in draft.lines)
-    least = cents(tariff.minimum_charge, 1.0)
+    least = sum(cents(tariff.minimum_charge, 1.0, draft.share(segment)) for segment, tariff in priced)
     if total < least and draft.end == next_month(draft.month):
         name = Names(zh="补足最低消费", en="Difference to the minimum charge")
-        draft.lines.append(line("minimum", name, (least - total) / 100.0, "", 1.0))
-        total = least
-    if tariff.tax:
-        draft.lines.append(line("tax", Names(zh="税额", en="Tax"), total / 100.0, "%", tariff.tax))
+        draft.write(line("minimum", name, (least - total) / 100.0, "", 1.0), priced[-1][1].tax)
+    for tax, base in draft.taxable.items():
+        if tax:
+            draft.lines.append(line("tax", Names(zh="税额", en="Tax"), base / 100.0, "%", tax))

@@ -87,6 +87,12 @@ _WORDS: Final = {
         "the maximum demand of {kw:.1f} kW rests on data of which {share:.1%} is missing, or which is estimated at "
         "that time; the true one may be higher",
     ),
+    "peak-hidden": _Words(
+        "本月 {share:.1%} 的时段只知道总量，逐刻钟用量为估计，最大需量 {kw:.1f} kW 可能偏低；请与供电方抄表核对",
+        "of {share:.1%} of the time only the sum was counted, and its course is estimated: a demand above {kw:.1f} kW "
+        "may be hidden there; check it against the supplier's reading",
+        at_least=False,
+    ),
     "load-rate-unknown": _Words(
         "{place}：计费容量未知，无法判断负荷率是否达标（每千伏安260千瓦时），需量电价未打折；请写明 capacity",
         "{place}: the capacity is not known, so nobody can tell whether the load rate of 260 kWh a kVA is reached; the "
@@ -110,6 +116,11 @@ _WORDS: Final = {
         "{place}：无功电量未知，力调电费未计；请接入电表的无功电能",
         "{place}: reactive energy is not known, so there is no power-factor adjustment; connect the meter's reactive "
         "energy",
+        at_least=False,
+    ),
+    "no-factor": _Words(
+        "{place}：{month} 有功、无功电量均为零，功率因数无从计算，未作力调",
+        "{place}: neither active nor reactive energy flowed in {month}, so there is no power factor to adjust by",
         at_least=False,
     ),
     "factor-uncertain": _Words(

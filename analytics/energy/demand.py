@@ -30,12 +30,14 @@ class Peak:
     at_us : when its window begins [µs UTC]
     estimated : it lies in a step whose course was not measured, so that the true one may be higher
     missing : share of the time of which nothing is known
+    hidden : share of the time in stretches of which only the sum was counted, and in which a higher demand had room
     """
 
     kw: float
     at_us: int
     estimated: bool = False
     missing: float = 0.0
+    hidden: float = 0.0
 
 
 def maximum_demand(use: Intervals) -> Peak | None:
@@ -48,11 +50,16 @@ def maximum_demand(use: Intervals) -> Peak | None:
     if not known.any():
         return None
     at = int(np.argmax(np.where(known, use.used, -np.inf)))
+    estimated = use.grade == ESTIMATED
+    stretch = np.cumsum(np.diff(estimated, prepend=False))
+    sums = np.bincount(stretch, np.where(estimated, use.used, 0.0))
+    hidden = estimated & (sums[stretch] > use.used[at])
     return Peak(
         float(use.used[at]) * _STEPS_AN_HOUR,
         use.start_us + at * STEP_US,
         bool(use.grade[at] == ESTIMATED),
         float(np.mean(~known)),
+        float(np.mean(hidden)),
     )
 
 

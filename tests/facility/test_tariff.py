@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -84,6 +84,16 @@ def test_a_band_holds_on_its_days(days: str, expected: set[date]) -> None:
     all_days = (HOLIDAY, MADE_UP, WORKDAY, SUNDAY)
     found = {d for d in all_days if tariff.unit_price(priced, at(d, 720), SHANGHAI, frozenset({WORKDAY})) == 0.1}
     assert found == expected
+
+
+def test_a_day_of_a_break_that_two_festivals_share_is_one_of_both() -> None:
+    # 6 October 2025 is the Mid-autumn Festival, within the National Day's break from 1 to 8 October.
+    mid_autumn = date(2025, 10, 6)
+    for days in ("national_day", "mid_autumn_festival"):
+        band = TariffBand("deep", 0.1, 0, 1440, YEAR, frozenset({days}))
+        priced = Tariff("electricity", 0.75, "kWh", (band,))
+        found = [tariff.unit_price(priced, at(mid_autumn + timedelta(days=i), 720), SHANGHAI) for i in (-6, 0, 2, 3)]
+        assert found == [0.75, 0.1, 0.1, 0.75]
 
 
 def test_after_midnight_a_band_belongs_to_the_new_day() -> None:

@@ -152,6 +152,9 @@ MAIN = "tariffs[1] 'main'"
          f"{MAIN}: the bands have prices, and so cannot have ratios or components; take the prices out"),
         (entry(more="bands: [{name: peak, price: 1, from: 08:00, to: 25:00}]"),
          f"{MAIN}.bands[1] '08:00'.to: '25:00' is not a time of day; write it as '07:30'"),
+        (entry(more="bands: [{name: peak, price: 1, from: 08:00, to: 11:10}]"),
+         f"{MAIN}.bands[1] '08:00'.to: 11:10 lies within a quarter of an hour, and energy is booked by quarters; "
+         "write a whole one, such as 08:15"),
         (entry(more="bands: [{name: peak, price: 1, from: 08:00, to: 11:00, days: [sundays]}]"),
          f"{MAIN}.bands[1] '08:00'.days: 'sundays' are no days known here; write workdays, rest_days, weekdays, "
          "holidays, hot, or a holiday such as labour_day"),

@@ -17,7 +17,7 @@ from analytics.energy.bill import bill
 from analytics.energy.bill_lines import Bill, cents
 from analytics.energy.bill_problems import CODES, problem
 from analytics.energy.demand import Peak
-from analytics.energy.intervals import MISSING, STEP_US, Intervals, Total
+from analytics.energy.intervals import ESTIMATED, MISSING, STEP_US, Intervals, Total
 from facility.calendar import month_bounds_us
 from facility.names import Names
 from facility.tariff_model import (
@@ -177,6 +177,15 @@ def test_days_before_the_first_tariff_are_told_and_not_charged() -> None:
     )
 
 
+def test_demand_and_power_factor_are_those_of_the_days_under_contract() -> None:
+    use = with_peak(74_400.0, 812.5, day=5)
+    reactive = even(74_400.0)
+    reactive.used[10 * 96 :] = 0.0
+    result = bill(contract(TWO_PART, since=(date(2026, 3, 11),)), MARCH, use, zone=SHANGHAI, reactive=reactive)
+    assert result.peak_kw == pytest.approx((74_400.0 - 812.5 / 4) / (31 * 96 - 1) * 4)
+    assert result.power_factor == 1.0
+
+
 def test_a_month_without_any_tariff_is_a_bill_without_lines_that_says_why() -> None:
     result = bill(contract(PLAIN, since=(date(2027, 1, 1),)), MARCH, even(310.0), zone=SHANGHAI)
     assert (result.lines, codes(result), result.at_least) == ((), ["no-tariff"], True)
@@ -279,6 +288,29 @@ def test_without_a_register_of_reactive_energy_there_is_no_adjustment_and_that_i
     assert not result.at_least  # the adjustment may be a reward
 
 
+def test_a_month_in_which_nothing_flowed_has_no_power_factor_and_that_is_told() -> None:
+    result = made(TWO_PART, even(0.0), reactive=even(0.0), capacity_kva=1000.0)
+    assert (result.power_factor, codes(result), result.at_least) == (None, ["no-factor"], False)
+
+
+def test_a_demand_that_may_be_hidden_in_an_estimate_is_told() -> None:
+    result = made(TWO_PART, with_estimate(90.0, 4), reactive=even(0.0), capacity_kva=2000.0)
+    assert "of 0.1% of the time only the sum was counted" in result.problems[0].text.en
+    assert not result.at_least
+    # A single step of which the sum is known is known.
+    assert codes(made(TWO_PART, with_estimate(90.0, 1), reactive=even(0.0), capacity_kva=2000.0)) == []
+    # Nor can an hour of 24 kW hide more than was reached in a quarter of it.
+    assert codes(made(TWO_PART, with_estimate(24.0, 4), reactive=even(0.0), capacity_kva=2000.0)) == []
+
+
+def with_estimate(kw: float, steps: int) -> Intervals:
+    """Return a month with a peak of 100 kW, and some steps of so much whose course was estimated."""
+    use = with_peak(7_440.0, 100.0)
+    use.used[100 : 100 + steps] = kw / 4
+    use.grade[100 : 100 + steps] = ESTIMATED
+    return use
+
+
 # -- tiers, standing charge, minimum, tax
 
 YEARLY = Tariff("gas", 3.0, "Nm³", tiers=Tiers("year", (TierStep(1000.0, 3.0), TierStep(None, 4.0))))
@@ -296,6 +328,26 @@ def test_yearly_tiers_go_on_where_the_months_before_left_off() -> None:
 def test_yearly_tiers_say_that_the_months_before_are_not_fully_known(before: Total | None) -> None:
     result = made(YEARLY, even(200.0), used_before=before)
     assert (codes(result), result.at_least) == (["tier-unknown"], True)
+
+
+def test_tiers_of_another_unit_go_on_where_the_old_ones_left_off() -> None:
+    cubic = replace(YEARLY, unit="m³", tiers=Tiers("year", (TierStep(1000.0, 3.0), TierStep(None, 4.0))))
+    litres = replace(YEARLY, unit="L", tiers=Tiers("year", (TierStep(1e6, 0.003), TierStep(None, 0.004))))
+    result = bill(
+        contract(cubic, litres, since=(date(2020, 1, 1), date(2026, 3, 11))), MARCH, even(310.0), zone=SHANGHAI,
+        unit="m³", used_before=Total(850.0, 1.0, 0.0, 0.0),
+    )  # fmt: skip
+    assert [(x.code, x.quantity) for x in result.lines] == [
+        ("tier.1", 100.0), ("tier.1", 50_000.0), ("tier.2", 160_000.0),
+    ]  # fmt: skip
+
+
+def test_days_before_the_first_tariff_count_towards_the_tiers() -> None:
+    result = bill(
+        contract(YEARLY, since=(date(2026, 3, 11),)), MARCH, even(310.0), zone=SHANGHAI,
+        used_before=Total(850.0, 1.0, 0.0, 0.0),
+    )  # fmt: skip
+    assert [(x.code, x.quantity) for x in result.lines] == [("tier.1", 50.0), ("tier.2", 160.0)]
 
 
 def test_monthly_tiers_begin_anew() -> None:
@@ -330,6 +382,17 @@ def test_the_minimum_charge_waits_for_the_end_of_the_month() -> None:
 def test_tax_comes_on_top_of_everything() -> None:
     result = made(replace(PLAIN, standing_charge=20.0, tax=0.09), even(100.0))
     assert amounts(result) == {"standing": 20.0, "energy.commodity": 500.0, "tax": 46.80}
+
+
+def test_standing_charge_minimum_and_tax_that_change_in_the_month_go_by_their_days() -> None:
+    old = replace(PLAIN, standing_charge=31.0, minimum_charge=3100.0, tax=0.13)
+    new = replace(PLAIN, standing_charge=62.0, minimum_charge=6200.0, tax=0.09)
+    since = (date(2020, 1, 1), date(2026, 3, 11))
+    result = bill(contract(old, new, since=since), MARCH, even(310.0), zone=SHANGHAI)
+    assert [(x.code, x.amount_cents) for x in result.lines] == [
+        ("standing", 1000), ("standing", 4200), ("energy.commodity", 50_000), ("energy.commodity", 105_000),
+        ("minimum", 520_000 - 160_200), ("tax", 6630), ("tax", 42_210),
+    ]  # fmt: skip
 
 
 # -- days that a band holds on
