@@ -189,7 +189,10 @@ class SpanSearch:
     def _routine_terms(self, weather: Floats | None, rest: Bools | None) -> Floats:
         """Return what needs no event, (n, q): the measure, fixed and in proportion, and errors that go with weather."""
         terms = [np.ones(self._shape.size), self._shape]
-        if rest is not None and min(int((self._known & rest).sum()), int((self._known & ~rest).sum())) >= _LEAST_OF_KIND:
+        if (
+            rest is not None
+            and min(int((self._known & rest).sum()), int((self._known & ~rest).sum())) >= _LEAST_OF_KIND
+        ):
             # A measure may save more on one kind of day: that is no load change where holidays cluster.
             terms += [rest.astype(float), rest * self._shape]
         seen = None if weather is None else weather[self._known & np.isfinite(weather)]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from analytics.energy.events import Course, EventParameters, NonRoutineEvent, find_events
+from analytics.energy.one_thread import linear_algebra
 from analytics.energy.reasons import Reason
 from analytics.energy.reporting_days import Days, Rows, by_day, read_rows
 from analytics.energy.saving_uncertainty import half_width, of_model
@@ -130,7 +131,8 @@ def estimate(
     days = by_day(rows, model)
     baseline = of_model(model, rows.per_day)
     healthy = None if baseline is None else baseline.residual
-    course = find_events(days.days, days.used, days.expected, days.weather, healthy, p.events, days.rest)
+    with linear_algebra().limit(limits=1):
+        course = find_events(days.days, days.used, days.expected, days.weather, healthy, p.events, days.rest)
     used, expected = float(rows.used[known].sum()), float(rows.expected[known].sum())
     saving = expected - used
     known_days = float(known.sum()) / rows.per_day

@@ -24,6 +24,7 @@ from analytics.energy.baseline.rows import (
     lay_out,
     read_rows,
 )
+from analytics.energy.one_thread import linear_algebra
 from analytics.energy.statistics import fit_statistics
 from analytics.energy.sufficiency import Sufficiency, judge
 
@@ -264,6 +265,11 @@ def fit(
     rows = read_rows(timestamps, energy, drivers)
     if not np.isfinite(rows.energy).any():
         raise ValueError(f"energy: none of {rows.energy.size} values is known; give at least one that is not NaN")
+    with linear_algebra().limit(limits=1):
+        return _fit(rows, calendar)
+
+
+def _fit(rows: Rows, calendar: Calendar | None) -> Model:
     frequency = frequency_of(rows.times)
     grid = _usable(lay_out(rows, frequency))
     counted = np.isfinite(grid.energy)

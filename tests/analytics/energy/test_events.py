@@ -60,6 +60,32 @@ def test_two_loads_are_two_events():
     assert months == ["2017-03", "2017-10"]
 
 
+def office(seed: int, saved_at_rest: float, saved_at_work: float) -> tuple[np.ndarray, ...]:
+    """Return days, used, expected, weather and rest days of 17 weeks of offices, with the National Day week in them."""
+    rng = np.random.default_rng(seed)
+    days = np.arange("2026-07-26", "2026-11-22", dtype="datetime64[D]")
+    rest = ~np.is_busday(days, holidays=np.arange("2026-10-01", "2026-10-08", dtype="datetime64[D]"))
+    weather = 32.0 - 20.0 * np.arange(days.size) / days.size + 3.0 * rng.normal(size=days.size)
+    expected = np.where(rest, 450.0, 1000.0) + np.maximum(0.0, weather - 20.0) * np.where(rest, 15.0, 40.0)
+    saved = np.where(rest, saved_at_rest, saved_at_work)
+    return days, expected * (1.0 - saved) * (1.0 + 0.04 * rng.normal(size=days.size)), expected, weather, rest
+
+
+@pytest.mark.parametrize(("at_rest", "at_work"), [(0.6, 0.1), (0.3, 0.05), (0.0, 0.2)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_measure_that_saves_more_on_one_kind_of_day_is_no_event(seed, at_rest, at_work):
+    days, used, expected, weather, rest = office(seed, at_rest, at_work)
+    assert find_events(days, used, expected, weather, rest=rest).events == ()
+
+
+def test_a_load_added_beside_such_a_measure_is_told():
+    days, used, expected, weather, rest = office(1, 0.6, 0.1)
+    used = used + 100.0 * (days >= np.datetime64("2026-09-15"))
+    events = find_events(days, used, expected, weather, rest=rest).events
+    assert [event.month for event in events] == ["2026-09"]
+    assert events[0].size == pytest.approx(100.0, rel=0.3)
+
+
 def test_a_bad_day_is_no_event():
     year = meter(4)
     year.used[BASELINE.size + 200] += 900.0

@@ -92,3 +92,11 @@ def test_a_workday_that_looks_like_a_sunday_is_taken_for_one():
     assert is_workday(TIMES)[wednesday]
     energy[wednesday] = 350.0
     assert list(fit(TIMES, energy, T).days_off) == [TIMES[wednesday].astype("datetime64[D]")]
+
+
+def test_the_model_tells_its_rest_days_also_of_a_year_to_come():
+    energy = 500.0 - 150.0 * ~is_workday(TIMES) + NOISE
+    week = np.arange("2031-03-03", "2031-03-10", dtype="datetime64[D]")
+    assert fit(TIMES, energy, T).rest_days(week).tolist() == [False] * 5 + [True] * 2
+    told = fit(TIMES, energy, T, calendar=lambda days: days == np.datetime64("2031-03-05"))
+    assert told.rest_days(week).tolist() == [False, False, True, False, False, False, False]
