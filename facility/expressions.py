@@ -10,6 +10,7 @@ when a formula is compiled, so MPa cannot be compared with °C, and numbers may 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import pint
 from numpy.typing import NDArray
 
 from facility.units import canonical_unit, pint_unit
-from facility.wording import nearest
+from facility.wording import nearest, nearest_zh, quoted_zh
 
 Array = NDArray[np.float64]
 Environment = Mapping[str, Array]
@@ -43,6 +44,10 @@ _MAX_DEPTH = 30
 
 class ExpressionError(ValueError):
     """The text is not a formula that we know; the message says what stands where, and what to write."""
+
+    def __init__(self, message: str, zh: str = "") -> None:
+        super().__init__(message)
+        self.zh = zh or message
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +179,24 @@ def _scale(node: _Node, unit: str, text: str) -> float:
     target = canonical_unit(unit)
     if node.celsius or target == "°C":
         if not (node.celsius and target == "°C"):
-            raise ExpressionError(f"{text!r} gives {node.spelled or 'K'} where {unit!r} is wanted")
+            given = node.spelled or "K"
+            raise ExpressionError(
+                f"{text!r} gives {given} where {unit!r} is wanted",
+                f"{quoted_zh(text)}的结果是{given}，而此处应为{unit}",
+            )
         return 1.0
     try:
         return float((1.0 * node.unit).to(pint_unit(target)).magnitude)
     except pint.DimensionalityError:
-        raise ExpressionError(f"{text!r} gives {node.spelled or f'{node.unit:~}'!r}, which is no {unit!r}") from None
+        given = _spelled(node)
+        raise ExpressionError(
+            f"{text!r} gives {given!r}, which is no {unit!r}",
+            f"{quoted_zh(text)}的结果以“{given}”计，不能换算为“{unit}”",
+        ) from None
+
+
+def _spelled(node: _Node) -> str:
+    return node.spelled or f"{node.unit:~}"
 
 
 _DIMENSIONLESS = pint_unit("")
@@ -188,7 +205,10 @@ _DIMENSIONLESS = pint_unit("")
 class _Parser:
     def __init__(self, text: str, symbols: Symbols) -> None:
         if len(text) > _MAX_LENGTH:
-            raise ExpressionError(f"the formula is {len(text)} characters long; {_MAX_LENGTH} is the most: split it")
+            raise ExpressionError(
+                f"the formula is {len(text)} characters long; {_MAX_LENGTH} is the most: split it",
+                f"公式长 {len(text)} 个字符，最多 {_MAX_LENGTH} 个；请拆分",
+            )
         self.text, self.symbols, self.at, self.depth = text, symbols, 0, 0
 
     # -- reading tokens
@@ -227,18 +247,21 @@ class _Parser:
         self.at = end
         return text
 
-    def fail(self, wanted: str) -> ExpressionError:
+    def fail(self, wanted: str, zh: str) -> ExpressionError:
         kind, word, _ = self.peek()
-        found = f"{word!r}" if kind != "end" else "the end"
-        return ExpressionError(f"{self.text!r}: {found} stands where {wanted} belongs")
+        found, here = (f"{word!r}", f"“{word}”") if kind != "end" else ("the end", "结尾")
+        return self.error(f"{found} stands where {wanted} belongs", f"{here}处应为{zh}")
+
+    def error(self, told: str, zh: str) -> ExpressionError:
+        return ExpressionError(f"{self.text!r}: {told}", f"{quoted_zh(self.text)}：{zh}")
 
     def expect(self, op: str) -> None:
         if not self.take("op", op):
-            raise self.fail(f"{op!r}")
+            raise self.fail(f"{op!r}", f"“{op}”")
 
     def expect_end(self) -> None:
         if self.peek()[0] != "end":
-            raise self.fail("an operator or the end")
+            raise self.fail("an operator or the end", "运算符或结尾")
 
     # -- grammar
 
@@ -248,13 +271,14 @@ class _Parser:
         left_text = self.text[start : self.at].strip()
         op = next((c for c in _COMPARISONS if self.take("op", c)), None)
         if op is None:
-            raise self.fail("one of > >= < <= == !=")
+            raise self.fail("one of > >= < <= == !=", "> >= < <= == != 之一")
         if len(left.points) == 1 and (codes := self.symbols.states.get(left.points[0])):
             kind, word, end = self.peek()
             if kind == "name" and word != "and":
                 if word not in codes:
-                    raise ExpressionError(
-                        f"{self.text!r}: {word!r} is no state of {left.points[0]!r}; write one of {', '.join(codes)}"
+                    raise self.error(
+                        f"{word!r} is no state of {left.points[0]!r}; write one of {', '.join(codes)}",
+                        f"“{word}”不是“{left.points[0]}”的状态；请填写{'、'.join(codes)}之一",
                     )
                 self.at = end
                 code = float(codes[word])
@@ -262,7 +286,9 @@ class _Parser:
                 return Comparison(formula, op, code, _constant(code))
         right = self.sum()
         if not left.points:
-            raise ExpressionError(f"{self.text!r}: no point stands to the left of {op!r}; write the point first")
+            raise self.error(
+                f"no point stands to the left of {op!r}; write the point first", f"“{op}”左边没有测点；请先写测点"
+            )
         factor = self._factor(right, left, op)
         right_run = right.run
         formula = Formula(left_text, left.spelled, left.points, left.run)
@@ -276,17 +302,19 @@ class _Parser:
         if node.constant is not None and not node.points and node.spelled == "":
             return 1.0  # a bare number is in the unit of its other side
         if node.celsius != like.celsius:
-            raise ExpressionError(
-                f"{self.text!r}: a temperature in °C and a difference in K joined by {op!r}; write K for differences"
+            raise self.error(
+                f"a temperature in °C and a difference in K joined by {op!r}; write K for differences",
+                f"“{op}”把温度（°C）与温差（K）连在一起；温差请用 K",
             )
         if node.celsius:
             return 1.0
         try:
             return float((1.0 * node.unit).to(like.unit).magnitude)
         except pint.DimensionalityError:
-            raise ExpressionError(
-                f"{self.text!r}: {node.spelled or f'{node.unit:~}'!r} and {like.spelled or f'{like.unit:~}'!r} "
-                f"do not measure the same thing, so {op!r} cannot join them"
+            own, other = _spelled(node), _spelled(like)
+            raise self.error(
+                f"{own!r} and {other!r} do not measure the same thing, so {op!r} cannot join them",
+                f"“{own}”与“{other}”不是同一种量，不能用“{op}”相连",
             ) from None
 
     def sum(self) -> _Node:
@@ -305,7 +333,7 @@ class _Parser:
         elif a.celsius and b.celsius and op == "-":
             factor, celsius, spelled, unit = 1.0, False, "K", pint_unit("K")
         elif a.celsius or b.celsius:
-            raise ExpressionError(f"{self.text!r}: temperatures in °C can be subtracted, not added")
+            raise self.error("temperatures in °C can be subtracted, not added", "温度（°C）只能相减，不能相加")
         else:
             factor, celsius, spelled, unit = self._factor(b, a, op), False, a.spelled, a.unit
         if a.constant is not None and b.constant is not None:
@@ -320,16 +348,17 @@ class _Parser:
 
     def _multiply(self, a: _Node, b: _Node, op: str) -> _Node:
         if (a.celsius and a.points) or (b.celsius and b.points):
-            raise ExpressionError(
-                f"{self.text!r}: a temperature in °C cannot be multiplied or divided; use differences"
+            raise self.error(
+                "a temperature in °C cannot be multiplied or divided; use differences",
+                "温度（°C）不能相乘或相除；请用温差",
             )
         a_run, b_run = a.run, b.run
         unit = a.unit * b.unit if op == "*" else a.unit / b.unit
         spelled = a.spelled if b.unit == _DIMENSIONLESS else b.spelled if a.unit == _DIMENSIONLESS and op == "*" else ""
         constant = None
+        if op == "/" and b.constant == 0.0:
+            raise self.error("a division by zero", "除数为零")
         if a.constant is not None and b.constant is not None:
-            if op == "/" and b.constant == 0.0:
-                raise ExpressionError(f"{self.text!r}: a division by zero")
             constant = a.constant * b.constant if op == "*" else a.constant / b.constant
 
         def run(env: Environment) -> Array:
@@ -346,7 +375,7 @@ class _Parser:
     def atom(self) -> _Node:
         self.depth += 1
         if self.depth > _MAX_DEPTH:
-            raise ExpressionError(f"{self.text!r}: too many parentheses; split the formula")
+            raise self.error("too many parentheses; split the formula", "括号太多；请拆分公式")
         try:
             if self.take("op", "("):
                 node = self.sum()
@@ -363,17 +392,21 @@ class _Parser:
                 return self._number(float(number))
             if name := self.take("name"):
                 return self._call(name) if self.take("op", "(") else self._name(name)
-            raise self.fail("a point, a number or '('")
+            raise self.fail("a point, a number or '('", "测点、数字或“(”")
         finally:
             self.depth -= 1
 
     def _number(self, value: float) -> _Node:
+        if not math.isfinite(value):
+            raise self.error(
+                "its number is beyond what a formula can hold; write a smaller one", "其中的数字太大；请改小"
+            )
         unit = ""
         if match := _UNIT.match(self.text, self.at):
             try:
                 unit = canonical_unit(match[1])
             except ValueError as error:
-                raise ExpressionError(f"{self.text!r}: {error}") from None
+                raise self.error(str(error), f"没有单位“{match[1]}”；请改正单位") from None
             self.at = match.end()
         return _Node(pint_unit(unit), unit == "°C", unit, (), value, _constant(value))
 
@@ -384,18 +417,23 @@ class _Parser:
         if name not in self.symbols.units:
             group = self.symbols.group(name)
             if group:
-                raise ExpressionError(
-                    f"{self.text!r}: {name!r} names {len(group)} points; write max({name}), min({name}) or mean({name})"
+                raise self.error(
+                    f"{name!r} names {len(group)} points; write max({name}), min({name}) or mean({name})",
+                    f"“{name}”指 {len(group)} 个测点；请写 max({name})、min({name}) 或 mean({name})",
                 )
             known = (*self.symbols.units, *self.symbols.constants)
-            raise ExpressionError(f"{self.text!r}: {name!r} is not a point here{nearest(name, known)}")
+            raise self.error(
+                f"{name!r} is not a point here{nearest(name, known)}",
+                f"此处没有名为{quoted_zh(name)}的测点{nearest_zh(name, known)}",
+            )
         unit = self.symbols.units[name]
         return _Node(pint_unit(unit), unit == "°C", unit, (name,), None, lambda env: env[name])
 
     def _call(self, function: str) -> _Node:
         if function not in _FUNCTIONS:
-            raise ExpressionError(
-                f"{self.text!r}: {function!r} is not a function; write one of {', '.join(sorted(_FUNCTIONS))}"
+            raise self.error(
+                f"{function!r} is not a function; write one of {', '.join(sorted(_FUNCTIONS))}",
+                f"没有函数“{function}”；请用{'、'.join(sorted(_FUNCTIONS))}之一",
             )
         arguments: list[_Node] = []
         while True:
@@ -415,7 +453,10 @@ class _Parser:
         first = arguments[0]
         if function in ("abs", "sqrt"):
             if len(arguments) != 1:
-                raise ExpressionError(f"{self.text!r}: {function}() takes one value, not {len(arguments)}")
+                raise self.error(
+                    f"{function}() takes one value, not {len(arguments)}",
+                    f"{function}() 只取一个值，而不是 {len(arguments)} 个",
+                )
             run = first.run
             if function == "abs":
                 return _Node(first.unit, first.celsius, first.spelled, first.points, None, lambda env: np.abs(run(env)))

@@ -80,11 +80,14 @@ def points_of_supply(site: Site, registers: Mapping[str, BookedRegister], carrie
     Return the registers through which a carrier comes into the hospital.
 
     That is meters by trade with no register of the carrier above them. A heat exchanger that steam feeds has none above
-    it either, but its heat is made here, not bought.
+    it either, but its heat is made here, not bought. Of machines that feed each other nobody knows which is the first.
     """
+    unclear = frozenset[str]().union(*site.circles)
     counted = {r.equipment.id for r in registers.values() if r.carrier == carrier}
     return [
         r
         for r in of_carrier(registers.values(), carrier)
-        if r.equipment.cls.id in _BY_TRADE and counted.isdisjoint(site.upstream(r.equipment.id))
+        if r.equipment.cls.id in _BY_TRADE
+        and r.equipment.id not in unclear
+        and counted.isdisjoint(site.upstream(r.equipment.id))
     ]

@@ -369,7 +369,8 @@ class Site:
     targets: tuple[Target, ...] = ()
     measures: Mapping[str, Measure] = field(default_factory=dict)
     virtual_meters: Mapping[str, VirtualMeter] = field(default_factory=dict)  # each after those that it uses
-    left_out: tuple[Problem, ...] = ()  # entries that cannot be computed; the rest of the site does without them
+    circles: tuple[frozenset[str], ...] = ()  # machines that feed each other in the file: those links are left out
+    left_out: tuple[Problem, ...] = ()  # what cannot be computed; the rest of the site does without it
 
     @cached_property
     def points(self) -> PointTable:

@@ -7,8 +7,8 @@ the files; the keys that stand once (`site`) may stand in one file only.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,8 @@ from pydantic import (
 
 from facility.allocation_file import AllocationFile
 from facility.allocation_rules import AllocationRules
+from facility.circles import cut, way_around
+from facility.contract_checks import misfits
 from facility.documents import Document, KeyPath, read_document, validate
 from facility.equipment_classes import (
     METER_REGISTERS,
@@ -255,7 +257,7 @@ class _EquipmentFile(_Strict):
     points: Mapping[str, _PointChange] = Field(default_factory=dict)
     telemetry: TelemetryFile | None = None
     register_: _RegisterFile | None = Field(default=None, alias="register")
-    exchanges: list[_ExchangeFile] = Field(default_factory=list)
+    exchanges: list[_ExchangeFile | None] = Field(default_factory=list)
     anomaly: _AnomalyFile = _AnomalyFile()
     since: Day | None = None
     until: Day | None = None
@@ -294,6 +296,8 @@ _SECTIONS: Final[Mapping[str, TypeAdapter[Any]]] = {
 }
 
 
+_EXCHANGE: Final[TypeAdapter[Any]] = TypeAdapter(_ExchangeFile)
+
 _ONCE: Final = ("site", "sparkplug", "retention", "carbon")
 
 
@@ -305,8 +309,8 @@ class _Item(Generic[T]):
     document: Document
     path: KeyPath
 
-    def problem(self, message: str, *steps: str | int) -> Problem:
-        return self.document.problem((*self.path, *steps), message)
+    def problem(self, message: str, *steps: str | int, zh: str = "") -> Problem:
+        return self.document.problem((*self.path, *steps), message, zh)
 
 
 @dataclass
@@ -338,8 +342,9 @@ def load_site(path: Path | str, library: ClassLibrary | None = None) -> Site:
         _read_sections(read_document(file), draft)
     site = _resolve(draft, tuple(str(f) for f in files))
     if draft.problems or site is None:
-        raise ConfigurationError(sorted(set(draft.problems), key=lambda p: (p.file, p.line)))
-    return site
+        raise ConfigurationError(sorted({*draft.problems, *draft.left_out}, key=lambda p: (p.file, p.line)))
+    draft.left_out += _misfits(draft, site)
+    return replace(site, left_out=tuple(sorted(draft.left_out, key=lambda p: (p.file, p.line))))
 
 
 def _read_sections(document: Document, draft: _Draft) -> None:
@@ -369,7 +374,12 @@ def _read_item(adapter: TypeAdapter[Any], data: Any, document: Document, path: K
     if isinstance(data, dict) and isinstance(data.get("id"), str):
         # An entry with a mistake in it still has its name: what refers to it is not a second mistake.
         draft.claimed[section].add(data["id"])
+    if section == "equipment" and isinstance(data, dict) and isinstance(data.get("exchanges"), list):
+        data = {**data, "exchanges": _exchanges_that_can_be(data["exchanges"], document, path, draft)}
     value, problems = validate(adapter, data, document, path)
+    if section == "virtual_meters":
+        draft.left_out += problems
+        problems = []
     draft.problems += problems
     if value is None and isinstance(data, dict):
         # Look at the rest of the entry too, so that one edit mends all of it.
@@ -377,6 +387,16 @@ def _read_item(adapter: TypeAdapter[Any], data: Any, document: Document, path: K
         value, _ = validate(adapter, {k: v for k, v in data.items() if k not in wrong}, document, path)
     if value is not None:
         draft.items[section].append(_Item(value, document, path))
+
+
+def _exchanges_that_can_be(entries: list[Any], document: Document, path: KeyPath, draft: _Draft) -> list[Any]:
+    """Return the exchanges of a meter, None for one that cannot have been: its readings then tell what lacks."""
+    kept: list[Any] = []
+    for i, entry in enumerate(entries):
+        value, problems = validate(_EXCHANGE, entry, document, (*path, "exchanges", i))
+        draft.left_out += problems
+        kept.append(entry if value is not None else None)
+    return kept
 
 
 def _errors(adapter: TypeAdapter[Any], data: Any) -> Sequence[Any]:
@@ -408,8 +428,9 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         for i, room in enumerate(item.value.rooms):
             _refer(draft, item, room, "rooms", "rooms", i)
     zone = ZoneInfo(heads[0].value.time_zone) if heads else ZoneInfo("UTC")
-    equipment = [e for item in draft.items["equipment"] if (e := _equipment(item, draft, zone)) is not None]
-    _refuse_loops(draft)
+    equipment, circles = _supplied(
+        draft, [e for item in draft.items["equipment"] if (e := _equipment(item, draft, zone)) is not None]
+    )
     _refuse_shared_topics(draft, equipment)
     contracts = _contracts(draft, equipment)
     allocation = _allocation(draft, equipment)
@@ -452,7 +473,7 @@ def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
         targets=targets,
         measures=measures,
         virtual_meters=virtual_meters,
-        left_out=tuple(sorted(draft.left_out, key=lambda p: (p.file, p.line))),
+        circles=circles,
     )
 
 
@@ -720,22 +741,34 @@ def _register(
 def _exchanges(
     item: _Item[_EquipmentFile], digits: int | None, draft: _Draft, zone: ZoneInfo
 ) -> tuple[MeterExchange, ...]:
-    aware = [e.at if e.at.tzinfo else e.at.replace(tzinfo=zone) for e in item.value.exchanges]
-    order = sorted(range(len(aware)), key=lambda i: aware[i])
-    for before, i in pairwise(order):
-        if aware[before] == aware[i]:
-            told = f"two exchanges are at {aware[i]:%Y-%m-%d %H:%M}; a meter is exchanged once at a time: keep one"
-            draft.problems.append(item.problem(told, "exchanges", i, "at"))
+    entries = [
+        (i, e, e.at if e.at.tzinfo else e.at.replace(tzinfo=zone)) for i, e in enumerate(item.value.exchanges) if e
+    ]
     found: list[MeterExchange] = []
-    for i in order:
-        entry = item.value.exchanges[i]
+    for i, entry, at in sorted(entries, key=lambda e: e[2]):
         after = entry.digits if entry.digits is not None else digits
-        for key, count, most in (("end", entry.end, digits), ("start", entry.start, after)):
-            if most is not None and count >= 10.0**most:
-                told = f"{count:.10g} has more than the register's {most} digits; check it, or the digits"
-                draft.problems.append(item.problem(told, "exchanges", i, key))
-        found.append(MeterExchange(aware[i], entry.end, entry.start, entry.digits))
-        digits = after
+        told = [
+            (
+                key,
+                f"{count:.10g} has more than the register's {most} digits; check it, or the digits",
+                f"{count:.10g} 超出该表的 {most} 位数；请核对示数或位数",
+            )
+            for key, count, most in (("end", entry.end, digits), ("start", entry.start, after))
+            if most is not None and count >= 10.0**most
+        ]
+        if found and found[-1].at == at:
+            mend = "a meter is exchanged once at a time: keep one"
+            told.append(
+                (
+                    "at",
+                    f"two exchanges are at {at:%Y-%m-%d %H:%M}; {mend}",
+                    f"{at:%Y-%m-%d %H:%M} 有两次换表；请只保留一次",
+                )
+            )
+        draft.left_out += [item.problem(en, "exchanges", i, key, zh=zh) for key, en, zh in told]
+        if not told:
+            found.append(MeterExchange(at, entry.end, entry.start, entry.digits))
+            digits = after
     return tuple(found)
 
 
@@ -755,39 +788,20 @@ def _anomaly(item: _Item[_EquipmentFile], points: Mapping[str, PointSpec], draft
     return AnomalySettings(chosen, value.learn, step)
 
 
-def _refuse_loops(draft: _Draft) -> None:
-    """The supply tree must be one: following `fed_by` upwards never comes back."""
+def _supplied(draft: _Draft, equipment: Sequence[Equipment]) -> tuple[list[Equipment], tuple[frozenset[str], ...]]:
+    """Return the machines without links that run in a circle: following `fed_by` upwards never comes back."""
     items: dict[str, _Item[Any]] = {}
     for item in draft.items["equipment"]:
         items.setdefault(item.value.id, item)
-    done: set[str] = set()
-
-    def visit(start: str) -> None:
-        # Depth first without recursion: a hostile file may chain thousands of machines.
-        stack: list[tuple[str, int]] = [(start, 0)]
-        on_path = [start]
-        while stack:
-            name, next_source = stack.pop()
-            sources = items[name].value.fed_by if name in items else ()
-            if next_source >= len(sources):
-                done.add(name)
-                on_path.pop()
-                continue
-            stack.append((name, next_source + 1))
-            source = sources[next_source]
-            if source in on_path:
-                loop = " -> ".join([*on_path[on_path.index(source) :], source])
-                draft.problems.append(
-                    items[name].problem(f"the supply runs in a circle: {loop}; take one link out", "fed_by")
-                )
-                done.update(on_path)
-            elif source not in done:
-                stack.append((source, 0))
-                on_path.append(source)
-
-    for name in items:
-        if name not in done:
-            visit(name)
+    links = {name: item.value.fed_by for name, item in items.items()}
+    left, found = cut(links)
+    for circle in found:
+        first = next(name for name in items if name in circle)
+        way = " -> ".join(way_around(circle, links, first))
+        told = f"the supply runs in a circle: {way}; take one link out"
+        zh = f"供电（供水、供气）关系成环：{way}；请去掉其中一条，在此之前环内的连接不计"
+        draft.left_out.append(items[first].problem(told, "fed_by", zh=zh))
+    return [replace(e, fed_by=left[e.id]) for e in equipment], found
 
 
 def _refuse_shared_topics(draft: _Draft, equipment: Sequence[Equipment]) -> None:
@@ -819,6 +833,13 @@ def _contracts(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Contr
     return contracts
 
 
+def _misfits(draft: _Draft, site: Site) -> Iterator[Problem]:
+    for told in misfits(site):
+        named = [i for i in draft.items[told.section] if (i.value.id or i.value.carrier) == told.id]
+        item = next(i for i in named if told.since is None or i.value.from_ == told.since)
+        yield item.problem(told.words.en, told.key, zh=told.words.zh)
+
+
 def _tariffs(contracts: Mapping[str, Contract]) -> dict[str, Dated[Tariff]]:
     """Return what a unit of each carrier costs: by the contract without an id, else by the first."""
     main: dict[str, Contract] = {}
@@ -842,10 +863,9 @@ def _targets(draft: _Draft, currency: str) -> tuple[Target, ...]:
 
 
 def _virtual_meters(draft: _Draft, equipment: Sequence[Equipment]) -> Mapping[str, VirtualMeter]:
-    _refuse_doubles(draft, "virtual_meters")
     items = draft.items["virtual_meters"]
     resolved = resolve_virtual_meters([item.value for item in items], equipment)
-    draft.left_out += [items[n].problem(message, *place) for n, place, message in resolved.problems]
+    draft.left_out += [items[n].problem(told.en, *place, zh=told.zh) for n, place, told in resolved.problems]
     return resolved.meters
 
 

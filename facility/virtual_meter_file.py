@@ -15,9 +15,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from facility.documents import KeyPath
 from facility.equipment_classes import Carrier, Unit
 from facility.expressions import ExpressionError
+from facility.metering import CARRIER_NAMES
 from facility.names import Id, Names
 from facility.site import Equipment
 from facility.virtual_meters import STEP_HOURS, Input, VirtualMeter, compile_meter, in_order
+from facility.wording import quoted_zh
 
 
 def _day(value: Any) -> date:
@@ -52,12 +54,12 @@ class Resolved:
     """
 
     meters: Mapping[str, VirtualMeter]
-    problems: Sequence[tuple[int, KeyPath, str]]
+    problems: Sequence[tuple[int, KeyPath, Names]]
 
 
 def resolve(entries: Sequence[VirtualMeterFile], equipment: Sequence[Equipment]) -> Resolved:
     """Check and compile virtual meters; each entry is judged by itself, and circles by all of them."""
-    problems: list[tuple[int, KeyPath, str]] = []
+    problems: list[tuple[int, KeyPath, Names]] = []
     registers = {f"{e.id}/{name}": i for e in equipment for name, i in _registers(e).items()}
     points = {
         f"{e.id}/{name}": Input("point", f"{e.id}/{name}", p.unit)
@@ -67,40 +69,63 @@ def resolve(entries: Sequence[VirtualMeterFile], equipment: Sequence[Equipment])
     }
     machines = {e.id: e for e in equipment}
     virtual: dict[str, Input] = {}
+    place: dict[str, int] = {}
     for n, entry in enumerate(entries):
-        if entry.id in machines:
-            problems.append((n, ("id",), f"{entry.id!r} is a machine already; choose another id"))
-        elif entry.id == STEP_HOURS:
-            problems.append((n, ("id",), "'h' is the length of a step in formulas; choose another id"))
-        virtual.setdefault(entry.id, Input("virtual", entry.id, entry.unit))
+        taken = _taken(entry.id, machines)
+        if taken is None and entry.id in virtual:
+            taken = Names(
+                zh=f"“{entry.id}”已用于另一虚拟表；请另选", en=f"{entry.id!r} stands twice; choose another id"
+            )
+        if taken is not None:
+            problems.append((n, ("id",), taken))
+        else:
+            virtual[entry.id] = Input("virtual", entry.id, entry.unit)
+            place[entry.id] = n
 
     sound: dict[str, VirtualMeter] = {}
-    place = {e.id: n for n, e in reversed(list(enumerate(entries)))}
     uses: dict[str, list[str]] = {}
-    for n, entry in enumerate(entries):
-        if place[entry.id] != n:
-            continue
+    for name, n in place.items():
+        entry = entries[n]
         known = {**points, **registers, **_main_registers(equipment, entry.carrier), **virtual}
         try:
             formula = compile_meter(entry.formula, entry.unit, known)
             _refuse_vague(entry, formula.points, known, machines)
-        except (ExpressionError, ValueError) as error:
-            problems.append((n, ("formula",), str(error)))
+        except ExpressionError as error:
+            problems.append((n, ("formula",), Names(zh=error.zh, en=str(error))))
             continue
         inputs = {p: known.get(p, Input("hours", STEP_HOURS, "h")) for p in formula.points}
         meter = VirtualMeter(entry.id, entry.name, entry.carrier, entry.unit, formula, inputs, entry.since)
-        sound[entry.id] = meter
-        uses[entry.id] = list(meter.keys("virtual"))
+        sound[name] = meter
+        uses[name] = list(meter.keys("virtual"))
     order, circles = in_order(uses)
     for circle in circles:
-        told = f"the formula runs in a circle: {' -> '.join(circle)}; take one link out"
+        way = " -> ".join(circle)
+        told = Names(
+            zh=f"公式成环：{way}；请去掉其中一条", en=f"the formula runs in a circle: {way}; take one link out"
+        )
         problems.append((place[circle[0]], ("formula",), told))
     told_of = {entries[n].id for n, _, _ in problems} | {name for circle in circles for name in circle}
     for name in sound:
         if name not in order and name not in told_of:
-            broken = ", ".join(u for u in uses[name] if u not in order)
-            problems.append((place[name], ("formula",), f"it uses {broken}, which cannot be computed; mend that first"))
+            broken = [u for u in uses[name] if u not in order]
+            told = Names(
+                zh=f"其中的{'、'.join(broken)}无法计算；请先改正",
+                en=f"it uses {', '.join(broken)}, which cannot be computed; mend that first",
+            )
+            problems.append((place[name], ("formula",), told))
     return Resolved({name: sound[name] for name in order}, problems)
+
+
+def _taken(name: str, machines: Mapping[str, Equipment]) -> Names | None:
+    """Return why no virtual meter may have an id; None if it may."""
+    if name in machines:
+        return Names(zh=f"“{name}”已是一台设备；请另选", en=f"{name!r} is a machine already; choose another id")
+    if name == STEP_HOURS:
+        return Names(
+            zh="“h”在公式中表示时段的长度；请另选",
+            en="'h' is the length of a step in formulas; choose another id",
+        )
+    return None
 
 
 def _registers(item: Equipment) -> dict[str, Input]:
@@ -137,6 +162,7 @@ def _refuse_vague(
     for name in names:
         if name in machines and known[name].key == "":
             which = ", ".join(f"{name}/{point}" for point in _registers(machines[name]))
-            raise ValueError(
-                f"{entry.formula!r}: {name!r} has no main register of {entry.carrier}; write one of {which}"
+            raise ExpressionError(
+                f"{entry.formula!r}: {name!r} has no main register of {entry.carrier}; write one of {which}",
+                f"{quoted_zh(entry.formula)}：“{name}”没有{CARRIER_NAMES[entry.carrier].zh}的主计数器；请写{which}之一",
             )

@@ -19,6 +19,7 @@ import numpy as np
 from facility.equipment_classes import Carrier
 from facility.expressions import ExpressionError, Formula, Symbols, compile_formula
 from facility.names import Names
+from facility.wording import quoted_zh
 
 STEP_HOURS: Final = "h"
 
@@ -72,11 +73,15 @@ def compile_meter(text: str, unit: str, known: Mapping[str, Input]) -> Formula:
     units = {name: i.unit for name, i in known.items()} | {STEP_HOURS: "h"}
     formula = compile_formula(text, Symbols(units, {}, {}, references=True), unit)
     if not formula.points:
-        raise ExpressionError(f"{text!r} names no meter and no point")
+        raise ExpressionError(
+            f"{text!r} names no meter and no point; name one", f"{quoted_zh(text)}中没有表计或测点；请写入一个"
+        )
     if not _grows_with_time(formula, known):
         raise ExpressionError(
             f"{text!r} does not grow with time as a count does; a steady load is written as power times h, such as "
-            "'12 kW * h', a gauge as 'machine/point * h', and a meter stands once in each product"
+            "'12 kW * h', a gauge as 'machine/point * h', and a meter stands once in each product",
+            f"{quoted_zh(text)}的结果不像计数那样随时间累积；恒定负荷请写成功率乘 h，例如 12 kW * h，"
+            "瞬时量请写成 设备/测点 * h，同一乘积中只能有一个表计",
         )
     return formula
 
@@ -84,12 +89,13 @@ def compile_meter(text: str, unit: str, known: Mapping[str, Input]) -> Formula:
 def _grows_with_time(formula: Formula, known: Mapping[str, Input]) -> bool:
     """Try it: in twice the time all meters count twice as much, gauges keep their means, and the result must double."""
     rng = np.random.default_rng(1)
-    one = {p: rng.uniform(0.5, 2.0, 16) for p in formula.points}
+    # Of any size: a constant without a time in it may hide below large counts, or above small ones.
+    one = {p: 10.0 ** rng.uniform(-6.0, 6.0, 64) for p in formula.points}
     steady = {p for p in formula.points if p in known and known[p].kind == "point"}
     two = {p: v if p in steady else 2.0 * v for p, v in one.items()}
     first, second = formula.evaluate(one), formula.evaluate(two)
     told = np.isfinite(first) & np.isfinite(second)
-    return bool(told.any()) and bool(np.allclose(second[told], 2.0 * first[told], rtol=1e-9, atol=1e-9))
+    return bool(told.any()) and bool(np.allclose(second[told], 2.0 * first[told], rtol=1e-9, atol=0.0))
 
 
 def in_order(uses: Mapping[str, Sequence[str]]) -> tuple[list[str], list[tuple[str, ...]]]:

@@ -7,13 +7,13 @@ children: nobody can say which main fed which meter, but what goes in and what c
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from analytics.energy.reasons import Reason
+from facility.circles import circles, in_order
 from facility.equipment_classes import METER_REGISTERS, Carrier
 from facility.metering import BookedRegister
 from facility.names import Names
@@ -116,19 +116,18 @@ def meter_tree(
 
     A link past a meter is left out: a pump that hangs on its drive and, in the file, on the drive's feeder too, is fed
     through the drive. Machines that were not in service on any day of `during` (first and last day) are left out. Links
-    that run in a circle are left out and told.
+    that run in a circle are no part of a site; the circles are told.
     """
     equipment = {e.id: e for e in site.equipment.values() if _in_service(e, during)}
     nodes = _nodes(equipment, registers, carrier)
-    circle = _circle({e.id: e.fed_by for e in equipment.values()})
-    above, beside = _next_above(equipment, nodes, circle, carrier)
+    above, beside = _next_above(equipment, nodes, carrier)
     parents = _without_detours({n: above[n] for n in nodes if nodes[n].used})
     groups = _groups(parents, nodes, beside)
     feeding = {p for g in groups for p in g.parents}
     lonely = [n for n in nodes if not parents.get(n)]
     sources = tuple(n for n in lonely if _is_source(nodes[n], feeding))
     loose = tuple(n for n in lonely if n not in sources)
-    problems = [_circle_problem(circle)] if circle else []
+    problems = [_circle_problem(c) for c in _circles_above(site, nodes)]
     problems += [_loose_problem(nodes[n]) for n in loose]
     return MeterTree(carrier, nodes, sources, groups, loose, tuple(problems))
 
@@ -173,48 +172,15 @@ def _nodes(
     return found
 
 
-def _order(links: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return ids such that each comes after all it links to; ids on a circle and those that link to it are left out."""
-    known = {n: {s for s in sources if s in links} for n, sources in links.items()}
-    users: dict[str, list[str]] = {}
-    for name, sources in known.items():
-        for source in sources:
-            users.setdefault(source, []).append(name)
-    waiting = {n: len(s) for n, s in known.items()}
-    ready = deque(n for n, count in waiting.items() if count == 0)
-    order: list[str] = []
-    while ready:
-        name = ready.popleft()
-        order.append(name)
-        for user in users.get(name, ()):
-            waiting[user] -= 1
-            if waiting[user] == 0:
-                ready.append(user)
-    return order
-
-
-def _circle(links: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    """Return the ids that lie on a circle, or between two."""
-    backwards: dict[str, list[str]] = {n: [] for n in links}
-    for name, sources in links.items():
-        for source in sources:
-            if source in backwards:
-                backwards[source].append(name)
-    return frozenset(set(links) - set(_order(links)) - set(_order(backwards)))
-
-
 def _next_above(
-    equipment: Mapping[str, Equipment], nodes: Mapping[str, Node], circle: Collection[str], carrier: Carrier
+    equipment: Mapping[str, Equipment], nodes: Mapping[str, Node], carrier: Carrier
 ) -> tuple[dict[str, dict[str, None]], dict[str, dict[str, None]]]:
     """Return for each machine the nearest machines above that pass on, and the sources without a register."""
     unmetered = _UNMETERED_SOURCES.get(carrier, frozenset())
-    links = {
-        e.id: [s for s in e.fed_by if s in equipment and not (e.id in circle and s in circle)]
-        for e in equipment.values()
-    }
+    links = {e.id: [s for s in e.fed_by if s in equipment] for e in equipment.values()}
     above: dict[str, dict[str, None]] = {}
     beside: dict[str, dict[str, None]] = {}
-    for name in _order(links):
+    for name in in_order(links):
         found: dict[str, None] = {}
         sources: dict[str, None] = {}
         for source in links[name]:
@@ -234,7 +200,7 @@ def _without_detours(parents: Mapping[str, Mapping[str, None]]) -> dict[str, tup
     """Leave out a parent that stands above another parent: what it gives comes through that one."""
     ancestors: dict[str, set[str]] = {}
     result: dict[str, tuple[str, ...]] = {}
-    for name in _order(parents):
+    for name in in_order(parents):
         over = {p: ancestors.get(p, set()) for p in parents[name]}
         result[name] = tuple(p for p in parents[name] if not any(p in over[q] for q in over if q != p))
         ancestors[name] = set(over).union(*over.values())
@@ -251,11 +217,11 @@ def _groups(
             # A node that is a child in one group and a parent in another orders the two.
             if own and child in joined and joined[child] != joined[own[0]]:
                 links[joined[child]].add(joined[own[0]])
-        circle = _circle(links)
-        if not circle:
+        found = circles(links)
+        if not found:
             break
-        one = min(circle)
-        joined = {p: one if g in circle else g for p, g in joined.items()}
+        one = {name: min(circle) for circle in found for name in circle}
+        joined = {p: one.get(g, g) for p, g in joined.items()}
     feeding: dict[str, list[str]] = {name: [] for name in links}
     fed: dict[str, list[str]] = {name: [] for name in links}
     for node in nodes:
@@ -263,7 +229,7 @@ def _groups(
             feeding[joined[node]].append(node)
         if parents.get(node):
             fed[joined[parents[node][0]]].append(node)
-    return tuple(_group(feeding[name], fed[name], beside) for name in _order(links))
+    return tuple(_group(feeding[name], fed[name], beside) for name in in_order(links))
 
 
 def _group(feeding: list[str], fed: list[str], beside: Mapping[str, Mapping[str, None]]) -> Group:
@@ -291,6 +257,14 @@ def _joined(parents: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
             leader.setdefault(parent, parent)
             leader[find(parent)] = find(own[0])
     return {p: find(p) for p in leader}
+
+
+def _circles_above(site: Site, nodes: Iterable[str]) -> list[frozenset[str]]:
+    """Return the circles of the supply in which a node stands, or above one."""
+    if not site.circles:
+        return []
+    reached = {i for n in nodes for i in (n, *site.upstream(n))}
+    return [c for c in site.circles if not c.isdisjoint(reached)]
 
 
 def _circle_problem(circle: Collection[str]) -> Reason:

@@ -167,10 +167,6 @@ def test_a_site_may_be_spread_over_a_folder(tmp_path):
             "limit for 'winding_temprature'; did you mean 'winding_temperature: warn'?",
         ),
         (
-            "equipment:\n  - {id: a, class: lv_feeder, fed_by: [b]}\n  - {id: b, class: lv_feeder, fed_by: [a]}\n",
-            "site.yaml:11: equipment[2] 'b'.fed_by: the supply runs in a circle: a -> b -> a; take one link out",
-        ),
-        (
             "equipment:\n  - {id: a, class: lv_feeder}\n  - {id: a, class: lv_feeder}\n",
             "site.yaml:11: equipment[2] 'a'.id: id 'a' is taken at site.yaml:10; choose another",
         ),
@@ -212,6 +208,24 @@ def test_a_site_may_be_spread_over_a_folder(tmp_path):
 )  # fmt: skip
 def test_one_mistake_is_one_message(told, text, problem):
     assert told(text) == [problem.replace("at site.yaml", "at site.yaml")]
+
+
+def test_a_supply_that_runs_in_a_circle_is_told_and_only_its_links_are_left_out(site_of):
+    site = site_of(
+        "equipment:\n  - {id: a, class: lv_feeder, fed_by: [b, c]}\n  - {id: b, class: lv_feeder, fed_by: [a]}\n"
+        "  - {id: c, class: lv_feeder}\n  - {id: d, class: lv_feeder, fed_by: [b]}\n"
+    )
+    assert {e.id: e.fed_by for e in site.equipment.values()} == {"a": ("c",), "b": (), "c": (), "d": ("b",)}
+    assert site.circles == (frozenset({"a", "b"}),)
+    (problem,) = site.left_out
+    assert (problem.line, problem.place) == (10, "equipment[1] 'a'.fed_by")
+    assert problem.message == "the supply runs in a circle: a -> b -> a; take one link out"
+    assert "成环：a -> b -> a；请去掉其中一条" in problem.zh
+
+
+def test_with_a_mistake_that_refuses_the_file_what_would_be_left_out_is_told_too(told):
+    found = told("equipment:\n  - {id: a, class: lv_feeder, fed_by: [a]}\n  - {id: b, class: lv_feder}\n")
+    assert ["circle" in found[0], "lv_feeder" in found[1], len(found)] == [True, True, 2]
 
 
 def test_all_mistakes_are_told_at_once(told):

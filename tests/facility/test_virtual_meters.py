@@ -90,6 +90,10 @@ def test_virtual_meters_may_use_each_other_whatever_their_order(tmp_path: Path) 
         ("em-a +", "the end stands where"),
         ("(((" * 20 + "em-a" + ")))" * 20, "too many parentheses"),
         ("v1 + em-a", "runs in a circle: v1 -> v1"),
+        ("em-a / 0", "a division by zero"),
+        ("em-a / (2 - 2)", "a division by zero"),
+        ("max(em-a, 0.01 kWh)", "does not grow with time"),
+        ("em-a * 1e999", "beyond what a formula can hold"),
     ],
 )
 def test_each_mistake_is_told_with_its_place(tmp_path: Path, formula: str, words: str) -> None:
@@ -134,12 +138,6 @@ class TestExchangesInTheSiteFile:
     @pytest.mark.parametrize(
         ("text", "words"),
         [
-            ("exchanges: [{at: 2026-03-02 10:20, end: -5, start: 12}]", "exchanges[1].end: -5"),
-            ("register: {digits: 5}\n    exchanges: [{at: 2026-03-02 10:20, end: 100000, start: 1}]", "5 digits"),
-            (
-                "exchanges: [{at: 2026-03-02 10:20, end: 5, start: 1}, {at: 2026-03-02 10:20, end: 7, start: 0}]",
-                "two exchanges are at 2026-03-02 10:20",
-            ),
             ("register: {ratio: 0}", "0 is no ratio"),
             ("register: {ratio: [{from: 2026-01-01, is: -80}]}", "-80 is no ratio"),
             ("register: {per_pulse: 0 kWh}", "counts nothing"),
@@ -147,6 +145,36 @@ class TestExchangesInTheSiteFile:
     )
     def test_a_wrong_one_is_told_with_its_place(self, tmp_path: Path, text: str, words: str) -> None:
         assert any(words in problem for problem in self.problems(tmp_path, f"    {text}\n"))
+
+    @pytest.mark.parametrize(
+        ("wrong", "place", "words", "zh"),
+        [
+            ("{at: 2026-03-02 10:20, end: -5, start: 12}", "[1].end", "-5: input should", "-5”不合要求"),
+            ("{at: 2026-03-02 10:20, end: 100000, start: 1}", "[1].end", "has more than the register's 5", "5 位数"),
+            (
+                "{at: 2026-04-02 10:20, end: 8, start: 0}",
+                "[2].at",
+                "two exchanges are at 2026-04-02 10:20",
+                "有两次换表",
+            ),
+            ("{at: soon, end: 5, start: 1}", "[1].at", "soon", ""),
+        ],
+    )
+    def test_an_exchange_that_cannot_have_been_is_left_out_and_the_others_stand(
+        self, tmp_path: Path, wrong: str, place: str, words: str, zh: str
+    ) -> None:
+        entries = f"[{wrong}, {{at: 2026-04-02 10:20, end: 7, start: 1}}]"
+        (tmp_path / "site.yaml").write_text(
+            f"{self.METER}    register: {{digits: 5}}\n    exchanges: {entries}\n", encoding="utf-8"
+        )
+        site = load_site(tmp_path)
+        register = site.equipment["em-a"].register
+        assert register is not None
+        assert len(register.exchanges) == 1
+        (problem,) = site.left_out
+        assert f"exchanges{place}" in problem.place
+        assert words in problem.message
+        assert zh in problem.zh
 
     def test_the_new_meter_may_have_more_digits(self, tmp_path: Path) -> None:
         text = "    register: {digits: 5}\n    exchanges: [{at: 2026-03-02 10:20, end: 9, start: 100000, digits: 6}]\n"

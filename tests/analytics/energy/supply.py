@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from facility.circles import cut
 from facility.equipment_classes import load_library
 from facility.metering import BookedRegister, booked_registers
 from facility.names import Names
@@ -83,7 +84,9 @@ def meter(
 
 
 def hospital(machines: Iterable[Equipment], departments: Iterable[Department] = (), **more: Any) -> Hospital:
-    """Return a hospital of these machines and departments."""
+    """Return a hospital of these machines and departments; links in a circle are cut, as a site file's are."""
+    known = {m.id: m for m in machines}
+    links, circles = cut({m.id: m.fed_by for m in known.values()})
     site = Site(
         id="test",
         name=names("test"),
@@ -93,7 +96,8 @@ def hospital(machines: Iterable[Equipment], departments: Iterable[Department] = 
         buildings={},
         rooms={},
         departments={d.id: d for d in departments},
-        equipment={m.id: m for m in machines},
+        equipment={m.id: replace(m, fed_by=links[m.id]) for m in known.values()},
+        circles=circles,
         tariffs={},
         patterns=(),
         library=LIBRARY,
