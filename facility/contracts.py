@@ -13,14 +13,19 @@ def billed_registers(site: Site, registers: Mapping[str, BookedRegister], contra
     """
     Return the registers whose consumption a contract bills; empty if the site has none.
 
-    A contract without meters bills all points of supply but those that another contract of the carrier names.
+    A contract without meters bills all points of supply but those that another contract of the carrier names. A meter
+    below another of the same contract is left out: the one above counts its energy already.
     """
     if contract.meters:
+        within = {meter for meter, _ in meters_within(site, contract)}
         return [
             r
             for meter in contract.meters
             for r in registers.values()
-            if r.carrier == contract.carrier and r.flow == "in" and meter in (r.key, r.equipment.id)
+            if r.carrier == contract.carrier
+            and r.flow == "in"
+            and meter in (r.key, r.equipment.id)
+            and r.equipment.id not in within
         ]
     others = {
         meter.partition("/")[0]
@@ -29,6 +34,30 @@ def billed_registers(site: Site, registers: Mapping[str, BookedRegister], contra
         for meter in other.meters
     }
     return [r for r in points_of_supply(site, registers, contract.carrier) if r.equipment.id not in others]
+
+
+def meters_within(site: Site, contract: Contract) -> list[tuple[str, str]]:
+    """Return the meters of a contract that hang below another of its meters, each with that one."""
+    named = [meter.partition("/")[0] for meter in contract.meters]
+    return [(m, above) for m in named for above in named if m in site.downstream(above)]
+
+
+def deducted_registers(site: Site, registers: Mapping[str, BookedRegister], contract: Contract) -> list[BookedRegister]:
+    """
+    Return the registers below the billed ones that other contracts bill: their energy is on those bills, not on this.
+
+    Of one below another the upper is taken, since it counts the energy of both.
+    """
+    behind = {i for r in billed_registers(site, registers, contract) for i in site.downstream(r.equipment.id)}
+    inner = [
+        r
+        for other in site.contracts.values()
+        if other.id != contract.id and other.carrier == contract.carrier
+        for r in billed_registers(site, registers, other)
+        if r.equipment.id in behind
+    ]
+    covered = {i for r in inner for i in site.downstream(r.equipment.id)}
+    return [r for r in inner if r.equipment.id not in covered]
 
 
 def reactive_registers(

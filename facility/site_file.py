@@ -835,7 +835,7 @@ def _contracts(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Contr
 
 def _misfits(draft: _Draft, site: Site) -> Iterator[Problem]:
     for told in misfits(site):
-        named = [i for i in draft.items[told.section] if (i.value.id or i.value.carrier) == told.id]
+        named = [i for i in draft.items["tariffs"] if (i.value.id or i.value.carrier) == told.contract]
         item = next(i for i in named if told.since is None or i.value.from_ == told.since)
         yield item.problem(told.words.en, told.key, zh=told.words.zh)
 

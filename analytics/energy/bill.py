@@ -105,6 +105,7 @@ def bill(
     zone: ZoneInfo,
     unit: str | None = None,
     currency: str = "CNY",
+    through_meters: Intervals | None = None,
     reactive: Intervals | None = None,
     capacity_kva: float | None = None,
     peak: Peak | None = None,
@@ -118,8 +119,10 @@ def bill(
     Parameters
     ----------
     month : any day of it
-    use : energy through the meters of the contract, added up
+    use : energy that the contract bills: what went through its meters, less what meters of other contracts below them
+        counted
     unit : of `use`; None: the tariff's
+    through_meters : all that went through its meters, by which demand, load rate and power factor go; None: `use`
     reactive : reactive energy through them, import and export by amount [kvarh]; None: no register counts it
     capacity_kva : of the transformers behind the meters; the tariff's own comes first
     peak : maximum demand as the supplier read it; None: the largest step of `use`
@@ -147,7 +150,7 @@ def bill(
     _standing(draft)
     _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
     last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
-    kwh = _in_kwh(_under_contract(draft, held), unit or last.unit)
+    kwh = _in_kwh(_under_contract(draft, held if through_meters is None else through_meters), unit or last.unit)
     two_part = any(s.tariff and s.tariff.basic and s.tariff.basic.by != "capacity" for s in segments)
     peak = (peak or maximum_demand(kwh)) if two_part else None
     _basic(draft, kwh, peak, capacity_kva)
@@ -208,7 +211,7 @@ def _energy(
 def _under_contract(draft: _Draft, held: Intervals) -> Intervals:
     """Return the days from the first tariff on: what was used before is nothing to demand and power factor."""
     begin = next((s.start for s in draft.segments if s.tariff), draft.month)
-    return held.window(at_us(begin, 0, draft.zone), held.end_us)
+    return held.window(at_us(begin, 0, draft.zone), at_us(draft.end, 0, draft.zone))
 
 
 def _unit_factor(draft: _Draft, unit: str | None, tariff: Tariff) -> float | None:

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, timedelta
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from analytics.energy.basic_charge import cheaper_basic_charge
 from analytics.energy.bill import bill
 from analytics.energy.bill_lines import Bill
-from analytics.energy.intervals import Intervals, Total, added
+from analytics.energy.intervals import MEASURED, Intervals, Total, added
 from analytics.energy.peak_outlook import peak_outlook
 from facility.calendar import at_us
-from facility.contracts import billed_registers, capacity_kva, reactive_registers
+from facility.contracts import billed_registers, capacity_kva, deducted_registers, reactive_registers
 from facility.metering import BookedRegister
 from facility.site import Site
 from facility.tariff_model import Contract
@@ -46,15 +49,18 @@ def contract_bill(
         return None
     start_us, end_us = at_us(first, 0, site.time_zone), at_us(end, 0, site.time_zone)
     reactive = reactive_registers(registers, billed) if contract.carrier == "electricity" else []
-    used = read([r.key for r in (*billed, *reactive)], start_us, end_us)
+    deducted = deducted_registers(site, registers, contract)
+    used = read([r.key for r in (*billed, *deducted, *reactive)], start_us, end_us)
+    whole = _sum(site, billed, used, billed[0].unit)
     return bill(
         contract,
         first,
-        _sum(billed, used, billed[0].unit),
+        added([whole, _sum(site, deducted, used, billed[0].unit)], [1.0, -1.0]) if deducted else whole,
+        through_meters=whole,
         zone=site.time_zone,
         unit=billed[0].unit,
         currency=site.currency,
-        reactive=_sum(reactive, used, "kvarh") if reactive else None,
+        reactive=_sum(site, reactive, used, "kvarh") if reactive else None,
         capacity_kva=capacity_kva(site, billed),
         used_before=used_before,
         hot_days=hot_days,
@@ -62,9 +68,32 @@ def contract_bill(
     )
 
 
-def _sum(registers: Sequence[BookedRegister], used: Mapping[str, Intervals], unit: str) -> Intervals:
-    """Return what several registers counted together; registers of a carrier count units that become each other."""
-    return added([used[r.key].scaled(conversion(r.unit, unit)[0]) for r in registers])
+def _sum(site: Site, registers: Sequence[BookedRegister], used: Mapping[str, Intervals], unit: str) -> Intervals:
+    """
+    Return what several registers counted together; registers of a carrier count units that become each other.
+
+    Nothing went through a meter on days on which it was not there, as long as another one was.
+    """
+    parts = [used[r.key].scaled(conversion(r.unit, unit)[0]) for r in registers]
+    there = np.array([_was_there(site, r, p) for r, p in zip(registers, parts, strict=True)])
+    some = there.any(axis=0)
+    return added(
+        [
+            Intervals(p.start_us, np.where(some & ~own, 0.0, p.used), np.where(some & ~own, MEASURED, p.grade))
+            for p, own in zip(parts, there, strict=True)
+        ]
+    )
+
+
+def _was_there(site: Site, register: BookedRegister, steps: Intervals) -> NDArray[np.bool_]:
+    """Return in which steps a machine was in service, by the days of the site file: (n,)."""
+    machine, zone, begins = register.equipment, site.time_zone, steps.begins_us
+    there = np.ones(len(steps), dtype=np.bool_)
+    if machine.since is not None:
+        there &= begins >= at_us(machine.since, 0, zone)
+    if machine.until is not None:
+        there &= begins < at_us(machine.until + timedelta(days=1), 0, zone)
+    return there
 
 
 def contract_figures(
@@ -103,7 +132,7 @@ def contract_figures(
     if now_us is not None and made.provisional:
         back_us = at_us(made.month - timedelta(days=OUTLOOK_DAYS), 0, site.time_zone)
         used = read([r.key for r in billed], back_us, now_us)
-        outlook = peak_outlook(_sum(billed, used, "kWh"), now_us, site.time_zone, temperature_c)
+        outlook = peak_outlook(_sum(site, billed, used, "kWh"), now_us, site.time_zone, temperature_c)
         if outlook is not None:
             figures["peak_forecast"] = outlook.to_json()
     return figures

@@ -40,8 +40,9 @@ from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days
 from facility.allocation_rules import AllocationRules, Share
 from facility.calendar import at_us, day_of
-from facility.contracts import billed_registers
+from facility.contracts import billed_registers, deducted_registers
 from facility.equipment_classes import Carrier
+from facility.errors import StoreUnavailable
 from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_supply
 from facility.names import Names
 from facility.site import Site
@@ -113,7 +114,12 @@ class MonthDrafts:
         self._clock, self._zone = clock, site.time_zone
 
     def of(self, month: date) -> list[Draft]:
-        """Return the statements of a month, named by any of its days, as they stand now; none before its first ends."""
+        """
+        Return the statements of a month, named by any of its days, as they stand now; none before its first ends.
+
+        StoreUnavailable if store or database cannot be reached. One that cannot be made for any other reason is left
+        out, with those that rest on it.
+        """
         first = month.replace(day=1)
         after = (first + timedelta(days=32)).replace(day=1)
         end = min(after, day_of(self._clock(), self._zone))
@@ -121,17 +127,24 @@ class MonthDrafts:
             return []
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
         own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
-        for kind, make in (
-            ("bill", self._bills),
-            ("allocation", self._allocations),
-            ("balance", self._balances),
-            ("carbon", self._carbon),
-            ("targets", self._targets),
-            ("indicators", self._indicators),
+        failed: set[str] = set()
+        for kind, make, rests_on in (
+            ("bill", self._bills, ()),
+            ("allocation", self._allocations, ("bill",)),
+            ("balance", self._balances, ()),
+            ("carbon", self._carbon, ()),
+            ("targets", self._targets, ("bill", "allocation", "carbon")),
+            ("indicators", self._indicators, ("bill", "allocation", "carbon")),
         ):
+            if failed.intersection(rests_on):
+                failed.add(kind)
+                continue
             try:
                 make(own)
+            except StoreUnavailable:
+                raise
             except Exception:
+                failed.add(kind)
                 log.exception("the %s of %s cannot be made", kind, f"{first:%Y-%m}")
         return own.drafts
 
@@ -188,12 +201,16 @@ class MonthDrafts:
         return own.used
 
     def _used_this_year(self, own: _Month, contract: Contract, billed: Sequence[BookedRegister]) -> Total | None:
-        """Return what was used from January to the month before, in the unit of the first register that is billed."""
+        """Return what was billed from January to the month before, in the unit of the first register that is billed."""
         if own.first.month == 1 or not any(t.tiers is not None and t.tiers.period == "year" for t in contract.tariffs):
             return None
-        keys = [r.key for r in billed]
+        parts = [(r, conversion(r.unit, billed[0].unit)[0]) for r in billed]
+        parts += [
+            (r, -conversion(r.unit, billed[0].unit)[0]) for r in deducted_registers(self._site, own.registers, contract)
+        ]
+        keys = [r.key for r, _ in parts]
         found = self._accounts.monthly(keys, date(own.first.year, 1, 1), own.first - timedelta(days=1))
-        return _whole(_together([(found[r.key], conversion(r.unit, billed[0].unit)[0]) for r in billed]))
+        return _whole(_together([(found[r.key], factor) for r, factor in parts]))
 
     # -- allocation, balance
 

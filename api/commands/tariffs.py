@@ -9,6 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from api.commands.options import JsonOption, print_json, stdout, told
+from facility.contract_checks import contract_notes
 from facility.site import Site
 from facility.tariff_library import LibraryPlan, library, library_plan
 from facility.tariff_model import ALL_MONTHS
@@ -115,10 +116,10 @@ def contracts_json(site: Site) -> list[dict[str, Any]]:
 
 
 def plans_told(site: Site) -> list[str]:
-    """Return a line for each contract that picks a plan of the library: which, and what to verify."""
+    """Return a line for each contract that picks a plan of the library, with what to verify, and for each gap."""
     lines = []
     for c in contracts_json(site):
         if c["plan"]:
             verify = f"; verify: {c['verify']}" if c["verify"] else ""
             lines.append(f"Contract {c['id']}: hours of {c['plan']}, {c['document']}{verify}")
-    return lines
+    return lines + contract_notes(site)

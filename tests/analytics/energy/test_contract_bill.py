@@ -69,6 +69,51 @@ def test_the_transformers_behind_the_meters_and_their_reactive_energy_count(site
     assert codes(result) == []  # the capacity is that of tx1
 
 
+CANTEEN = """\
+  - {id: em-canteen, class: electricity_meter, room: power-1, fed_by: [tx1]}
+  - {id: em-fridge, class: electricity_meter, room: power-1, fed_by: [em-canteen]}
+"""
+DEDUCTED = """\
+  - {id: canteen, carrier: electricity, meters: [em-canteen], from: 2026-01-01, unit: kWh, price: 0.7, source: bill}
+"""
+
+
+def test_what_a_contract_below_another_bills_is_taken_off_that(tmp_path: Path) -> None:
+    text = TEXT.replace("tariffs:\n", CANTEEN + "tariffs:\n") + DEDUCTED
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    below = load_site(tmp_path / "site.yaml")
+    kwh = 31 * 96 * 100.0
+
+    def half(keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Intervals]:
+        return {k: i.scaled(0.4 if "canteen" in k else 1.0) for k, i in read(keys, start_us, end_us).items()}
+
+    bills = {
+        name: contract_bill(below, below.contracts[name], booked_registers(below), MARCH, APRIL, half)
+        for name in ("main", "canteen")
+    }
+    assert {name: made.used for name, made in bills.items() if made} == {"main": 0.6 * kwh, "canteen": 0.4 * kwh}
+    # Demand and power factor are those of the whole supply.
+    assert bills["main"] is not None
+    assert (bills["main"].peak_kw, bills["main"].power_factor) == (400.0, 0.93)
+
+
+def test_nothing_went_through_a_meter_that_was_not_there_yet(tmp_path: Path) -> None:
+    text = TEXT.replace("meters: [grid-b]", "meters: [grid-a, grid-b]").replace(
+        "{id: grid-b, class: hv_incomer,", "{id: grid-b, class: hv_incomer, since: 2026-03-11,"
+    )
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    later = load_site(tmp_path / "site.yaml")
+
+    def since_then(keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Intervals]:
+        found = read(keys, start_us, end_us)
+        begin = at_us(date(2026, 3, 11), 0, SHANGHAI)
+        return {k: i.window(begin, end_us).window(start_us, end_us) if "grid-b" in k else i for k, i in found.items()}
+
+    result = contract_bill(later, later.contracts["second"], booked_registers(later), MARCH, APRIL, since_then)
+    assert result is not None
+    assert (result.missing, result.used) == (0.0, (31 + 21) * 96 * 100.0)
+
+
 def test_a_unit_that_the_meters_do_not_count_is_told_on_the_bill(site: Site) -> None:
     result = made(site, "water")
     assert (result.lines, codes(result)) == ((), ["unit"])
