@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from analytics.desk import NoSuchRecord
 from analytics.energy import entries, statements
 from analytics.energy.activity import ActivityBook
+from analytics.energy.bookkeeper import TURN, Bookkeeper
 from analytics.energy.closing import Closing
 from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
@@ -29,7 +30,7 @@ from analytics.energy.statements import Report, Statement
 from analytics.energy.updating import Updated, Updater
 from facility import readings
 from facility.calendar import day_bounds_us, day_of, month_bounds_us, to_us
-from facility.database import Database
+from facility.database import Database, take_turn
 from facility.metering import BookedRegister
 from facility.site import Site
 from facility.spreadsheet import Mistake, TableRefused
@@ -66,9 +67,10 @@ class Books:
         self.site, self._store, self._database, self._clock = site, store, database, clock
         self._zone = site.time_zone
         self._ledger = Ledger(database)
-        self._updater = Updater(site, store, database, clock)
+        self._keeper = Bookkeeper(database)
+        self._updater: Updater | None = None  # what it remembers holds only if nobody else has written
         drafts = MonthDrafts(site, store, self, ActivityBook(site, database, clock), clock)
-        self._closing = Closing(site, database, drafts, clock)
+        self._closing = Closing(site, database, self._keeper, drafts, clock)
         self._running = threading.Lock()
         self._progress: BooksProgress | None = None
         self._since_us = 0  # when the last run that came through began
@@ -105,13 +107,16 @@ class Books:
 
             self._wanted.clear()
             try:
+                if not self._keeper.begin() or self._updater is None:
+                    self._updater = Updater(self.site, self._store, self._database, self._keeper, self._clock)
                 updated = self._updater.run(told, thorough=thorough)
                 self._since_us = since_us
                 if updated.days is None:
                     return updated
-                restated = self._closing.run(updated.months, updated.days, told)
+                restated = self._closing.run(updated.days, told)
                 return replace(updated, restatements=updated.restatements + restated)
             except BaseException:
+                self._updater = None
                 self._wanted.set()
                 raise
             finally:
@@ -222,9 +227,13 @@ class Books:
             return statements.find_all(session, kind=kind, subject=subject, month=month, newest_only=newest_only)
 
     def publish(self, month: date, who: str, note: Note | None = None) -> Report:
-        """Publish a month as it stands: its versions are kept as they are; ActionRefused if there is none."""
-        with self._acting(note) as session:
-            return statements.publish(session, month.replace(day=1), who, self._clock())
+        """Publish a month as it stands: its versions are kept as they are; ActionRefused if there is nothing new."""
+        with self._database.session() as session:
+            take_turn(session, TURN)
+            report = statements.publish(session, month.replace(day=1), who, self._clock())
+            if note is not None:
+                note(session)
+        return report
 
     def reports(self, month: date | None = None) -> list[Report]:
         """Return what was published, newest first."""
@@ -265,8 +274,11 @@ class Books:
         booked = self._register(register)
         around = self.around(register, at_us)
         entries.check_reading(booked, at_us, value, around, self._clock(), self._zone, confirmed)
-        with self._acting(audit) as session:
-            return entries.add_hand_reading(session, register, at_us, value, who, note, self._clock())
+        with self._entering() as session:
+            entered, fresh = entries.add_hand_reading(session, register, at_us, value, who, note, self._clock())
+            if audit is not None and fresh:
+                audit(session)
+        return entered
 
     def import_hand_readings(
         self,
@@ -300,19 +312,17 @@ class Books:
         """
         registers, now_us = self.registers(), self._clock()
         found = read_table(name, content, self.site, registers, self._around, now_us, confirmed)
-        with self._acting(None) as session:
-            before = {(r.register, r.at_us) for own in entries.hand_readings(session).values() for r in own}
-            mistakes = []
+        with self._entering() as session:
+            mistakes, fresh = [], 0
             for reading in found:
                 try:
-                    entries.add_hand_reading(
+                    fresh += entries.add_hand_reading(
                         session, reading.register, reading.at_us, reading.value, who, reading.note, now_us
-                    )
+                    )[1]
                 except EntryRefused as error:
                     mistakes.append(Mistake(reading.row, "value", f"{reading.value:.10g}", error.words))
             if mistakes:
                 raise TableRefused(mistakes)
-            fresh = sum((r.register, r.at_us) not in before for r in found)
             if audit is not None and fresh:
                 audit(session, fresh)
         return fresh
@@ -321,8 +331,11 @@ class Books:
         self, number: int, who: str, audit: Note | None = None, *, register: str | None = None
     ) -> HandReading:
         """Let a reading by hand (of this register) count no more; it stays on record. NoSuchRecord."""
-        with self._acting(audit) as session:
-            return entries.withdraw_hand_reading(session, number, who, self._clock(), register)
+        with self._entering() as session:
+            withdrawn, counted = entries.withdraw_hand_reading(session, number, who, self._clock(), register)
+            if audit is not None and counted:
+                audit(session)
+        return withdrawn
 
     def exchanges(self, register: str | None = None, *, withdrawn: bool = False) -> list[EnteredExchange]:
         """Return the exchanges that people entered, oldest first; those of the site file are not among them."""
@@ -341,20 +354,34 @@ class Books:
         *,
         audit: Note | None = None,
     ) -> EnteredExchange:
-        """Take an exchange of a meter: the old register's end, the new one's start; EntryRefused, NoSuchRecord."""
-        booked = self._register(register)
-        same = [e for e in self.exchanges(register) if (e.at_us, e.end_value, e.start_value) == (at_us, end, start)]
-        if not same:
-            entries.check_exchange(booked, at_us, end, start, self.around(register, at_us), self._clock(), self._zone)
-        with self._acting(audit) as session:
-            return entries.add_exchange(session, register, at_us, end, start, who, note, self._clock())
+        """
+        Take an exchange of a meter: the old register's end, the new one's start; EntryRefused, NoSuchRecord.
+
+        The same exchange again changes nothing.
+        """
+        around, now_us = self.around(register, at_us), self._clock()
+        with self._entering() as session:
+            entered = entries.exchanges(session, [register]).get(register, [])
+            same = [e for e in entered if (e.at_us, e.end_value, e.start_value) == (at_us, end, start)]
+            if same:
+                return same[0]
+            booked = registers_with(self.site, {register: entered})[register]
+            around = replace(around, exchanges_us=_exchanges_us(booked))
+            entries.check_exchange(booked, at_us, end, start, around, now_us, self._zone)
+            fresh = entries.add_exchange(session, register, at_us, end, start, who, note, now_us)
+            if audit is not None:
+                audit(session)
+        return fresh
 
     def withdraw_exchange(
         self, number: int, who: str, audit: Note | None = None, *, register: str | None = None
     ) -> EnteredExchange:
         """Let an exchange that was entered count no more; it stays on record. NoSuchRecord."""
-        with self._acting(audit) as session:
-            return entries.withdraw_exchange(session, number, who, self._clock(), register)
+        with self._entering() as session:
+            withdrawn, counted = entries.withdraw_exchange(session, number, who, self._clock(), register)
+            if audit is not None and counted:
+                audit(session)
+        return withdrawn
 
     def around(self, register: str, at_us: int) -> Around:
         """Return what is known of a register around a time: its readings before and after, and its exchanges."""
@@ -373,7 +400,7 @@ class Books:
         for own in self.hand_readings(register):
             points.setdefault(own.at_us, Point(own.at_us, own.value))
         ordered = [points[t] for t in sorted(points)]
-        return Around(ordered, (), [to_us(e.at) for e in booked.register.exchanges])
+        return Around(ordered, (), _exchanges_us(booked))
 
     # -- inside
 
@@ -386,17 +413,20 @@ class Books:
         return found
 
     @contextmanager
-    def _acting(self, note: Note | None) -> Iterator[Session]:
+    def _entering(self) -> Iterator[Session]:
         with self._database.session() as session:
+            entries.take_turn(session)
             yield session
-            if note is not None:
-                note(session)
         self._wanted.set()
 
     def _edges(self, first_day: date, last_day: date) -> Times:
         days = [first_day + timedelta(days=i) for i in range(max(0, (last_day - first_day).days + 1))]
         starts = [day_bounds_us(day, self._zone)[0] for day in days]
         return np.array([*starts, day_bounds_us(last_day, self._zone)[1]], dtype=np.int64)
+
+
+def _exchanges_us(register: BookedRegister) -> list[int]:
+    return [to_us(e.at) for e in register.register.exchanges]
 
 
 def _summed(figures: DayFigures, i: int, passed: Floats, starts: Times, bounds: Times) -> Totals:

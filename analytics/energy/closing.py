@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from analytics.energy import statements
+from analytics.energy import changed_months, statements
 from analytics.energy.activity import ActivityRow
+from analytics.energy.bookkeeper import Bookkeeper
 from analytics.energy.ledger import Cause, Ledger, Restatement
 from analytics.energy.month_drafts import MonthDrafts
 from analytics.energy.restating import CLOSING_US
@@ -34,26 +35,23 @@ class Closing:
     Parameters
     ----------
     site, database : the hospital, and where statements are kept
+    keeper : lets write
     drafts : makes them
     clock : the time now [µs UTC]
     """
 
-    def __init__(self, site: Site, database: Database, drafts: MonthDrafts, clock: Callable[[], int]) -> None:
-        self._site, self._database, self._drafts, self._clock = site, database, drafts, clock
+    def __init__(
+        self, site: Site, database: Database, keeper: Bookkeeper, drafts: MonthDrafts, clock: Callable[[], int]
+    ) -> None:
+        self._site, self._database, self._keeper, self._drafts, self._clock = site, database, keeper, drafts, clock
         self._zone = site.time_zone
 
-    def run(
-        self,
-        changed: Mapping[date, Cause],
-        booked: tuple[date, date],
-        progress: Callable[[str, float], None] = lambda *_: None,
-    ) -> int:
+    def run(self, booked: tuple[date, date], progress: Callable[[str, float], None] = lambda *_: None) -> int:
         """
         Make the statements that may have changed, and keep those that have.
 
         Parameters
         ----------
-        changed : months of which a figure of the ledger changed, and why
         booked : the first and the last day of the books
 
         Returns
@@ -62,7 +60,8 @@ class Closing:
         """
         with self._database.reading() as session:
             before = read_setting(session, _SETTING, {})
-            have = {s.month for s in statements.find_all(session)}
+            changed = changed_months.changed(session)
+            have = statements.months(session)
             reported = set(
                 session.scalars(select(ActivityRow.day).where(ActivityRow.entered_us >= before.get("made_us", 0)))
             )
@@ -80,7 +79,7 @@ class Closing:
         for i, month in enumerate(wanted):
             progress("statements", i / len(wanted))
             restated += self._keep(month, causes.get(month, "late data"), now_us)
-        with self._database.session() as session:
+        with self._keeper.session() as session:
             write_setting(session, _SETTING, {"made_us": now_us, "prints": prints})
         return restated
 
@@ -99,7 +98,7 @@ class Closing:
         closed = self.is_closed(month, now_us)
         drafts = self._drafts.of(month)
         restatements: list[Restatement] = []
-        with self._database.session() as session:
+        with self._keeper.session() as session:
             for draft in drafts:
                 kept, replaced = statements.keep(session, draft, closed, cause, now_us)
                 # A statement that has other details, but the same sum, is a new version and no other figure.
@@ -108,6 +107,7 @@ class Closing:
                 ):
                     restatements.append(_restatement(draft, replaced, kept, cause, now_us))
             Ledger.add_restatements(session, restatements)
+            changed_months.settle(session, month)
         return len(restatements)
 
     def _rest(self) -> str:

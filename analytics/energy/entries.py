@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from analytics.desk import ActionRefused, NoSuchRecord
 from analytics.energy.tables import HandReadingRow, MeterExchangeRow
+from facility import database
 from facility.calendar import to_us
 from facility.formats import moment
 from facility.metering import BookedRegister
@@ -262,6 +263,11 @@ def _shown(time_us: int, zone: ZoneInfo) -> str:
 # -- keeping
 
 
+def take_turn(session: Session) -> None:
+    """Let no other transaction enter or withdraw anything until this one ends: what is found then still stands."""
+    database.take_turn(session, "energy.entries")
+
+
 def hand_readings(
     session: Session, registers: Iterable[str] | None = None, *, withdrawn: bool = False
 ) -> dict[str, list[HandReading]]:
@@ -306,9 +312,9 @@ def newest_us(session: Session) -> int:
 
 def add_hand_reading(
     session: Session, register: str, at_us: int, value: float, who: str, note: str, now_us: int
-) -> HandReading:
+) -> tuple[HandReading, bool]:
     """
-    Keep a reading; the same one again changes nothing and returns the first.
+    Keep a reading; return it, and whether it is new: the same one again changes nothing and returns the first.
 
     EntryRefused if another value stands for the same moment.
     """
@@ -325,6 +331,7 @@ def add_hand_reading(
                 "time",
             )
         )
+    fresh = row is None
     if row is None:
         row = HandReadingRow(
             register=register, at_us=at_us, value=value, note=_plain(note), entered_us=now_us,
@@ -332,54 +339,56 @@ def add_hand_reading(
         )  # fmt: skip
         session.add(row)
         session.flush()
-    return HandReading(**_fields(row, HandReading))
+    return HandReading(**_fields(row, HandReading)), fresh
 
 
 def add_exchange(
     session: Session, register: str, at_us: int, end: float, start: float, who: str, note: str, now_us: int
 ) -> EnteredExchange:
-    """Keep an exchange; the same one again changes nothing and returns the first."""
-    row = session.scalars(
-        select(MeterExchangeRow).where(
-            MeterExchangeRow.register == register, MeterExchangeRow.at_us == at_us,
-            MeterExchangeRow.end_value == end, MeterExchangeRow.start_value == start,
-            MeterExchangeRow.withdrawn_us.is_(None),
-        )
-    ).first()  # fmt: skip
-    if row is None:
-        row = MeterExchangeRow(
-            register=register, at_us=at_us, end_value=end, start_value=start, note=_plain(note),
-            entered_us=now_us, entered_by=who, withdrawn_us=None, withdrawn_by=None,
-        )  # fmt: skip
-        session.add(row)
-        session.flush()
+    """Keep an exchange."""
+    row = MeterExchangeRow(
+        register=register, at_us=at_us, end_value=end, start_value=start, note=_plain(note), entered_us=now_us,
+        entered_by=who, withdrawn_us=None, withdrawn_by=None,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
     return EnteredExchange(**_fields(row, EnteredExchange))
 
 
 def withdraw_hand_reading(
     session: Session, number: int, who: str, now_us: int, register: str | None = None
-) -> HandReading:
-    """Let a reading (of this register) count no more; NoSuchRecord. A second time changes nothing: the first stands."""
+) -> tuple[HandReading, bool]:
+    """
+    Let a reading (of this register) count no more; return it, and whether it counted: a second time changes nothing.
+
+    NoSuchRecord if there is none.
+    """
     row = session.get(HandReadingRow, number)
     if row is None or register not in (None, row.register):
         raise NoSuchRecord(f"there is no hand reading with number {number}; look for it in the list")
-    if row.withdrawn_us is None:
+    counted = row.withdrawn_us is None
+    if counted:
         row.withdrawn_us, row.withdrawn_by = now_us, who
-    return HandReading(**_fields(row, HandReading))
+    return HandReading(**_fields(row, HandReading)), counted
 
 
 def withdraw_exchange(
     session: Session, number: int, who: str, now_us: int, register: str | None = None
-) -> EnteredExchange:
-    """Let an exchange that a person entered (for this register) count no more; NoSuchRecord. Twice changes nothing."""
+) -> tuple[EnteredExchange, bool]:
+    """
+    Let an exchange that a person entered (for this register) count no more; return it, and whether it counted.
+
+    NoSuchRecord if there is none.
+    """
     row = session.get(MeterExchangeRow, number)
     if row is None or register not in (None, row.register):
         raise NoSuchRecord(
             f"there is no exchange with number {number} that a person entered; those of the site file change there"
         )
-    if row.withdrawn_us is None:
+    counted = row.withdrawn_us is None
+    if counted:
         row.withdrawn_us, row.withdrawn_by = now_us, who
-    return EnteredExchange(**_fields(row, EnteredExchange))
+    return EnteredExchange(**_fields(row, EnteredExchange)), counted
 
 
 def _plain(note: str) -> str:

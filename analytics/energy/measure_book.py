@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,13 +19,15 @@ from analytics.desk import ActionRefused, NoSuchRecord
 from analytics.energy.tables import EnteredMeasureRow
 from analytics.tables import TicketRow
 from facility.calendar import day_of
-from facility.database import Database
+from facility.database import Database, take_turn
 from facility.measure_entry import EntryMistake, id_from, read_entry
 from facility.measure_file import MeasureFile
 from facility.measures import Measure
 from facility.names import Names
 from facility.site import Site
 from facility.wording import quoted_zh
+
+_TURN: Final = "energy.measures"
 
 # Within a transaction: writes to the audit trail which measure was entered or withdrawn. The upper floor knows how.
 Note = Callable[[Session, str], None]
@@ -86,19 +88,13 @@ class MeasureBook:
 
     def measures(self) -> dict[str, Measure]:
         """Return the measures that are judged, by id: the site file's, then those that people entered."""
-        found = dict(self._site.measures)
-        for entered in self.entered():
-            if entered.measure is not None:
-                found.setdefault(entered.id, entered.measure)
-        return found
+        with self._database.reading() as session:
+            return self._measures(session)
 
     def entered(self, *, withdrawn: bool = False) -> list[EnteredMeasure]:
         """Return what people entered, oldest first; withdrawn ones only if asked."""
-        query = select(EnteredMeasureRow).order_by(EnteredMeasureRow.id)
-        if not withdrawn:
-            query = query.where(EnteredMeasureRow.withdrawn_us.is_(None))
         with self._database.reading() as session:
-            return [self._record(row) for row in session.scalars(query)]
+            return self._entered(session, withdrawn)
 
     def add(
         self, entry: Mapping[str, Any], who: str, *, ticket: str | None = None, audit: Note | None = None
@@ -117,17 +113,18 @@ class MeasureBook:
         MeasureRefused
             With every mistake; nothing is entered then.
         """
-        known = self.measures()
         data = dict(entry)
         given = data.get("id") or None
-        if given is None:
-            name = data.get("name")
-            data["id"] = id_from(str(name.get("en", "")) if isinstance(name, Mapping) else "", known)
         if ticket and not data.get("source"):
             data["source"] = ticket
-        read = read_entry(data, self._site, self._today())
-        mistakes = list(read.mistakes)
         with self._database.session() as session:
+            take_turn(session, _TURN)
+            known = self._measures(session)
+            if given is None:
+                name = data.get("name")
+                data["id"] = id_from(str(name.get("en", "")) if isinstance(name, Mapping) else "", known)
+            read = read_entry(data, self._site, self._today())
+            mistakes = list(read.mistakes)
             if given is not None and given in known:
                 taken = Names(
                     zh=f"编号{quoted_zh(given)}已被占用；每项措施需有自己的编号",
@@ -165,6 +162,7 @@ class MeasureBook:
         """
         query = select(EnteredMeasureRow).where(EnteredMeasureRow.measure == measure)
         with self._database.session() as session:
+            take_turn(session, _TURN)
             rows = session.scalars(query.order_by(EnteredMeasureRow.id)).all()
             row = next((r for r in rows if r.withdrawn_us is None), rows[-1] if rows else None)
             if row is None and measure in self._site.measures:
@@ -178,6 +176,19 @@ class MeasureBook:
             return self._record(row)
 
     # -- inside
+
+    def _measures(self, session: Session) -> dict[str, Measure]:
+        found = dict(self._site.measures)
+        for entered in self._entered(session, withdrawn=False):
+            if entered.measure is not None:
+                found.setdefault(entered.id, entered.measure)
+        return found
+
+    def _entered(self, session: Session, withdrawn: bool) -> list[EnteredMeasure]:
+        query = select(EnteredMeasureRow).order_by(EnteredMeasureRow.id)
+        if not withdrawn:
+            query = query.where(EnteredMeasureRow.withdrawn_us.is_(None))
+        return [self._record(row) for row in session.scalars(query)]
 
     def _record(self, row: EnteredMeasureRow) -> EnteredMeasure:
         # What fitted when it was entered may not fit a site file that has changed since.

@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from analytics.energy import changed_months
 from analytics.energy.booking import Bools
+from analytics.energy.bookkeeper import Bookkeeper
 from analytics.energy.day_figures import ARRAYS, DayFigures, cut, differs
 from analytics.energy.ledger import Cause, Ledger, RegisterState
 from analytics.energy.restating import CLOSING_US, restated
 from facility.calendar import day_of
-from facility.database import Database
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,7 @@ class Posted:
 
 
 def post(
-    database: Database,
+    keeper: Bookkeeper,
     whole: DayFigures,
     fresh: DayFigures,
     rows: Sequence[int],
@@ -54,6 +55,7 @@ def post(
 
     Parameters
     ----------
+    keeper : lets write
     fresh : figures of the registers in `rows` of `whole`, on `days` of it
     units, cause_of : of each register; why it was booked anew
     states, known : how registers stand now, and how the ledger has them
@@ -62,19 +64,20 @@ def post(
     before = cut(whole, rows, days)
     told = restated(before, fresh, day_of(now_us - CLOSING_US, zone), cause_of, units, now_us)
     other = ~before.held | differs(before, fresh)
-    if other.any() or states:
-        with database.session() as session:
-            Ledger.write_days(session, fresh, other, before.held, now_us)
-            Ledger.add_restatements(session, told)
-            Ledger.write_registers(session, states, known)
     months: dict[date, Cause] = {}
     for r in told:
-        months.setdefault(r.first_day.replace(day=1), r.cause)
-        months.setdefault(r.last_day.replace(day=1), r.cause)
+        for day, _, _ in r.days:
+            months.setdefault(day.replace(day=1), r.cause)
     # Statements are made of days that are over.
     over = (day_of(until_us, zone) - fresh.first_day).days
     for j in np.flatnonzero(other[:, : max(over, 0)].any(axis=0)).tolist():
         months.setdefault((fresh.first_day + timedelta(days=j)).replace(day=1), "late data")
+    if other.any() or states:
+        with keeper.session() as session:
+            Ledger.write_days(session, fresh, other, before.held, now_us)
+            Ledger.add_restatements(session, told)
+            Ledger.write_registers(session, states, known)
+            changed_months.note(session, months)
     for name in ARRAYS:
         getattr(whole, name)[np.ix_(rows, range(days.start, days.stop))] = getattr(fresh, name)
     return Posted(other, months, len(told))

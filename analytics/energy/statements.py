@@ -152,16 +152,27 @@ def find_all(
     return list({(s.month, s.kind, s.subject): s for s in found}.values())
 
 
+def months(session: Session) -> set[date]:
+    """Return the months that have a statement."""
+    return {_day(month) for month in session.scalars(select(EnergyStatementRow.month).distinct())}
+
+
 def publish(session: Session, month: date, who: str, now_us: int) -> Report:
     """
     Publish a month as it stands: the report names the versions, and they never change again.
 
-    ActionRefused if there is nothing to publish.
+    ActionRefused if there is nothing to publish, or if it is published as it stands already.
     """
     newest = find_all(session, month=month)
     if not newest:
         raise ActionRefused(f"there are no statements of {_month(month)} yet; bring the books up to date first")
     versions = {f"{s.kind}/{s.subject}": s.version for s in newest}
+    before = next(iter(reports(session, month)), None)
+    if before is not None and before.versions == versions:
+        raise ActionRefused(
+            f"{before.published_by} has published {_month(month)} with these versions already; it can be published "
+            "again once a statement has another"
+        )
     session.add(EnergyReportRow(month=_month(month), published_us=now_us, published_by=who, versions=dict(versions)))
     session.flush()
     return Report(month, now_us, who, versions)

@@ -17,6 +17,7 @@ import numpy as np
 
 from analytics.energy import entries
 from analytics.energy.booking import Bools, Segment, learning_days, segments
+from analytics.energy.bookkeeper import Bookkeeper
 from analytics.energy.day_figures import DayFigures, figures_of, months_of, widened
 from analytics.energy.derived import address_of, read_used, write_used
 from analytics.energy.intervals import STEP_US
@@ -88,14 +89,18 @@ class Updater:
     ----------
     site, store : the hospital and its readings
     database : keeps the ledger, and what people entered
+    keeper : lets write
     clock : the time now [µs UTC]
     """
 
-    def __init__(self, site: Site, store: TelemetryStore, database: Database, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, site: Site, store: TelemetryStore, database: Database, keeper: Bookkeeper, clock: Callable[[], int]
+    ) -> None:
         self._site, self._store, self._database, self._clock = site, store, database, clock
+        self._keeper = keeper
         self._ledger, self._zone = Ledger(database), site.time_zone
         self._surveyor, self._booking = Surveyor(store), RegisterBooking(store, site.time_zone)
-        self._virtual = VirtualBooking(site, store, database)
+        self._virtual = VirtualBooking(site, store, database, keeper)
         self._figures: DayFigures | None = None  # the whole ledger as it stands; None: not read yet
         self._edges = np.zeros(0, dtype=np.int64)
         self._states: dict[str, RegisterState] = {}
@@ -291,7 +296,7 @@ class Updater:
     ) -> None:
         causes: Mapping[str, Cause] = run.causes
         posted = post(
-            self._database, self._held(), fresh, rows, days,
+            self._keeper, self._held(), fresh, rows, days,
             units={key: run.registers[key].unit for key in fresh.keys},
             cause_of=lambda key: causes.get(key, "late data"), states=states, known=self._states, now_us=run.now_us,
             until_us=run.until_us, zone=self._zone,
@@ -319,7 +324,7 @@ class Updater:
         for key, register in run.registers.items():
             state = self._states.get(key) or RegisterState(key, register.unit, "", 0)
             fresh.append(replace(state, unit=register.unit, definition=definition_of(register), booked_us=run.until_us))
-        with self._database.session() as session:
+        with self._keeper.session() as session:
             Ledger.write_registers(session, fresh, self._states)
         self._states |= {state.register: state for state in fresh}
 

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from analytics.energy.booking import Bools
+from analytics.energy.bookkeeper import Bookkeeper
 from analytics.energy.day_figures import DayFigures, figures_of, widened
 from analytics.energy.derived import SUFFIX, read_used, write_used
 from analytics.energy.intervals import STEP_US, Times
@@ -53,8 +54,8 @@ class RegistersRun:
 class VirtualBooking:
     """Books the virtual meters of a site; remembers what the ledger holds of them."""
 
-    def __init__(self, site: Site, store: TelemetryStore, database: Database) -> None:
-        self._site, self._store, self._database = site, store, database
+    def __init__(self, site: Site, store: TelemetryStore, database: Database, keeper: Bookkeeper) -> None:
+        self._site, self._store, self._keeper = site, store, keeper
         self._meters = {PREFIX + name: meter for name, meter in site.virtual_meters.items()}
         self._ledger = Ledger(database)
         self._figures: DayFigures | None = None
@@ -82,7 +83,7 @@ class VirtualBooking:
                 written += steps
                 posted += [one] if one is not None else []
         fresh = [self._state(key, run.until_us) for key in self._meters]
-        with self._database.session() as session:
+        with self._keeper.session() as session:
             Ledger.write_registers(session, fresh, states)
         self._all = False
         return posted, written, fresh
@@ -142,7 +143,7 @@ class VirtualBooking:
         edges = np.minimum(run.edges[days.start : days.stop + 1], end_us)
         fresh = figures_of(tuple(new), figures.days[days.start], new, edges)
         posted = post(
-            self._database, figures, fresh, range(len(self._meters)), days,
+            self._keeper, figures, fresh, range(len(self._meters)), days,
             units={key: meter.unit for key, meter in self._meters.items()},
             cause_of=lambda key: self._cause_of(key, run, states), states=(), known=states, now_us=run.now_us,
             until_us=run.until_us, zone=self._site.time_zone,
