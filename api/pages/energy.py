@@ -73,6 +73,7 @@ class CarrierRow:
     end_on_plan: str
     will_exceed: bool
     cost: str
+    priced: bool
     quality: Quality
     off: str = ""
     off_words: str = ""
@@ -102,7 +103,7 @@ class EnergyPage:
     figures: tuple[KeyFigure, ...]
     key: Quality
     end_words: str
-    cost_words: str
+    money_unit: str
     carriers: tuple[CarrierRow, ...]
     carrier_notes: tuple[str, ...]
     no_carriers: str
@@ -112,7 +113,6 @@ class EnergyPage:
     waste_note: str
     waste_empty: str
     a_day_words: str
-    so_far_words: str
 
 
 def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str, now_us: int) -> EnergyPage:
@@ -131,7 +131,7 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
         figures=_figures(sources, words, accounts, found, now_us),
         key=quality(Total(0.0, 0.6, 0.25, 0.15), words("measured, hatched = estimated, empty = missing")),
         end_words=words("At period end") if accounts.period.span != "month" else words("At month end"),
-        cost_words=words("Cost %(unit)s", unit=unit),
+        money_unit=unit,
         carriers=tuple(_carrier_row(c, accounts, words) for c in accounts.carriers),
         carrier_notes=_carrier_notes(accounts, words, bool(sources.site.targets)),
         no_carriers=words(
@@ -144,7 +144,6 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
         waste_note=words("the first %(n)s of %(all)s", n=min(len(found), WASTE_SHOWN), all=len(found)) if found else "",
         waste_empty=words("No open finding costs money. The rules go on looking."),
         a_day_words=money_a_day(sources.site, words),
-        so_far_words=words("This month %(unit)s", unit=unit),
     )
 
 
@@ -265,6 +264,7 @@ def _carrier_row(c: CarrierAccount, accounts: PeriodAccounts, words: Words) -> C
         end_on_plan=difference_text(c.at_end if accounts.running else c.total.amount, c.plan),
         will_exceed=c.will_exceed,
         cost=whole_money(c.cost_cents, at_least=c.cost_at_least) if c.priced else words("no tariff"),
+        priced=c.priced,
         quality=quality(c.total, label),
         off=words("off") if c.off else "",
         off_words=words("out of season; left out of totals, which is not the same as zero") if c.off else "",

@@ -153,11 +153,12 @@ def _line(site: Site, words: Words, month: str, row: Figures, level: int, decima
         else MISSING,
         finding=finding_words(row["finding"], words),
         loud=row["finding"] in ("loss", "gain"),
-        words=names_of(row.get("words"), words),
+        words=names_of(row.get("words"), words) if row["finding"] != "balanced" or suspect else "",
         suspect=names_of(suspect["words"], words) if suspect else "",
         sure=number(float(suspect["confidence"]), 2) if suspect else "",
         days=words("%(known)s of %(days)s days", known=row["days_known"], days=row["days"]),
-        unmetered=words(", ").join(words.name(n) for n in names),
+        # The sentence of users without a meter names them itself.
+        unmetered=words(", ").join(words.name(n) for n in names) if row["finding"] != "unmetered" else "",
         bar=round(min(100.0, 100.0 * used / fed), 1) if fed > 0 else 0.0,
     )
 

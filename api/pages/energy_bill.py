@@ -11,7 +11,7 @@ from analytics.energy.intervals import Total
 from analytics.energy.statements import Statement
 from api.pages import times
 from api.pages.energy_charts import Quality, quality
-from api.pages.energy_figures import exact_money, money_unit, shares_label
+from api.pages.energy_figures import exact_money, exact_text, money_unit, shares_label
 from api.pages.energy_head import Link, Note
 from api.pages.energy_restatements import cause_words
 from api.pages.energy_statements import names_of, problem_notes, told_notes
@@ -24,12 +24,13 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """A line of the bill."""
+    """A line of the bill; `percent`: its price is a share of an amount of money, not money a unit."""
 
     name: str
     quantity: str
     unit: str
     price: str
+    percent: bool
     amount: str
     detail: str
 
@@ -40,6 +41,15 @@ class Fact:
 
     name: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceCard:
+    """What the basic charge would have come to by each way, over which months, and what follows from it."""
+
+    title: str
+    ways: tuple[Fact, ...]
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +64,7 @@ class BillCard:
     notes: tuple[Note, ...]
     lines: tuple[LineRow, ...]
     facts: tuple[Fact, ...]
+    choice: ChoiceCard | None
     versions: tuple[Link, ...]
 
 
@@ -125,8 +136,9 @@ def _card(
         total=f"{sign}{exact_money(int(cents))}" if cents is not None and figures.get("lines") else MISSING,
         quality=quality(total, shares_label(total, words)) if figures.get("measured") is not None else None,
         notes=(*told_notes(own.problems, words), *problem_notes(figures.get("problems", ()), words)),
-        lines=tuple(_line(words, line) for line in figures.get("lines", ())),
+        lines=_lines(site, words, figures.get("lines", ())),
         facts=_facts(site, words, figures, now_us),
+        choice=_choice(site, words, figures),
         versions=tuple(
             Link(f"{address}&contract={own.subject}&version={v.version}", _short(words, v), v.version == own.version)
             for v in versions
@@ -146,31 +158,40 @@ def _share(figures: Figures, name: str) -> float:
     return float(figures.get(name) or 0.0)
 
 
-def _line(words: Words, line: Figures) -> LineRow:
+def _lines(site: Site, words: Words, lines: Sequence[Figures]) -> tuple[LineRow, ...]:
+    """Return the lines; those of one unit have as many decimals as the finest of them, in quantity and price."""
+    quantities: dict[str, int] = {}
+    prices: dict[str, int] = {}
+    for line in lines:
+        unit = str(line["unit"])
+        quantities[unit] = max(quantities.get(unit, 0), _needed(float(line["quantity"]), 3))
+        prices[unit] = max(prices.get(unit, 2), _needed(float(line["price"]), 6))
+    return tuple(_line(site, words, x, quantities[str(x["unit"])], prices[str(x["unit"])]) for x in lines)
+
+
+def _line(site: Site, words: Words, line: Figures, quantity_places: int, price_places: int) -> LineRow:
     detail = [names_of(line.get("detail"), words)]
     share = float(line.get("share", 1.0))
     if share != 1.0:
         detail.append(words("×%(share)s of the month", share=number(share, 4)))
     if float(line.get("missing") or 0.0) > 0.0005:
         detail.append(words("%(share)s%% of its time is missing", share=number(100 * float(line["missing"]), 1)))
-    percent = line["unit"] == "%"
+    percent, price = line["unit"] == "%", float(line["price"])
     return LineRow(
         name=names_of(line["name"], words, str(line["code"])),
-        quantity=_trimmed(float(line["quantity"]), 3),
-        unit="" if percent else str(line["unit"]),
-        price=f"{_trimmed(100 * float(line['price']), 2)}%" if percent else _trimmed(float(line["price"]), 6, 2),
+        quantity=number(float(line["quantity"]), 2 if percent else quantity_places),
+        # A surcharge or a rebate in per cent is one on an amount of money.
+        unit=money_unit(site.currency, words) if percent else str(line["unit"]),
+        price=f"{number(100 * price, 2, signed=True)}%" if percent else number(price, price_places),
+        percent=percent,
         amount=exact_money(int(line["amount_cents"])),
         detail=" · ".join(d for d in detail if d),
     )
 
 
-def _trimmed(value: float, most: int, least: int = 0) -> str:
-    text = number(value, most)
-    if "." in text:
-        whole, _, rest = text.partition(".")
-        rest = rest.rstrip("0").ljust(least, "0")
-        text = f"{whole}.{rest}" if rest else whole
-    return text
+def _needed(value: float, most: int) -> int:
+    """Return how many decimals a value has, up to `most`."""
+    return len(f"{value:.{most}f}".rstrip("0").partition(".")[2])
 
 
 def _facts(site: Site, words: Words, figures: Figures, now_us: int) -> tuple[Fact, ...]:
@@ -190,21 +211,57 @@ def _facts(site: Site, words: Words, figures: Figures, now_us: int) -> tuple[Fac
         facts.append(Fact(words("Demand expected to month end"), text))
     if figures.get("power_factor") is not None:
         facts.append(Fact(words("Power factor"), number(float(figures["power_factor"]), 2)))
-    choice = figures.get("basic_charge")
-    if isinstance(choice, Mapping):
-        facts += _choice(words, choice)
     return tuple(facts)
 
 
-def _choice(words: Words, choice: Figures) -> list[Fact]:
+def _choice(site: Site, words: Words, figures: Figures) -> ChoiceCard | None:
+    """Return the ways of the basic charge over the months that are known, and which of them is the cheapest."""
+    choice = figures.get("basic_charge")
+    if not isinstance(choice, Mapping) or not choice.get("cents"):
+        return None
+    declared = choice.get("declared_kw")
     named = {
-        "capacity": words("Basic charge by capacity"),
-        "demand": words("Basic charge by maximum demand"),
-        "contract_demand": words("Basic charge by contract demand"),
+        "capacity": words("by capacity"),
+        "demand": words("by maximum demand"),
+        "contract_demand": words("by a contract demand of %(kw)s kW", kw=number(float(declared), 0))
+        if declared is not None
+        else words("by contract demand"),
     }
-    costs = choice.get("cents") or {}
-    facts = [Fact(named.get(way, way), exact_money(int(cents))) for way, cents in costs.items() if cents is not None]
-    cheapest = choice.get("cheapest")
-    if cheapest:
-        facts.append(Fact(words("The cheapest way"), named.get(str(cheapest), str(cheapest))))
-    return facts
+    now, cheapest = str(choice.get("now") or ""), str(choice.get("cheapest") or "")
+    ways = tuple(
+        Fact(
+            words.in_context("basic charge", "%(way)s, in force", way=named.get(way, way))
+            if way == now
+            else named.get(way, way),
+            exact_text(int(cents), site.currency, words),
+        )
+        for way, cents in choice["cents"].items()
+        if cents is not None
+    )
+    saving = int(choice.get("saving_cents") or 0)
+    if cheapest == now:
+        told = words("The way in force is the cheapest.")
+    elif saving > 0:
+        told = words(
+            "Cheapest is %(way)s: %(saving)s less than the way in force.",
+            way=named.get(cheapest, cheapest),
+            saving=exact_text(saving, site.currency, words),
+        )
+    else:
+        told = words("Cheapest is %(way)s.", way=named.get(cheapest, cheapest))
+    even = choice.get("break_even_kw")
+    if even is not None:
+        by_demand = words(
+            "Demand costs less than capacity while the month's maximum stays below %(kw)s kW.",
+            kw=number(float(even), 0),
+        )
+        told = words.in_context("sentences", "%(first)s %(second)s", first=told, second=by_demand)
+    return ChoiceCard(
+        title=words.plural(
+            "What the basic charge would have come to in the last %(n)s month",
+            "What the basic charge would have come to in the last %(n)s months together",
+            int(choice.get("months") or 1),
+        ),
+        ways=ways,
+        verdict=told,
+    )

@@ -6,7 +6,7 @@ import math
 
 from analytics.energy.intervals import Total
 from api.pages.words import Words
-from facility.formats import MISSING, decimals_of, money, number
+from facility.formats import MINUS, MISSING, NO_BREAK_SPACE, decimals_of, money, number
 
 # A share below this is not worth a sign in front of a figure: a quarter of an hour in a month.
 _NOTICED = 0.0003
@@ -89,6 +89,19 @@ def exact_money(cents: int) -> str:
     sign = "−" if cents < 0 else ""
     whole, rest = divmod(abs(cents), 100)
     return f"{sign}{whole:,}.{rest:02d}"
+
+
+def exact_text(cents: int, currency: str, words: Words) -> str:
+    """Return money from cents with its unit, to the cent: `¥1,940,590.40`, `1,940,590.40 元`."""
+    digits, unit = exact_money(abs(cents)), money_unit(currency, words)
+    sign = MINUS if cents < 0 else ""
+    return f"{sign}{unit}{digits}" if unit == "¥" else f"{sign}{digits}{NO_BREAK_SPACE}{unit}"
+
+
+def unit_text(unit: str, currency: str, words: Words) -> str:
+    """Return a unit for people: what counts in the site's currency by its sign, `元/m²`."""
+    money, per, rest = unit.partition("/")
+    return f"{money_unit(currency, words)}{per}{rest}" if money == currency else unit
 
 
 def money_unit(currency: str, words: Words) -> str:

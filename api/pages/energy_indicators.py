@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from analytics.energy.intervals import Total
 from api.pages.energy_charts import PlanBar, Quality, plan_bar, quality
-from api.pages.energy_figures import doubt, few_decimals, shares_label
+from api.pages.energy_figures import doubt, few_decimals, shares_label, unit_text
 from api.pages.energy_statements import names_of
 from api.pages.words import Words
 from facility.formats import MISSING, number
@@ -173,7 +173,7 @@ def _row(site: Site, words: Words, spans: Mapping[str, Figures]) -> IndicatorRow
         subject=name,
         href=href,
         name=names_of(judged["name"], words),
-        unit=judged["unit"],
+        unit=unit_text(judged["unit"], site.currency, words),
         month=_value(month),
         year=_value(year),
         sides=words(
@@ -258,7 +258,7 @@ def _transformers(site: Site, words: Words, found: Mapping[str, Figures]) -> tup
 def target_row(site: Site, words: Words, row: Figures, when: Any) -> TargetRow:
     """Return a plan as a line."""
     month = row.get("month")
-    unit = str(row["unit"])
+    unit = unit_text(str(row["unit"]), site.currency, words)
     name = _target_name(site, words, row)
     if month is None:
         problem = row.get("problem") or {}
@@ -274,7 +274,7 @@ def target_row(site: Site, words: Words, row: Figures, when: Any) -> TargetRow:
     half = (
         (float(month["high"]) - float(month["low"])) / 2 if forecast is not None and month["high"] is not None else None
     )
-    places = few_decimals(planned, unit)
+    places = few_decimals(planned, str(row["unit"]))
 
     def text(value: Any) -> str:
         return number(float(value), places) if value is not None else MISSING

@@ -10,6 +10,7 @@ from typing import Any, Final
 from analytics.energy.measure_book import EnteredMeasure
 from analytics.records import Ticket
 from api.pages import times
+from api.pages.energy_figures import money_unit
 from api.pages.words import Words
 from facility.calendar import day_of
 from facility.measure_entry import EntryMistake
@@ -60,7 +61,7 @@ class MeasureForm:
     refused: bool
     mistakes: Mapping[str, str]
     meters: tuple[OptionGroup, ...]
-    currency: str
+    money_unit: str
     today: str
 
 
@@ -91,7 +92,7 @@ def measure_form(
         refused=bool(mistakes),
         mistakes={key: words.either("；", "; ").join(told.get(key, ())) for key in (*FIELDS, "")},
         meters=_meters(site, words, registers, values.get("meter", "")),
-        currency=site.currency,
+        money_unit=money_unit(site.currency, words),
         today=today.isoformat(),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analytics.energy.ledger import Restatement
 from api.pages import times
 from api.pages.data_state import Pager, paged
-from api.pages.energy_figures import few_decimals
+from api.pages.energy_figures import few_decimals, unit_text
 from api.pages.words import Words
 from facility.formats import MISSING, number
 from facility.metering import CARRIER_NAMES, BookedRegister
@@ -99,7 +99,7 @@ def _row(
         old=number(own.old, places),
         new=number(own.new, places),
         difference=number(own.new - own.old, places, signed=True) if known else MISSING,
-        unit=own.unit,
+        unit=unit_text(own.unit, site.currency, words),
         cause=cause_words(own.cause, words),
     )
 

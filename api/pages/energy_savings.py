@@ -16,12 +16,12 @@ from analytics.energy.intervals import Floats
 from analytics.energy.reasons import Reason
 from analytics.energy.savings import MonthSaving, Saving
 from api.pages.energy_charts import LineChart, running_total
-from api.pages.energy_figures import few_decimals
+from api.pages.energy_figures import few_decimals, money_unit
 from api.pages.energy_fit_charts import FitChart, fit_charts
 from api.pages.energy_measure_form import EnteredLine
 from api.pages.numbers import joined
 from api.pages.words import Words
-from facility.formats import MISSING, NO_BREAK_SPACE, number
+from facility.formats import MISSING, NO_BREAK_SPACE, money, number
 from facility.measures import Measure
 from facility.names import Names
 
@@ -170,7 +170,7 @@ def savings_page(
     """Build the list; `waiting` are those whose saving is still being worked out."""
     return SavingsPage(
         rows=(*(_row(words, currency, a) for a in accounts), *(_waiting_row(words, m) for m in waiting)),
-        unit=words("¥") if currency == "CNY" else currency,
+        unit=money_unit(currency, words),
         empty=words(
             "An engineer enters here what was done, on which days, and which meter counts it; or it stands in the "
             "site file under measures: (docs/baselines.md). What it saved is then worked out."
@@ -296,8 +296,7 @@ def _figures(own: MeasureAccount, saving: Saving, words: Words, currency: str) -
             )
         )
     if own.money is not None:
-        unit = words("¥") if currency == "CNY" else currency
-        text = f"{number(own.money[0], 0)}{NO_BREAK_SPACE}{unit}"
+        text = money(own.money[0], currency, words.language)
         note = f"±{number(own.money[1], 0)}"
         if own.payback_years is not None:
             note += " · " + words("pays back in %(years)s years", years=number(own.payback_years, 1))

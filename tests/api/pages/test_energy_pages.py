@@ -247,9 +247,12 @@ def test_who_reads_chinese_is_told_in_chinese_why_an_exchange_is_refused(log_in:
     [
         (
             b"meter,time,value\nem-ics,2026-07-14,1\n",
-            "<td>表计</td><td><code>em-ics</code></td><td>没有这个名称的计数器",
+            '<td>表计</td><td class="l-k"><code>em-ics</code></td><td class="l-w">没有这个名称的计数器',
         ),
-        (b"meter,time,value\nem-icu,soon,1\n", "<td>时间</td><td><code>soon</code></td><td>请按本院当地时间填写"),
+        (
+            b"meter,time,value\nem-icu,soon,1\n",
+            '<td>时间</td><td class="l-k"><code>soon</code></td><td class="l-w">请按本院当地时间填写',
+        ),
         (b"meter,time\nem-icu,soon\n", "缺少列“value”；请用以下列名之一"),
     ],
 )

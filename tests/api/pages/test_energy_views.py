@@ -163,7 +163,15 @@ BILL = {
     "total_cents": 71_460,
     "at_least": False,
     "problems": [],
-    "basic_charge": {"cents": {"capacity": 100, "demand": 90}, "cheapest": "demand"},
+    "basic_charge": {
+        "cents": {"capacity": 216_000_000, "demand": 194_059_040},
+        "cheapest": "demand",
+        "now": "capacity",
+        "declared_kw": None,
+        "break_even_kw": 4500.0,
+        "saving_cents": 21_940_960,
+        "months": 12,
+    },
     "lines": [
         {
             "code": "energy.peak",
@@ -198,12 +206,30 @@ def test_a_bill_stands_line_by_line_to_the_cent(sources: Sources) -> None:
     assert card.total == "714.60"
     assert [(line.quantity, line.unit, line.price, line.amount) for line in card.lines] == [
         ("1,000", "kWh", "0.72", "720.00"),
-        ("720", "", "−0.75%", "−5.40"),
+        ("720.00", "¥", "−0.75%", "−5.40"),
     ]
     assert "version 2" in card.version
     assert "late data" in card.version
     assert ("Maximum demand", "512.4 kW") in [(f.name, f.text) for f in card.facts]
-    assert ("The cheapest way", "Basic charge by maximum demand") in [(f.name, f.text) for f in card.facts]
+
+
+def test_the_ways_of_the_basic_charge_tell_over_how_many_months_and_in_money(sources: Sources) -> None:
+    own = statement("bill", BILL)
+    (card,) = bill_page(sources.site, EN, JULY.first, [own], {}, sources.now_us()).bills
+    assert card.choice is not None
+    assert card.choice.title == "What the basic charge would have come to in the last 12 months together"
+    assert [(f.name, f.text) for f in card.choice.ways] == [
+        ("by capacity, in force", "¥2,160,000.00"),
+        ("by maximum demand", "¥1,940,590.40"),
+    ]
+    assert "Cheapest is by maximum demand: ¥219,409.60 less than the way in force." in card.choice.verdict
+    assert "below 4,500 kW" in card.choice.verdict
+
+
+def test_a_bill_that_compares_no_ways_shows_none(sources: Sources) -> None:
+    own = statement("bill", {k: v for k, v in BILL.items() if k != "basic_charge"})
+    (card,) = bill_page(sources.site, EN, JULY.first, [own], {}, sources.now_us()).bills
+    assert card.choice is None
 
 
 def test_a_bill_of_nothing_is_no_zero(sources: Sources) -> None:
