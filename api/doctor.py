@@ -61,6 +61,9 @@ def _site(options: Options) -> tuple[Site | None, Check]:
         told = f"{mistakes} mistakes; the first: {error.problems[0]}"
         return None, Check("site file", "wrong", told, f"wardwatt check {options.site} lists them all")
     told = f"{site.name.en}: {len(site.equipment)} machines, {len(site.points)} points"
+    if site.left_out:
+        told = f"{told}; {len(site.left_out)} left out, the first: {site.left_out[0]}"
+        return site, Check("site file", "wrong", told, f"wardwatt check {options.site} lists them all")
     return site, Check("site file", "well", told)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from facility.names import Names
+
 
 class WardwattError(Exception):
     """Root of all errors that are meant to be read by a person."""
@@ -42,9 +44,18 @@ class Problem:
     message: str  # value and mend in one sentence
     zh: str = field(default="", compare=False)  # the message in Chinese; empty where it stands in files only
 
+    @property
+    def words(self) -> Names:
+        """Return the message in both languages."""
+        return Names(zh=self.zh or self.message, en=self.message)
+
+    @property
+    def where(self) -> str:
+        """Return file, line and place."""
+        return ": ".join(part for part in (f"{self.file}:{self.line}" if self.line else self.file, self.place) if part)
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (where, self.place, self.message) if part)
+        return ": ".join(part for part in (self.where, self.message) if part)
 
 
 class ConfigurationError(WardwattError):

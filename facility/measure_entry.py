@@ -17,7 +17,6 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from facility.documents import Document, KeyPath, place_of, validate
-from facility.errors import Problem
 from facility.measure_file import CalendarDay, MeasureFile, Told
 from facility.measures import Measure
 from facility.names import Names
@@ -121,7 +120,7 @@ def read_entry(data: Mapping[str, Any], site: Site, today: date) -> ReadEntry:
         own.setdefault("baseline", {"from": "2000-01-01", "to": "2000-12-31"})
         own.setdefault("reporting", {"from": "2001-01-01"})
     file, problems = validate(_FILE, own, document, ())
-    mistakes = [*_named(told, own), *(EntryMistake(p.place, _words_of(p)) for p in problems)]
+    mistakes = [*_named(told, own), *(EntryMistake(p.place, p.words) for p in problems)]
     if file is None:
         return ReadEntry(None, {}, tuple(mistakes))
     if not told and not _EARLIEST <= file.baseline.from_ <= file.reporting.from_ <= today + _MOST_AHEAD:
@@ -175,7 +174,7 @@ def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) 
     """Write out the periods that follow from the work; return what is wrong with its days."""
     file, problems = validate(_WORK, work, document, ("work",))
     if file is None:
-        return [((p.place,), _words_of(p)) for p in problems]
+        return [((p.place,), p.words) for p in problems]
     first, last = file.from_, file.to or file.from_
     if not _EARLIEST + timedelta(days=BASELINE_DAYS) <= first:
         words = Names(
@@ -202,10 +201,6 @@ def _with_work(own: dict[str, Any], work: Any, document: Document, today: date) 
     )
     own.setdefault("reporting", {"from": str(last + timedelta(days=1))})
     return []
-
-
-def _words_of(problem: Problem) -> Names:
-    return Names(zh=problem.zh or problem.message, en=problem.message)
 
 
 def _named(told: Collection[Told], own: Mapping[str, Any]) -> tuple[EntryMistake, ...]:

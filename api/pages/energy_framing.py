@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from starlette.responses import Response
 
 from api.pages.caches import PageCaches
-from api.pages.energy_head import EnergyTab, Head, Progress, neighbours, tabs
+from api.pages.energy_head import EnergyTab, Head, Note, Progress, neighbours, tabs
 from api.pages.energy_period import Period, period_of, period_words, read_day
 from api.pages.frame import NavLink
 from api.pages.sources import Sources
 from api.pages.visit import Visit, framed
 from api.pages.words import Words
 from facility.calendar import day_of
+from facility.names import Names
+from facility.site import Site
+
+_TELLS_LEFT_OUT: Final = frozenset({"accounts", "balance", "meters"})
 
 
 def _progress(sources: Sources, caches: PageCaches, words: Words) -> Progress | None:
@@ -50,11 +55,25 @@ def head_of(
     **more: Any,
 ) -> Head:
     """Return the head of a page; with a period and its address, the links to its neighbours too."""
-    head = Head(tabs=tabs(tab, words), progress=_progress(sources, caches, words), **more)
+    notes = (*more.pop("notes", ()), *(_left_out(sources.site, words) if tab in _TELLS_LEFT_OUT else ()))
+    head = Head(tabs=tabs(tab, words), progress=_progress(sources, caches, words), notes=notes, **more)
     if period is None or address is None:
         return head
     before, after = neighbours(period, today_at(sources), address, words)
     return replace(head, before=before, after=after)
+
+
+def _left_out(site: Site, words: Words) -> tuple[Note, ...]:
+    """Return what of the site file cannot be computed, and where it stands."""
+    return tuple(
+        Note(
+            words.name(
+                Names(zh=f"站点文件改正前不计入：{p.words.zh}", en=f"Left out until it is mended: {p.words.en}")
+            ),
+            f"{Path(p.file).name}:{p.line}: {p.place}",
+        )
+        for p in site.left_out
+    )
 
 
 def today_at(sources: Sources) -> date:

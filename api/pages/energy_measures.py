@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ import numpy as np
 from analytics.energy.books import Books
 from analytics.energy.intervals import Floats
 from analytics.energy.measures import Proof, prove
+from analytics.energy.reasons import Reason
 from analytics.energy.virtual_booking import PREFIX
 from api.pages.energy_counted import CountedMeter, counted_meters
 from api.pages.energy_expected import outdoor_means
@@ -71,15 +73,13 @@ def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Meas
         owner=measure.owner or "",
         source=measure.source or "",
     )
+    if not found:
+        return replace(account, reasons=(_no_meter(measure),))
     end = max(last, baseline_end)
-    if not found or end < measure.baseline.from_:
-        return account
     days = [measure.baseline.from_ + timedelta(days=i) for i in range((end - measure.baseline.from_).days + 1)]
     used = daily_use(books, [m.key for m in found], days)
     times = np.array(days, dtype="datetime64[D]")
     drivers = daily_drivers(site, store, measure.drivers, days)
-    if not np.isfinite(used).any():
-        return account
     rest = np.array([not day_kind(day, site.time_zone).workday for day in days])
     known_rest = dict(zip(times.astype(np.int64).tolist(), rest.tolist(), strict=True))
 
@@ -90,6 +90,16 @@ def prove_measure(site: Site, books: Books, store: TelemetryStore, measure: Meas
     price = unit_price(books, found[0].carrier)
     proof = prove(measure, times, used, drivers, price=price, calendar=calendar)
     return _with_proof(account, measure, proof, times, used, drivers, price)
+
+
+def _no_meter(measure: Measure) -> Reason:
+    what = measure.meter or measure.carrier or ""
+    words = Names(
+        zh=f"没有可用的表计“{what}”：未登记，或其公式、上级关系有误而未计入；请在站点文件中改正",
+        en=f"There is no meter {what!r} to count it: it is not in the site file, or its formula or what feeds it is "
+        "wrong; mend that there.",
+    )
+    return Reason("no-meter", words)
 
 
 def _with_proof(
@@ -112,16 +122,8 @@ def _with_proof(
     if saving is not None and price is not None and math.isfinite(saving.saving):
         half = saving.uncertainty if math.isfinite(saving.uncertainty) else 0.0
         money = (saving.saving * price, half * price)
-    return MeasureAccount(
-        id=account.id,
-        name=account.name,
-        subject=account.subject,
-        unit=account.unit,
-        baseline=account.baseline,
-        reporting=account.reporting,
-        cost=account.cost,
-        owner=account.owner,
-        source=account.source,
+    return replace(
+        account,
         saving=saving,
         model=proof.baseline,
         reasons=proof.reasons,

@@ -92,6 +92,7 @@ def standing(here: Here) -> BooksOut:
         if progress is not None
         else None,
         registers=len(books.registers()),
+        left_out=[ProblemOut(place=p.where, words=p.words) for p in here.site.left_out],
     )
 
 

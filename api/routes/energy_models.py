@@ -20,14 +20,26 @@ class BookingOut(BaseModel):
     since_us: int
 
 
+class ProblemOut(BaseModel):
+    """What could not be computed, and where to mend it."""
+
+    place: str
+    words: Names
+
+
 class BooksOut(BaseModel):
-    """How the books stand; days before `closed_before` are closed: a change of their figures is a restatement."""
+    """
+    How the books stand; days before `closed_before` are closed: a change of their figures is a restatement.
+
+    `left_out` is what of the site file cannot be computed until it is mended; the rest is booked without it.
+    """
 
     booked_until_us: int | None
     closed_before: date
     wanted: bool
     booking: BookingOut | None
     registers: int
+    left_out: list[ProblemOut]
 
 
 class RegisterOut(BaseModel):
@@ -71,13 +83,6 @@ class ConsumptionOut(BaseModel):
     from_us: int
     to_us: int
     registers: dict[str, SeriesOut]
-
-
-class ProblemOut(BaseModel):
-    """What a statement could not say, and where to mend it."""
-
-    place: str
-    words: Names
 
 
 class StatementOut(BaseModel):
