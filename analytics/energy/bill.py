@@ -19,8 +19,10 @@ import numpy as np
 from analytics.energy.basic_charge import LEAST_DECLARED, basic_lines, earns_load_rate
 from analytics.energy.bill_lines import Bill, BillLine, cents, line, next_month, rounded
 from analytics.energy.bill_problems import BillProblem, problem, raises_total
+from analytics.energy.charges_by_day import day_charges
+from analytics.energy.day_charges import DayCharge
 from analytics.energy.demand import Peak, maximum_demand
-from analytics.energy.energy_charge import energy_lines
+from analytics.energy.energy_charge import energy_charges
 from analytics.energy.intervals import MISSING, Intervals, Total
 from facility.calendar import at_us, day_kind
 from facility.names import Names
@@ -57,6 +59,7 @@ class _Draft:
     zone: ZoneInfo
     segments: list[_Segment]
     lines: list[BillLine] = field(default_factory=list)
+    days: list[DayCharge] = field(default_factory=list)
     adjustable: dict[tuple[float, float], int] = field(default_factory=dict)
     taxable: dict[float, int] = field(default_factory=dict)
     problems: dict[BillProblem, None] = field(default_factory=dict)
@@ -165,6 +168,7 @@ def bill(
         through=end,
         currency=currency,
         lines=tuple(draft.lines),
+        days=tuple(draft.days),
         used=total.amount,
         unit=unit or last.unit,
         measured=total.measured,
@@ -192,7 +196,7 @@ def _energy(
     so_far = 0.0  # this month, in the unit of the meters; days without a tariff count towards the tiers too
     for segment in draft.segments:
         part = draft.window(held, segment)
-        tariff = segment.tariff
+        tariff, made = segment.tariff, None
         if tariff is None:
             last = segment.end - timedelta(days=1)
             draft.tell("no-tariff", start=segment.start, last=last, first=draft.contract.since[0])
@@ -201,10 +205,11 @@ def _energy(
             before = (
                 0.0 if tariff.tiers is None else _before(draft, tariff.tiers.period == "month", used_before) + so_far
             )
-            lines, unpriced = energy_lines(tariff, part.scaled(factor), draft.zone, hot_days, before * factor)
-            draft.charge(lines, segment)
-            for component in unpriced:
+            made = energy_charges(tariff, part.scaled(factor), draft.zone, hot_days, before * factor)
+            draft.charge([c.line for c in made.charges], segment)
+            for component in made.unpriced:
                 draft.tell("no-price", component=component.code)
+        draft.days += day_charges(made, part, segment.start, segment.end, draft.zone)
         so_far += max(0.0, part.total.amount) if part.total.known else 0.0
 
 

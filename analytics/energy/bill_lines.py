@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from analytics.energy.bill_problems import BillProblem
+from analytics.energy.day_charges import DayCharge
 from facility.names import Language, Names
 from facility.tariff_model import BAND_NAMES
 
@@ -111,6 +112,7 @@ class Bill:
     power_factor : mean of the month, rounded to 0.01; None: not known or not asked
     problems : what is not on it, and how that is mended
     at_least : something that is charged is not on it, so that the true total is higher
+    days : what of the energy lines falls on each day
     """
 
     contract: str
@@ -130,6 +132,12 @@ class Bill:
     power_factor: float | None = None
     problems: tuple[BillProblem, ...] = ()
     at_least: bool = False
+    days: tuple[DayCharge, ...] = ()
+
+    @property
+    def energy_cents(self) -> int:
+        """Return the sum of the lines that are charged by the unit, which the days add up to. [1/100 currency]"""
+        return sum(d.cents or 0 for d in self.days)
 
     @property
     def total_cents(self) -> int:
@@ -161,6 +169,8 @@ class Bill:
             "power_factor": self.power_factor,
             "lines": [x.to_json() for x in self.lines],
             "total_cents": self.total_cents,
+            "energy_cents": self.energy_cents,
+            "days": [d.to_json() for d in self.days],
             "at_least": self.at_least,
             "problems": [p.to_json() for p in self.problems],
         }

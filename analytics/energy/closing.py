@@ -114,7 +114,7 @@ class Closing:
         site = self._site
         return fingerprint(
             [site.allocation, site.carbon, site.targets, site.sizes, site.departments, site.currency]
-            + [(e.id, e.fed_by, e.serves, dict(e.rating)) for e in site.equipment.values()]
+            + [(e.id, e.fed_by, e.serves, dict(e.rating), e.since, e.until) for e in site.equipment.values()]
         )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -16,17 +18,42 @@ from analytics.energy.tiers import tiered
 from facility.calendar import at_us, day_of
 from facility.names import Names
 from facility.tariff import BANDS, NO_DAYS, bands_at, unit_prices
-from facility.tariff_model import COMPONENT_NAMES, Component, Contract, Tariff
+from facility.tariff_model import COMPONENT_NAMES, Component, Contract, Tariff, Tiers
 
 _NO_BAND: Final = ""
 _EARLIEST: Final = date(1970, 1, 1)
 
 
-def energy_lines(
-    tariff: Tariff, use: Intervals, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS, used_before: float = 0.0
-) -> tuple[list[BillLine], list[Component]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class EnergyCharge:
+    """A line of a bill, and what of its quantity falls into each step: (n,) float, 0 where nothing is known."""
+
+    line: BillLine
+    quantity: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EnergyCharges:
     """
-    Return the lines of the energy in a stretch of one month, and the components whose price of that month is unknown.
+    What the energy of a stretch costs.
+
+    Attributes
+    ----------
+    charges : in the order of the bill
+    unpriced : components whose price of that month is unknown
+    band : (n,) place of each step in `BANDS`; after the last, if the tariff has no bands
+    """
+
+    charges: tuple[EnergyCharge, ...]
+    unpriced: tuple[Component, ...]
+    band: NDArray[np.int64]
+
+
+def energy_charges(
+    tariff: Tariff, use: Intervals, zone: ZoneInfo, hot_days: Set[date] = NO_DAYS, used_before: float = 0.0
+) -> EnergyCharges:
+    """
+    Return the lines of the energy in a stretch of one month.
 
     Parameters
     ----------
@@ -34,25 +61,26 @@ def energy_lines(
         share
     used_before : since the tiers' period began [unit]
     """
-    if not len(use) or not bool(np.any(use.grade != MISSING)):
-        return [], []
-    day = day_of(use.start_us, zone)
-    year, month = day.year, day.month
-    unpriced = [c for c in tariff.parts if c.in_month(year, month) is None]
-    lines = _tier_lines(tariff, use, used_before) if tariff.tiers else []
-    # A tariff of tiers alone has no other part of the price.
-    parts = [c for c in tariff.parts if c not in unpriced] if tariff.components or not tariff.tiers else []
     entry = bands_at(tariff, use.begins_us, zone, hot_days)
-    for component in parts:
-        price = component.in_month(year, month)
+    # Outside all bands, the last entry's place, it is flat.
+    places = [*(BANDS.index(b.name) for b in tariff.bands), BANDS.index("flat") if tariff.bands else len(BANDS)]
+    band = np.array(places, dtype=np.int64)[entry]
+    if not bool(np.any(use.grade != MISSING)):
+        return EnergyCharges((), (), band)
+    day = day_of(use.start_us, zone)
+    unpriced = tuple(c for c in tariff.parts if c.in_month(day.year, day.month) is None)
+    charges = _tier_charges(tariff.tiers, tariff, use, used_before) if tariff.tiers else []
+    # A tariff of tiers alone has no other part of the price.
+    for component in tariff.parts if tariff.components or not tariff.tiers else ():
+        price = component.in_month(day.year, day.month)
         if price is not None:
-            lines += _component_lines(tariff, component, price, use, entry, month)
-    return lines, unpriced
+            charges += _component_charges(tariff, component, price, use, entry, day.month)
+    return EnergyCharges(tuple(charges), unpriced, band)
 
 
-def _component_lines(
+def _component_charges(
     tariff: Tariff, component: Component, price: float, use: Intervals, entry: NDArray[np.int16], month: int
-) -> list[BillLine]:
+) -> list[EnergyCharge]:
     own_prices = any(b.price is not None for b in tariff.bands)
     places: dict[tuple[str, float], NDArray[np.bool_]] = {}
     for i in np.unique(entry):
@@ -67,13 +95,13 @@ def _component_lines(
         here = entry == i
         places[charge] = places[charge] | here if charge in places else here
     ordered = sorted(places, key=lambda c: (BANDS.index(c[0]) if c[0] else -1, -c[1]))
-    lines = [_line(tariff.unit, component, *c, use, places[c]) for c in ordered]
-    return [x for x in lines if x is not None]
+    charges = [_charge(tariff.unit, component, *c, use, places[c]) for c in ordered]
+    return [x for x in charges if x is not None]
 
 
-def _line(
+def _charge(
     unit: str, component: Component, band: str, price: float, use: Intervals, here: NDArray[np.bool_]
-) -> BillLine | None:
+) -> EnergyCharge | None:
     known = here & (use.grade != MISSING)
     if not known.any():
         return None
@@ -81,7 +109,7 @@ def _line(
     share, detail = component.share, None
     if share != 1.0:
         detail = Names(zh=f"按用量的{share:.0%}计", en=f"charged on {share:.0%} of the amount")
-    return line(
+    made = line(
         code,
         component.name,
         float(use.used[known].sum()) * share,
@@ -92,20 +120,23 @@ def _line(
         missing=1.0 - float(known.sum() / here.sum()),
         detail=detail,
     )
+    return EnergyCharge(made, np.where(known, use.used, 0.0) * share)
 
 
-def _tier_lines(tariff: Tariff, use: Intervals, used_before: float) -> list[BillLine]:
-    assert tariff.tiers is not None
+def _tier_charges(tiers: Tiers, tariff: Tariff, use: Intervals, used_before: float) -> list[EnergyCharge]:
     known = use.grade != MISSING
     missing = 1.0 - float(known.mean())
     name = COMPONENT_NAMES["energy" if tariff.carrier == "electricity" else "commodity"]
-    lines = []
-    amount = max(0.0, float(use.used[known].sum()))
-    for step, quantity in tiered(tariff.tiers, used_before, amount):
-        number = tariff.tiers.steps.index(step) + 1
+    reached = used_before + np.cumsum(np.where(known, np.maximum(use.used, 0.0), 0.0))
+    charges = []
+    for step, quantity in tiered(tiers, used_before, max(0.0, float(use.used[known].sum()))):
+        number = tiers.steps.index(step) + 1
         named = Names(zh=f"{name.zh}（第{number}阶梯）", en=f"{name.en}, tier {number}")
-        lines.append(line(f"tier.{number}", named, quantity, tariff.unit, step.price, adjusted=True, missing=missing))
-    return lines
+        made = line(f"tier.{number}", named, quantity, tariff.unit, step.price, adjusted=True, missing=missing)
+        low = max(used_before, tiers.steps[number - 2].up_to or 0.0) if number > 1 else used_before
+        top = math.inf if step.up_to is None else step.up_to
+        charges.append(EnergyCharge(made, np.diff(np.clip(reached, low, top), prepend=low)))
+    return charges
 
 
 def contract_prices(
