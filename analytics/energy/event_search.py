@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, optimize
 
 from analytics.energy.distributions import chi_square_quantile
+from analytics.energy.event_start import sharpest
 from analytics.energy.statistics import lag_one
 
 Floats = NDArray[np.float64]
@@ -262,7 +263,20 @@ class SpanSearch:
         if spans:
             self._weigh(spans)
             spans = self._pruned(self._candidates())
+        for i in range(len(spans)):
+            spans = (*spans[:i], self._sharpened(spans, i), *spans[i + 1 :])
         return spans
+
+    def _sharpened(self, spans: Sequence[Span], i: int) -> Span:
+        """Return span `i` with the first day, of those that are plausible, on which the load changes most sharply."""
+        span, others = spans[i], [*spans[:i], *spans[i + 1 :]]
+        earliest, latest = self.plausible_first(spans, i)
+        tried = [Span(first, span.last, span.proportional) for first in range(earliest, latest + 1)]
+        templates = np.array([self._template(each) for each in tried]) * self._weight
+        days = self._shape.size
+        terms, held = np.split(self._design(others), [days])
+        remainder = np.where(self._known, self.fit(spans).remainder * self._weight, np.nan)
+        return tried[sharpest(templates, terms, held, self._target, remainder)]
 
     def _candidates(self) -> tuple[Span, ...]:
         spans: list[Span] = []
