@@ -16,7 +16,9 @@ from analytics.desk import NoSuchRecord
 from analytics.energy import entries, statements
 from analytics.energy.activity import ActivityBook
 from analytics.energy.bookkeeper import TURN, Bookkeeper
+from analytics.energy.carbon import Carbon
 from analytics.energy.closing import Closing
+from analytics.energy.day_costs import DayCost, carbon_by_day, costs_on_record, supply_keys
 from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
 from analytics.energy.entries import Around, EnteredExchange, EntryRefused, HandReading, Point
@@ -69,8 +71,8 @@ class Books:
         self._ledger = Ledger(database)
         self._keeper = Bookkeeper(database)
         self._updater: Updater | None = None  # what it remembers holds only if nobody else has written
-        drafts = MonthDrafts(site, store, self, ActivityBook(site, database, clock), clock)
-        self._closing = Closing(site, database, self._keeper, drafts, clock)
+        self._drafts = MonthDrafts(site, store, self, ActivityBook(site, database, clock), clock)
+        self._closing = Closing(site, database, self._keeper, self._drafts, clock)
         self._running = threading.Lock()
         self._progress: BooksProgress | None = None
         self._since_us = 0  # when the last run that came through began
@@ -206,6 +208,25 @@ class Books:
     def is_closed(self, month: date) -> bool:
         """Return whether a month, named by any of its days, is closed."""
         return month_bounds_us(month, self._zone)[1] + CLOSING_US <= self._clock()
+
+    # -- cost and carbon by day
+
+    def costs(self, first_day: date, last_day: date) -> list[DayCost]:
+        """Return what the energy of days that are over cost by contract, both ends counted, as the bills have it."""
+        with self._database.reading() as session:
+            months = _months(first_day, last_day)
+            bills = [s for month in months for s in statements.find_all(session, kind="bill", month=month)]
+        return costs_on_record(bills, first_day, last_day)
+
+    def costs_of(self, day: date) -> list[DayCost]:
+        """Return the same of one day from its steps, with its hours; of today what it cost so far."""
+        return self._drafts.costs_of(day)
+
+    def carbon(self, first_day: date, last_day: date) -> list[tuple[date, Carbon]]:
+        """Return what the energy of each day emitted, both ends counted."""
+        registers = self.registers()
+        days = self.daily(supply_keys(self.site, registers), first_day, last_day)
+        return carbon_by_day(self.site, registers, days, first_day)
 
     # -- statements
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -82,9 +82,9 @@ def _hours(cents: int | None, cost: Floats, known: NDArray[np.bool_]) -> tuple[i
     return tuple(int(c) if k else None for c, k in zip(parts, some, strict=True))
 
 
-def _shared(cents: int, weights: Floats) -> NDArray[np.int64]:
+def _shared(cents: int, amounts: NDArray[Any]) -> NDArray[np.int64]:
     # A refund weighs as much as a charge; what a meter below counted too much is no part's own.
-    weights = np.maximum(weights if weights.sum() >= 0 else -weights, 0.0)
+    weights = np.maximum(amounts if amounts.sum() >= 0 else -amounts, 0.0).astype(np.float64)
     if weights.any():
         return shared_out(cents, weights)
     found = np.zeros(weights.size, dtype=np.int64)

@@ -22,6 +22,8 @@ from analytics.energy.bill_lines import Bill
 from analytics.energy.bought_energy import bought_amounts
 from analytics.energy.carbon import carbon
 from analytics.energy.contract_bill import contract_bill, contract_figures
+from analytics.energy.day_charges import DayCharge
+from analytics.energy.day_costs import DayCost
 from analytics.energy.energy_charge import contract_prices
 from analytics.energy.indicator_accounts import (
     MonthAccounts,
@@ -30,16 +32,17 @@ from analytics.energy.indicator_accounts import (
     month_indicators,
     registers_wanted,
 )
-from analytics.energy.intervals import Floats, Intervals, Times, Total, Totals
+from analytics.energy.intervals import STEP_US, Floats, Intervals, Times, Total, Totals
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
+from analytics.energy.restating import CLOSING_US
 from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.weather import daily_means, degree_days
 from facility.allocation_rules import AllocationRules, Share
-from facility.calendar import at_us, day_of
+from facility.calendar import at_us, day_bounds_us, day_of
 from facility.contracts import billed_registers, deducted_registers
 from facility.equipment_classes import Carrier
 from facility.errors import StoreUnavailable
@@ -187,6 +190,31 @@ class MonthDrafts:
             used_before=self._used_this_year(own, contract, billed) if billed else None,
             hot_days=own.hot_days,
         )
+
+    def costs_of(self, day: date) -> list[DayCost]:
+        """
+        Return what the energy of a day cost by contract, by its hours too; of today what it cost so far.
+
+        The days of its month that are over have a say in it, for tiers and for the cents of their lines.
+        """
+        today, first = day_of(self._clock(), self._zone), day.replace(day=1)
+        after = (first + timedelta(days=32)).replace(day=1)
+        end = min(after, max(today, day + timedelta(days=1)))
+        start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
+        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
+        closed = end_us + CLOSING_US <= self._clock() and end == after
+        bills = [(c, made) for c in self._site.contracts.values() if (made := self._bill(own, c)) is not None]
+        return [
+            DayCost(c.id, c.carrier, made.unit, self._so_far(made.days[day.day - 1]), not closed) for c, made in bills
+        ]
+
+    def _so_far(self, charge: DayCharge) -> DayCharge:
+        """Return the cost of a day with the share that is missing of the time that has passed."""
+        start_us, end_us = day_bounds_us(charge.day, self._zone)
+        passed = (min(max(self._clock() // STEP_US * STEP_US, start_us), end_us) - start_us) / (end_us - start_us)
+        if not passed or charge.missing == 1.0:
+            return charge
+        return replace(charge, missing=max(0.0, 1.0 - (1.0 - charge.missing) / passed))
 
     def _known_temperatures(self, own: _Month) -> dict[date, float]:
         """Return the mean outdoor temperature of the days before, as far as it is known. [°C]"""
