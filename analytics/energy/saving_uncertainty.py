@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.energy.event_search import memory_of
+from analytics.energy.day_noise import memory_of
 from analytics.energy.events import Course
 from analytics.energy.reporting_days import Days, residual_days
 from analytics.energy.statistics import effective_size, fractional_uncertainty, lag_one, t_value

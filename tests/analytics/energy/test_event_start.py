@@ -9,7 +9,7 @@ from analytics.energy.event_start import sharpest
 
 DAYS = np.arange(120)
 FIRSTS = np.arange(40, 81)
-TEMPLATES = (DAYS >= FIRSTS[:, None]).astype(float)
+TEMPLATES = (FIRSTS[:, None] <= DAYS).astype(float)
 MEAN, NOTHING_HELD = np.ones((120, 1)), np.zeros((0, 1))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.energy.event_search import memory_of, noise_of_days
+from analytics.energy.day_noise import memory_of, noise_of_days
 from analytics.energy.events import Course, find_events
 from tests.analytics.energy.synthetic_meter import BASELINE, REPORTING, Meter, meter, noise
 
