@@ -1,4 +1,4 @@
-"""What energy cost and emitted by the day: of contracts from their bills on record, of carbon from the day's amounts."""
+"""What energy cost and emitted by the day: cost from the bills on record, carbon from the amounts of the day."""
 
 from __future__ import annotations
 

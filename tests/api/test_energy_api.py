@@ -73,6 +73,35 @@ def test_the_books_say_how_far_they_go(client: TestClient, booked: Context) -> N
     assert told["registers"] == len(booked.books.registers())
 
 
+def test_days_cost_what_they_used_and_today_what_it_has_used_so_far(client: TestClient, booked: Context) -> None:
+    told = client.get(f"{BASE}/costs", params={"from": "2026-07-13", "to": "2026-07-16"}).json()
+    assert told["currency"] == "CNY"
+    assert [(c["day"], c["cents"]) for c in told["costs"][:3]] == [
+        ("2026-07-13", 192_000), ("2026-07-14", 192_000), ("2026-07-15", 192_000),
+    ]  # fmt: skip
+    assert told["costs"][3]["cents"] < 192_000
+    assert told["costs"][3]["hours"] is not None
+    assert told["carbon"][0] == {"day": "2026-07-13", "kg": pytest.approx(2400 * 0.5306), "at_least": False}
+
+
+def test_a_day_costs_by_the_hour(client: TestClient, booked: Context) -> None:
+    (cost,) = client.get(f"{BASE}/costs/2026-07-14").json()["costs"]
+    assert (cost["used"], cost["hours"]) == (2400.0, [8_000] * 24)
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "code"),
+    [
+        ("2026-07-16", "2026-07-13", "bad-range"),
+        ("2024-01-01", "2026-07-13", "too-many-days"),
+        ("July", "2026-07-13", "bad-day"),
+    ],
+)
+def test_days_that_cannot_be_told_are_refused(client: TestClient, from_: str, to: str, code: str) -> None:
+    answer = client.get(f"{BASE}/costs", params={"from": from_, "to": to})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
 def test_books_that_were_never_kept_go_nowhere(client: TestClient) -> None:
     assert client.get(BASE).json()["booked_until_us"] is None
 
