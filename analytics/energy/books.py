@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -161,10 +162,15 @@ class Books:
         return read_used(self._store, keys, start_us, end_us)
 
     def hourly(self, keys: Sequence[str], start_us: int, end_us: int) -> dict[str, Totals]:
-        """Return the same by hours, from the first whole hour on."""
-        start_us = -(-start_us // _HOUR_US) * _HOUR_US
-        edges = np.arange(start_us, max(end_us, start_us + _HOUR_US) + 1, _HOUR_US, dtype=np.int64)
-        return {key: totals(used, edges) for key, used in self.intervals(keys, start_us, int(edges[-1])).items()}
+        """Return the same by the whole hours of the site's clock in [start, end); at least by one."""
+        zone = self._zone
+        days = self._edges(day_of(start_us, zone), day_of(max(end_us, start_us), zone) + timedelta(days=1))
+        # Counted from midnight: not every zone is whole hours off UTC.
+        begins = np.concatenate([np.arange(a, b, _HOUR_US, dtype=np.int64) for a, b in itertools.pairwise(days)])
+        begins = begins[begins >= start_us]
+        edges = begins[: max(2, int(np.searchsorted(begins, end_us, side="right")))]
+        used = self.intervals(keys, int(edges[0]), int(edges[-1]))
+        return {key: totals(own, edges) for key, own in used.items()}
 
     def daily(self, keys: Sequence[str], first_day: date, last_day: date) -> dict[str, Totals]:
         """
