@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from sqlalchemy import case, or_, select
 from sqlalchemy.orm import Session
@@ -33,6 +33,7 @@ from facility.database import Database
 from facility.errors import WardwattError
 from facility.names import Names
 from facility.site import Site
+from facility.wording import quoted_zh
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,40 @@ MOST_TEXT = 4000
 R = TypeVar("R")
 
 
-class NoSuchRecord(WardwattError):
-    """There is no alert, ticket or finding with this number; the caller shows the list."""
+class Refusal(WardwattError):
+    """What a person asked for is not done; `words` say why and what would do, its text in English."""
+
+    def __init__(self, words: Names, text: str = "") -> None:
+        super().__init__(text or words.en)
+        self.words = words
 
 
-class ActionRefused(WardwattError):
+class NoSuchRecord(Refusal):
+    """There is no record with this number or name; the caller shows the list."""
+
+
+class ActionRefused(Refusal):
     """The action does not fit the state of things; nothing was changed, and the message says what would fit."""
+
+
+# What a record or a text of a person is called where one is missing.
+ALERT: Final = Names(zh="告警", en="alert")
+TICKET: Final = Names(zh="工单", en="ticket")
+FINDING: Final = Names(zh="发现", en="finding")
+_TITLE: Final = Names(zh="标题", en="the title")
+_COMMENT: Final = Names(zh="备注", en="the comment")
+_RESOLUTION: Final = Names(zh="处理结果", en="what was done")
+_ASSIGNEE: Final = Names(zh="办理人", en="the name of who is to do it")
+
+
+def no_such(what: Names, number: int) -> NoSuchRecord:
+    """Return the error for a record that is not there."""
+    return NoSuchRecord(
+        Names(
+            zh=f"没有编号为 {number} 的{what.zh}；请从列表中查找",
+            en=f"there is no {what.en} with number {number}; look for it in the list",
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +187,7 @@ class Desk:
         NoSuchRecord
         """
         with self._writing() as (session, changed):
-            alert = _get(session, AlertRow, alert_id, "alert")
+            alert = _get(session, AlertRow, alert_id, ALERT)
             if lifecycle.acknowledge(session, self._site, alert, who, name, self._clock()):
                 changed.append(DeskChange("alert", alert_id))
                 _note_tickets(session, changed, {alert.cause})
@@ -167,7 +196,7 @@ class Desk:
     def open_ticket(self, finding_id: int, who: str) -> Ticket:
         """Open a ticket for a finding by hand; if its cause has an open one already, that is returned as it is."""
         with self._writing() as (session, changed):
-            finding = _get(session, FindingRow, finding_id, "finding")
+            finding = _get(session, FindingRow, finding_id, FINDING)
             ticket = open_ticket_of(session, finding.cause)
             if ticket is None:
                 machine = self._site.equipment.get(finding.equipment)
@@ -192,11 +221,21 @@ class Desk:
         ActionRefused
             If there is no such equipment, the title is empty or too long, or the priority is none.
         """
-        title, text = _checked(title, "the title", most=200), text.strip()[:MOST_TEXT]
+        title, text = _checked(title, _TITLE, most=200), text.strip()[:MOST_TEXT]
         if equipment not in self._site.equipment:
-            raise ActionRefused(f"no equipment is called {equipment!r}; choose one of the site's")
+            raise ActionRefused(
+                Names(
+                    zh=f"没有名为{quoted_zh(equipment[:80])}的设备；请选择本院的设备",
+                    en=f"no equipment is called {equipment[:80]!r}; choose one of the site's",
+                )
+            )
         if priority not in ("P1", "P2", "P3", "P4"):
-            raise ActionRefused(f"{priority!r} is no priority; write P1, P2, P3 or P4")
+            raise ActionRefused(
+                Names(
+                    zh=f"{quoted_zh(priority[:80])}不是优先级；请填写 P1、P2、P3 或 P4",
+                    en=f"{priority[:80]!r} is no priority; write P1, P2, P3 or P4",
+                )
+            )
         now_us = self._clock()
         with self._writing() as (session, changed):
             ticket, _ = open_or_update(
@@ -212,7 +251,7 @@ class Desk:
 
     def assign(self, ticket_id: int, assignee: str, who: str) -> Ticket:
         """Give an open ticket to somebody; ActionRefused if it is closed or nobody is named."""
-        assignee = _checked(assignee, "the name of who is to do it", most=200)
+        assignee = _checked(assignee, _ASSIGNEE, most=200)
         with self._acting(ticket_id) as (session, ticket):
             if ticket.assignee != assignee:
                 ticket.assignee, ticket.state = assignee, "assigned"
@@ -221,7 +260,7 @@ class Desk:
 
     def comment(self, ticket_id: int, text: str, who: str) -> Ticket:
         """Write a line into a ticket's history, closed or not; ActionRefused if there is nothing to write."""
-        text = _checked(text, "the comment")
+        text = _checked(text, _COMMENT)
         with self._acting(ticket_id, closed_too=True) as (session, ticket):
             add_event(session, ticket, self._clock(), who, "commented", text)
             return _ticket(session, ticket)
@@ -230,7 +269,13 @@ class Desk:
         """Tick a step of the check-list (counted from 0), or take the tick away; both stay in the history."""
         with self._acting(ticket_id) as (session, ticket):
             if not 0 <= step < len(ticket.checklist):
-                raise ActionRefused(f"the ticket has {len(ticket.checklist)} steps; there is none with number {step}")
+                steps_ = len(ticket.checklist)
+                raise ActionRefused(
+                    Names(
+                        zh=f"工单共有 {steps_} 步；没有第 {step + 1} 步",
+                        en=f"the ticket has {steps_} steps; there is none with number {step}",
+                    )
+                )
             steps = [dict(s) for s in ticket.checklist]
             if (steps[step]["done_us"] is not None) != done:
                 now_us = self._clock()
@@ -248,7 +293,7 @@ class Desk:
         ActionRefused
             If the resolution is empty.
         """
-        resolution = _checked(resolution, "what was done")
+        resolution = _checked(resolution, _RESOLUTION)
         with self._acting(ticket_id, closed_too=True) as (session, ticket):
             if ticket.closed_us is None:
                 now_us = self._clock()
@@ -360,9 +405,14 @@ class Desk:
     @contextmanager
     def _acting(self, ticket_id: int, *, closed_too: bool = False) -> Iterator[tuple[Session, TicketRow]]:
         with self._writing() as (session, changed):
-            ticket = _get(session, TicketRow, ticket_id, "ticket")
+            ticket = _get(session, TicketRow, ticket_id, TICKET)
             if ticket.closed_us is not None and not closed_too:
-                raise ActionRefused(f"ticket {ticket.number} is closed; open a new one, or add a comment")
+                raise ActionRefused(
+                    Names(
+                        zh=f"工单 {ticket.number} 已关闭；请另开一张，或添加备注",
+                        en=f"ticket {ticket.number} is closed; open a new one, or add a comment",
+                    )
+                )
             yield session, ticket
             changed.append(DeskChange("ticket", ticket_id))
 
@@ -421,19 +471,24 @@ def _note_tickets(session: Session, changed: list[DeskChange], causes: set[str])
             changed.append(DeskChange("ticket", ticket.id))
 
 
-def _get(session: Session, table: type[R], number: int, what: str) -> R:
+def _get(session: Session, table: type[R], number: int, what: Names) -> R:
     row = session.get(table, number)
     if row is None:
-        raise NoSuchRecord(f"there is no {what} with number {number}; look for it in the list")
+        raise no_such(what, number)
     return row
 
 
-def _checked(text: str, what: str, most: int = MOST_TEXT) -> str:
+def _checked(text: str, what: Names, most: int = MOST_TEXT) -> str:
     text = text.strip()
     if not text:
-        raise ActionRefused(f"{what} is missing; write it in a few words")
+        raise ActionRefused(Names(zh=f"缺少{what.zh}；请简要填写", en=f"{what.en} is missing; write it in a few words"))
     if len(text) > most:
-        raise ActionRefused(f"{what} is {len(text)} characters long; {most} are the most")
+        raise ActionRefused(
+            Names(
+                zh=f"{what.zh}有 {len(text)} 个字符；最多 {most} 个",
+                en=f"{what.en} is {len(text)} characters long; {most} are the most",
+            )
+        )
     return text
 
 

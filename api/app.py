@@ -14,8 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from analytics.desk import ActionRefused, DeskChange, NoSuchRecord
-from analytics.energy.entries import EntryRefused
+from analytics.desk import DeskChange, NoSuchRecord, Refusal
 from api.context import Context
 from api.errors import ApiError, shown
 from api.heads import Heads
@@ -97,8 +96,7 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(StoreUnavailable, _answer_unavailable)
     app.add_exception_handler(DataError, _answer_unkeepable)
-    app.add_exception_handler(NoSuchRecord, _answer_refused)
-    app.add_exception_handler(ActionRefused, _answer_refused)
+    app.add_exception_handler(Refusal, _answer_refused)
     app.add_middleware(
         Guard, hosts=context.settings.hosts, max_body_bytes=context.settings.max_body_bytes, answer=answer
     )
@@ -191,11 +189,11 @@ async def _answer_unkeepable(request: Request, _error: Exception) -> Response:
 
 
 async def _answer_refused(request: Request, error: Exception) -> Response:
-    # The desk says what is wrong and what would do in one sentence.
+    assert isinstance(error, Refusal)
+    # What is wrong and what would do are one sentence.
     message, _, mend = str(error).partition("; ")
     status, code = (404, "unknown-record") if isinstance(error, NoSuchRecord) else (409, "action-refused")
-    zh = error.words.zh if isinstance(error, EntryRefused) else ""
-    return await answer(request, ApiError(status, code, _sentence(message), _sentence(mend), zh=zh))
+    return await answer(request, ApiError(status, code, _sentence(message), _sentence(mend), zh=error.words.zh))
 
 
 def _sentence(text: str) -> str:

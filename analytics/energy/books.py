@@ -35,9 +35,11 @@ from facility import readings
 from facility.calendar import day_bounds_us, day_of, month_bounds_us, to_us
 from facility.database import Database, take_turn
 from facility.metering import BookedRegister
+from facility.names import Names
 from facility.site import Site
 from facility.spreadsheet import Mistake, TableRefused
 from facility.store import TelemetryStore
+from facility.wording import quoted_zh
 
 _AROUND_US: Final = 45 * 86_400_000_000  # a hand reading is compared with what lies so near
 _HOUR_US: Final = 3_600_000_000
@@ -435,7 +437,10 @@ class Books:
         found = self.registers().get(key)
         if found is None:
             raise NoSuchRecord(
-                f"{key!r} is no register that is booked; write equipment/point, such as em-1/energy_import"
+                Names(
+                    zh=f"{quoted_zh(key)}不是入账的计数器；请写 设备/测点，例如 em-1/energy_import",
+                    en=f"{key!r} is no register that is booked; write equipment/point, such as em-1/energy_import",
+                )
             )
         return found
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from analytics.desk import ActionRefused, NoSuchRecord
+from analytics.desk import ActionRefused, NoSuchRecord, no_such
 from analytics.energy.tables import HandReadingRow, MeterExchangeRow
 from facility import database
 from facility.calendar import to_us
@@ -35,6 +35,7 @@ _SHORTEST_US: Final = 3600 * 1_000_000
 
 # What a value is, in what is told of it.
 READING: Final = Names(zh="读数", en="the reading")
+HAND_READING: Final = Names(zh="人工抄表", en="hand reading")
 OLD_END: Final = Names(zh="旧表止度", en="the old meter's end")
 NEW_START: Final = Names(zh="新表起度", en="the new meter's start")
 
@@ -50,8 +51,7 @@ class EntryRefused(ActionRefused):
     """
 
     def __init__(self, words: Names, confirmable: bool = False) -> None:
-        super().__init__(words.en)
-        self.words = words
+        super().__init__(words)
         self.confirmable = confirmable
 
 
@@ -365,7 +365,7 @@ def withdraw_hand_reading(
     """
     row = session.get(HandReadingRow, number)
     if row is None or register not in (None, row.register):
-        raise NoSuchRecord(f"there is no hand reading with number {number}; look for it in the list")
+        raise no_such(HAND_READING, number)
     counted = row.withdrawn_us is None
     if counted:
         row.withdrawn_us, row.withdrawn_by = now_us, who
@@ -383,7 +383,11 @@ def withdraw_exchange(
     row = session.get(MeterExchangeRow, number)
     if row is None or register not in (None, row.register):
         raise NoSuchRecord(
-            f"there is no exchange with number {number} that a person entered; those of the site file change there"
+            Names(
+                zh=f"没有编号为 {number} 的人工登记换表；写在站点文件中的请在该文件中修改",
+                en=f"there is no exchange with number {number} that a person entered; "
+                "those of the site file change there",
+            )
         )
     counted = row.withdrawn_us is None
     if counted:

@@ -37,13 +37,10 @@ class MeasureRefused(ActionRefused):
     """A measure that cannot stand as it was entered; `mistakes` has every one of them with its field."""
 
     def __init__(self, mistakes: Sequence[EntryMistake]) -> None:
-        super().__init__("; ".join(str(m) for m in mistakes))
         self.mistakes = tuple(mistakes)
-
-    @property
-    def words(self) -> Names:
-        """The messages in both languages, without their fields."""
-        return Names(zh="；".join(m.words.zh for m in self.mistakes), en="; ".join(m.words.en for m in self.mistakes))
+        # The words name no fields: a form shows each at its own.
+        words = Names(zh="；".join(m.words.zh for m in mistakes), en="; ".join(m.words.en for m in mistakes))
+        super().__init__(words, "; ".join(str(m) for m in mistakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +163,19 @@ class MeasureBook:
             rows = session.scalars(query.order_by(EnteredMeasureRow.id)).all()
             row = next((r for r in rows if r.withdrawn_us is None), rows[-1] if rows else None)
             if row is None and measure in self._site.measures:
-                raise ActionRefused(f"{measure!r} stands in the site file under measures:; take it out there")
+                raise ActionRefused(
+                    Names(
+                        zh=f"{quoted_zh(measure)}写在站点文件的 measures: 之下；请在该文件中删去",
+                        en=f"{measure!r} stands in the site file under measures:; take it out there",
+                    )
+                )
             if row is None:
-                raise NoSuchRecord(f"nobody entered a measure {measure[:80]!r}; look for it in the list")
+                raise NoSuchRecord(
+                    Names(
+                        zh=f"没有人录入过措施{quoted_zh(measure[:80])}；请从列表中查找",
+                        en=f"nobody entered a measure {measure[:80]!r}; look for it in the list",
+                    )
+                )
             if row.withdrawn_us is None:
                 row.withdrawn_us, row.withdrawn_by = self._clock(), who
                 if audit is not None:

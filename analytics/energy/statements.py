@@ -165,13 +165,21 @@ def publish(session: Session, month: date, who: str, now_us: int) -> Report:
     """
     newest = find_all(session, month=month)
     if not newest:
-        raise ActionRefused(f"there are no statements of {_month(month)} yet; bring the books up to date first")
+        raise ActionRefused(
+            Names(
+                zh=f"{_month(month)} 还没有报表；请先更新账簿",
+                en=f"there are no statements of {_month(month)} yet; bring the books up to date first",
+            )
+        )
     versions = {f"{s.kind}/{s.subject}": s.version for s in newest}
     before = next(iter(reports(session, month)), None)
     if before is not None and before.versions == versions:
         raise ActionRefused(
-            f"{before.published_by} has published {_month(month)} with these versions already; it can be published "
-            "again once a statement has another"
+            Names(
+                zh=f"{before.published_by} 已用这些版本发布 {_month(month)}；有报表出了新版本后可再次发布",
+                en=f"{before.published_by} has published {_month(month)} with these versions already; it can be "
+                "published again once a statement has another",
+            )
         )
     session.add(EnergyReportRow(month=_month(month), published_us=now_us, published_by=who, versions=dict(versions)))
     session.flush()

@@ -48,7 +48,7 @@ def savings_route(sources: From, reader: Reader, visit: Visiting, caches: Caches
     accounts = [w.result for _, w in worked if w.result is not None]
     waiting = [m for m, w in worked if w.waiting]
     page = savings_page(words, sources.site.currency, accounts, waiting, may_enter=may(reader.role, MEASURE_ROLE))
-    failed = tuple(Note(words.name(m.name), w.failed) for m, w in worked if w.failed and w.result is None)
+    failed = tuple(Note(words.name(m.name), words.name(w.failed)) for m, w in worked if w.failed and w.result is None)
     failed += tuple(Note(e.id, words.name(e.unfit)) for e in book.entered() if e.unfit is not None)
     head = head_of(sources, caches, words, "savings", notes=failed)
     return framed_energy(sources, visit, "energy_savings.html", words("Savings"), head, page)
@@ -62,7 +62,7 @@ def measure_route(sources: From, reader: Reader, visit: Visiting, caches: Caches
     if measure not in known:
         raise unknown("measure", measure, known, "/energy/savings")
     worked = measure_account(sources, caches, known[measure])
-    head = head_of(sources, caches, words, "savings", notes=(Note(worked.failed),) if worked.failed else ())
+    head = head_of(sources, caches, words, "savings", notes=(Note(words.name(worked.failed)),) if worked.failed else ())
     back = NavLink("energy", "/energy/savings", words("Savings"), False)
     title = words.name(known[measure].name)
     if worked.result is None:

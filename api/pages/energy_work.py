@@ -10,10 +10,28 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from facility.errors import StoreUnavailable
+from facility.names import Names
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _MOST_KEPT = 400
+
+
+def _told(error: Exception) -> Names:
+    """Return an error in both languages: what it says itself, or that the log has more."""
+    words = getattr(error, "words", None)
+    if isinstance(words, Names):
+        return words
+    if isinstance(error, StoreUnavailable):
+        return Names(
+            zh="数据库没有应答；稍后会自动重算", en=f"the database does not answer; it is tried again ({error})"
+        )
+    why = str(error) or type(error).__name__
+    return Names(
+        zh=f"无法计算，原因见服务日志（{why}）", en=f"it cannot be worked out; the service's log has more ({why})"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +39,19 @@ class Worked(Generic[T]):
     """What is known: the result, or None while it has not been worked out; `failed` says why it could not be."""
 
     result: T | None
-    failed: str = ""
+    failed: Names | None = None
 
     @property
     def waiting(self) -> bool:
         """Return True if the result is still being worked out."""
-        return self.result is None and not self.failed
+        return self.result is None and self.failed is None
 
 
 @dataclass(slots=True)
 class _Kept:
     made_s: float
     value: Any
-    failed: str
+    failed: Names | None
 
 
 class Work:
@@ -95,15 +113,15 @@ class Work:
                     self._worker = None
                     return
                 key, make = next(iter(self._waiting.items()))
-            value, failed = None, ""
+            value, failed = None, None
             try:
                 value = make()
             except Exception as error:  # whatever it is, the page must say so and go on
-                failed = str(error) or type(error).__name__
+                failed = _told(error)
                 log.warning("a figure of the energy pages could not be worked out", exc_info=True)
             with self._lock:
                 old = self._kept.get(key)
-                if failed and old is not None and old.value is not None:
+                if failed is not None and old is not None and old.value is not None:
                     value = old.value  # better old than none
                 self._kept[key] = _Kept(time.monotonic(), value, failed)
                 self._waiting.pop(key, None)

@@ -15,6 +15,8 @@ from api.pages.reading import alert_of, ticket_of
 from api.security.access import require
 from api.security.logins import Identity
 from api.security.routes import safe_next
+from facility.names import Names
+from facility.wording import quoted_zh
 
 router = APIRouter(include_in_schema=False)
 
@@ -49,7 +51,12 @@ def new_ticket(
 def assign(here: Here, user: Operator, sources: From, ticket: int, assignee: Line = "") -> Response:
     """Give a ticket to somebody who can log in and may act."""
     if assignee not in {p.name for p in sources.desk.people() if p.role != "viewer"}:
-        raise ActionRefused(f"nobody who may act is called {assignee!r}; choose a name from the list")
+        raise ActionRefused(
+            Names(
+                zh=f"没有名为{quoted_zh(assignee[:80])}的可办理人员；请从列表中选择",
+                en=f"nobody who may act is called {assignee[:80]!r}; choose a name from the list",
+            )
+        )
     actions.assign(here, user, ticket_of(sources, ticket).id, assignee)
     return _to(f"/tickets/{ticket}")
 

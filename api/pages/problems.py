@@ -7,23 +7,26 @@ from dataclasses import dataclass
 
 from api.pages.words import Words
 from api.security.passwords import SHORTEST
+from facility.names import Language
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error for people; `detail` is what the service said in its own words, where that says more."""
+    """An error for people; `detail` is what the service said in its own words, where it says more, in `language`."""
 
     code: str
     what: str
     mend: str
     detail: str
+    language: Language = "en"
 
 
-def problem(code: str, message: str, mend: str, words: Words) -> Problem:
+def problem(code: str, message: str, mend: str, words: Words, zh: str = "") -> Problem:
     """
     Return an error in words.
 
-    A code that is not known here keeps what the service said: better English than nothing.
+    A code that is not known here keeps what the service said: better English than nothing. `zh` is what it said in
+    Chinese, message and mend, where it has such.
     """
     if not code:
         return Problem("", "", "", "")
@@ -53,10 +56,22 @@ def problem(code: str, message: str, mend: str, words: Words) -> Problem:
         ),
         "unknown-path": (words("There is no such page."), words("Go to the overview and find it from there.")),
         "unknown-page": (words("There is no such page."), words("Go to the overview and find it from there.")),
-        "unknown-record": (
-            words("There is no alert, ticket or finding with this number."),
-            words("Look for it in the list."),
+        "unknown-measure": (words("There is no measure with this name."), words("Look for it in the list of savings.")),
+        "unknown-register": (words("No meter has such a register."), words("Look for it in the list of meters.")),
+        "unknown-department": (
+            words("There is no department with this name."),
+            words("Look for it in the list of departments."),
         ),
+        "unknown-contract": (
+            words("There is no bill of this contract."),
+            words("Choose one on the page of the month."),
+        ),
+        "unknown-version": (
+            words("There is no such version of the bill."),
+            words("Choose one on the page of the month."),
+        ),
+        "unknown-entry": (words("There is no such entry."), words("Somebody has discarded it, perhaps.")),
+        "no-equipment": (words("The site has no equipment."), words("Add some to the site file.")),
         "unknown-equipment": (
             words("There is no equipment with this name."),
             words("Look for it in the list of plant; it may have left the site file."),
@@ -82,11 +97,17 @@ def problem(code: str, message: str, mend: str, words: Words) -> Problem:
             words("Live rules and collecting go on. Try again; if it stays, tell whoever runs the service."),
         ),
     }  # fmt: skip
+    if code == "unknown-record" and zh and words.language == "zh":
+        message, _, mend = zh.partition("；")
+        return Problem(code, f"{message}。", f"{mend}。", "")
     if code not in known:
         return Problem(code, message, mend, "")
     # What the service says of itself holds figures and names that no catalogue knows.
-    detail = f"{message} {mend}".strip() if code in ("action-refused", "internal", "invalid-request") else ""
-    return Problem(code, *known[code], detail)
+    if code not in ("action-refused", "internal", "invalid-request"):
+        return Problem(code, *known[code], "")
+    if zh and words.language == "zh":
+        return Problem(code, *known[code], zh, "zh")
+    return Problem(code, *known[code], f"{message} {mend}".strip())
 
 
 def _wait(mend: str, words: Words) -> str:

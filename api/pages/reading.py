@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analytics.desk import NoSuchRecord
+from analytics.desk import ALERT, TICKET, no_such
 from analytics.records import Alert, Ticket
 from api.errors import unknown
 from api.pages.alert import charted_points, end_of, window_of
@@ -29,7 +29,7 @@ def alert_of(sources: Sources, number: int) -> Alert:
     """Return an alert; NoSuchRecord."""
     found = sources.desk.desk.alert(number) if 0 < number <= _LARGEST_ID else None
     if found is None:
-        raise NoSuchRecord(f"there is no alert with number {number}; look for it in the list")
+        raise no_such(ALERT, number)
     return found
 
 
@@ -37,7 +37,7 @@ def ticket_of(sources: Sources, number: int) -> Ticket:
     """Return a ticket; NoSuchRecord."""
     found = sources.desk.desk.ticket(number) if 0 < number <= _LARGEST_ID else None
     if found is None:
-        raise NoSuchRecord(f"there is no ticket with number {number}; look for it in the list")
+        raise no_such(TICKET, number)
     return found
 
 

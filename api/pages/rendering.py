@@ -16,12 +16,12 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
     """
     Return a page without a frame, in the reader's language.
 
-    An error is told by `error` (its code), `message` and `mend`; the page says it in the reader's own words.
+    An error is told by `error` (its code), `message`, `mend` and, where there is Chinese, `zh`; the page says it in the
+    reader's own words.
     """
     visit = visit_of(request)
-    told = problem(
-        str(values.get("error", "")), str(values.get("message", "")), str(values.get("mend", "")), visit.words
-    )
+    code, message, mend, zh = (str(values.get(name, "")) for name in ("error", "message", "mend", "zh"))
+    told = problem(code, message, mend, visit.words, zh)
     context = getattr(request.app.state, "context", None)
     site_name = visit.words.name(context.site.name) if context is not None else ""
     around = {"problem": told, "visit": visit, "status": status, "site_name": site_name}

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from analytics.desk import NoSuchRecord
+from analytics.desk import ALERT, FINDING, TICKET, no_such
 from analytics.records import Alert, StoredFinding, Ticket, TicketEvent
 from api import actions
 from api.context import Context, context_of
@@ -201,7 +201,7 @@ def finding(here: Here, finding: Id) -> FindingOut:
     """Give one finding with its evidence."""
     found = here.desk.finding(finding)
     if found is None:
-        raise NoSuchRecord(f"there is no finding with number {finding}; GET /api/v1/findings lists them")
+        raise no_such(FINDING, finding)
     return finding_out(found)
 
 
@@ -229,7 +229,7 @@ def alert(here: Here, alert: Id) -> AlertOut:
     """Give one alert."""
     found = here.desk.alert(alert)
     if found is None:
-        raise NoSuchRecord(f"there is no alert with number {alert}; GET /api/v1/alerts lists them")
+        raise no_such(ALERT, alert)
     return alert_out(found)
 
 
@@ -257,7 +257,7 @@ def ticket(here: Here, ticket: Id) -> TicketWithHistoryOut:
     """Give one ticket with its history."""
     found = here.desk.ticket(ticket)
     if found is None:
-        raise NoSuchRecord(f"there is no ticket with number {ticket}; GET /api/v1/tickets lists them")
+        raise no_such(TICKET, ticket)
     return _with_history(here, found)
 
 

@@ -413,7 +413,9 @@ def _measure(request: Request, own: Measure, entered: EnteredMeasure | None) -> 
     worked = measure_account(sources_of(request), caches_of(request), own)
     if worked.result is None:
         state: Literal["waiting", "failed"] = "waiting" if worked.waiting else "failed"
-        return MeasureOut(id=own.id, name=own.name, state=state, why=worked.failed, entered=by)
+        return MeasureOut(
+            id=own.id, name=own.name, state=state, why=worked.failed.en if worked.failed else "", entered=by
+        )
     return _account(worked.result).model_copy(update={"entered": by})
 
 

@@ -124,7 +124,13 @@ def error_page(request: Request, error: ApiError) -> Response:
     """Return an error as a page; on a worker thread."""
     try:
         response = render(
-            request, "error.html", status=error.status, error=error.code, message=error.message, mend=error.mend
+            request,
+            "error.html",
+            status=error.status,
+            error=error.code,
+            message=error.message,
+            mend=error.mend,
+            zh=error.zh,
         )
     except Exception:
         # The page that tells of a failure must not fail itself: then it is bare words.

@@ -271,6 +271,41 @@ def test_a_file_that_is_no_table_is_refused_with_a_reason(context: Context, oper
     assert "The table was not taken" in page
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/energy/savings/nothing", "没有这个名称的措施。"),
+        ("/energy/meters/em-9/energy_import", "没有表计有这个计数器。"),
+        ("/energy/departments/nothing", "没有这个名称的科室。"),
+        ("/tickets/999", "没有编号为 999 的工单。"),
+    ],
+)
+def test_who_reads_chinese_is_told_in_chinese_what_is_not_there(operator: TestClient, path: str, said: str) -> None:
+    operator.cookies.set("wardwatt_language", "zh")
+    answer = operator.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert said in answer.text
+    assert "There is" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/energy/meters/em-icu/energy_import/readings/999/withdraw", "没有编号为 999 的人工抄表。"),
+        ("/tickets/new", "缺少标题；请简要填写"),
+    ],
+)
+def test_who_reads_chinese_is_told_in_chinese_why_a_form_does_nothing(
+    operator: TestClient, path: str, said: str
+) -> None:
+    operator.cookies.set("wardwatt_language", "zh")
+    word = word_in(operator.get("/account/password").text)
+    answer = operator.post(path, data={"csrf": word}, headers={"Accept": "text/html"})
+    assert answer.status_code in (404, 409)
+    assert said in answer.text
+    assert "; write" not in answer.text
+
+
 def test_a_form_without_its_word_changes_nothing(context: Context, operator: TestClient) -> None:
     answer = operator.post(
         "/energy/meters/em-icu/energy_import/readings", data={"at": "2026-07-14 08:00", "value": "5", "csrf": "x"}

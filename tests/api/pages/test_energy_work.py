@@ -68,7 +68,13 @@ def test_what_fails_says_why_and_does_not_stop_the_rest(error: Exception) -> Non
         raise error
 
     failed = work.get("a", fail, 60.0)
-    assert (failed.result, failed.failed) == (None, str(error) or type(error).__name__)
+    assert failed.result is None
+    assert failed.failed is not None
+    why = str(error) or type(error).__name__
+    assert (failed.failed.zh, failed.failed.en) == (
+        f"无法计算，原因见服务日志（{why}）",
+        f"it cannot be worked out; the service's log has more ({why})",
+    )
     assert work.get("b", lambda: 1, 60.0).result == 1
 
 

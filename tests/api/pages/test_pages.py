@@ -265,7 +265,7 @@ def test_a_viewer_s_form_is_refused(viewer, word_of, busy, context: Context) -> 
 
 
 def test_what_is_not_there_is_said_in_the_reader_s_language_with_a_way_on(operator) -> None:
-    page, record = "There is no such page.", "There is no alert, ticket or finding with this number."
+    page, record = "There is no such page.", "There is no alert with number"
     machine = "There is no equipment with this name."
     for path, said in (
         ("/nowhere", page),
@@ -273,7 +273,7 @@ def test_what_is_not_there_is_said_in_the_reader_s_language_with_a_way_on(operat
         ("/plant/tx1/nothing.csv", "This equipment has no such point."),
         ("/alerts/999", record),
         ("/alerts/-1", record),
-        (f"/tickets/{10**30}", record),
+        (f"/tickets/{10**30}", "There is no ticket with number"),
         ("/live?page=nothing", page),
         ("/live?page=machine:tx9:24h:", machine),
         ("/live?page=alert:999", record),
