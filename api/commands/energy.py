@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 from rich.table import Table
 
-from api.commands import energy_activity, energy_entries, energy_measures, energy_statements
+from api.commands import energy_activity, energy_costs, energy_entries, energy_measures, energy_statements
 from api.commands.energy_books import WHO, MonthArgument, figure, moment_of, month_of, note_of, opened
 from api.commands.options import (
     DEFAULT_DATA,
@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command()(energy_statements.bill)
 app.command()(energy_statements.balance)
 app.command()(energy_statements.allocation)
+app.command()(energy_costs.cost)
 app.command()(energy_entries.exchange)
 app.add_typer(energy_entries.app, name="hand-reading")
 app.add_typer(energy_activity.app, name="activity")

@@ -84,6 +84,15 @@ def test_a_bill_is_shown_line_by_line_and_sums_up(booked: Hospital) -> None:
     assert "合计" in booked.run("bill", "2026-03").stdout
 
 
+def test_days_cost_what_the_bill_charges_by_the_unit(booked: Hospital) -> None:
+    (bill,) = [b for b in booked.told("bill", "2026-03")["bills"] if b["subject"] == "electricity"]
+    costs = booked.told("cost", "--from", "2026-03-01", "--to", "2026-03-31")
+    assert costs["total_cents"] == sum(c["cents"] for c in costs["costs"]) == bill["figures"]["energy_cents"]
+    assert [c["day"] for c in costs["carbon"]] == [c["day"] for c in costs["costs"]]
+    assert "2026-03-05" in booked.run("cost", "--from", "2026-03-05", "--to", "2026-03-05").stdout
+    assert "swap them" in booked.run("cost", "--from", "2026-03-05", "--to", "2026-03-01", code=2).output
+
+
 def test_allocation_and_balance_are_shown(booked: Hospital) -> None:
     (shared,) = booked.told("allocation", "2026-03", "--carrier", "electricity")["allocations"]
     assert sum(r["cents"] for r in shared["figures"]["rows"]) == shared["figures"]["total_cents"]
