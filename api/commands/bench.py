@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,10 +65,13 @@ def store(
     from facility.store.benchmark import run
     from facility.store.opening import open_store
 
-    with told(), tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name, stages() as progress:
-        place = store or Path(name) / "telemetry.duckdb"
-        with open_store(place) as opened:
-            result = {"store": "influxdb" if store else "duckdb"} | run(opened, Path(name), readings, rounds, progress)
+    with (
+        told(),
+        _working_folder(folder) as place,
+        stages() as progress,
+        open_store(store or place / "telemetry.duckdb") as opened,
+    ):
+        result = {"store": "influxdb" if store else "duckdb"} | run(opened, place, readings, rounds, progress)
     _print(result, as_json)
 
 
@@ -88,10 +93,10 @@ def simulate(
 
     with (
         told(),
-        tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name,
+        _working_folder(folder) as place,
         stages() as progress,
-        open_store(Path(name) / "past.duckdb") as store,
-        open_store(Path(name) / "alone.duckdb") as other,
+        open_store(place / "past.duckdb") as store,
+        open_store(place / "alone.duckdb") as other,
     ):
         result = run(load_site(site), store, other, days, seconds, seed, progress)
     if not as_json:
@@ -170,14 +175,23 @@ def accounts(
 
     with (
         told(),
-        tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name,
+        _working_folder(folder) as place,
         stages() as progress,
-        open_store(Path(name) / "telemetry.duckdb", zone="Asia/Shanghai") as store,
+        open_store(place / "telemetry.duckdb", zone="Asia/Shanghai") as store,
     ):
-        result = run(store, Path(name), meters, days, progress)
+        result = run(store, place, meters, days, progress)
     if not as_json:
         result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
     _print(result, as_json)
+
+
+@contextmanager
+def _working_folder(folder: Path | None) -> Iterator[Path]:
+    """Give an empty folder below `folder`, which is made if need be, and delete it afterwards."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="wardwatt-bench-", dir=folder) as name:
+        yield Path(name)
 
 
 def _print(result: dict[str, Any], as_json: bool) -> None:
