@@ -209,10 +209,11 @@ def _figures(
 def _cost(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFigure:
     name, href = words("Cost"), f"/energy/bill?month={accounts.period.first:%Y-%m}"
     if accounts.cost_cents is None:
-        told = words("no bill can be made: no tariff") if accounts.no_tariff else words("known by month")
+        told = words("no bill can be made: no tariff") if accounts.no_tariff else words("Nothing is known of it yet.")
         return KeyFigure(name, MISSING, told, href)
     text = cents_text(accounts.cost_cents, currency, words, headline=True, at_least=accounts.cost_at_least)
     notes = [
+        words("without the month's fixed charges") if accounts.period.span in ("day", "week") else "",
         words("%(difference)s on plan", difference=difference_text(accounts.cost_cents, accounts.cost_plan_cents))
         if accounts.cost_plan_cents
         else "",
@@ -286,6 +287,13 @@ def _carrier_notes(accounts: PeriodAccounts, words: Words, planned: bool) -> tup
         notes.append(words("Expected = what the days before say, corrected for weather and kind of day."))
     if accounts.carriers and not planned:
         notes.append(words("No plan is written down: add targets to the site file (docs/energy-accounts.md)."))
+    if accounts.period.span in ("day", "week") and accounts.cost_cents is not None:
+        notes.append(
+            words(
+                "Cost by day and week is what is charged by the unit. Basic charge, power factor, standing charge and "
+                "tax are due by the month."
+            )
+        )
     return (*notes, *accounts.facts)
 
 

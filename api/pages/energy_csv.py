@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from analytics.energy.day_costs import DayCost
 from analytics.energy.intervals import Totals
 from api.pages.energy_counted import CountedMeter
 from api.pages.energy_period import Period
@@ -29,9 +30,14 @@ def period_csv(
     period: Period,
     meters: Mapping[str, CountedMeter],
     parts: Mapping[str, Totals],
+    costs: Sequence[DayCost],
     now_us: int,
 ) -> str:
-    """Return one line a register and part that has begun; an unknown amount is an empty cell, never 0."""
+    """
+    Return one line a register and part that has begun, and one a contract and day of `costs`.
+
+    An unknown amount is an empty cell, never 0.
+    """
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(
@@ -60,4 +66,20 @@ def period_csv(
                     *(f"{share:.4f}" for share in (own.measured[i], own.estimated[i], own.missing[i])),
                 ]
             )
+    for cost in costs:
+        contract, cents = site.contracts.get(cost.contract), cost.charge.cents
+        name = words.name(contract.name) if contract is not None else cost.contract
+        writer.writerow(
+            [
+                cost.charge.day.isoformat(),
+                f"cost/{cost.contract}",
+                cell(words("charged by the unit, %(contract)s", contract=name)),
+                words.name(CARRIER_NAMES[contract.carrier]) if contract is not None else cost.carrier,
+                "" if cents is None else f"{cents / 100:.2f}",
+                site.currency,
+                "",
+                "",
+                f"{cost.charge.missing:.4f}",
+            ]
+        )
     return out.getvalue()

@@ -11,10 +11,12 @@ from typing import Any, Final
 import numpy as np
 
 from analytics.energy.books import Books
+from analytics.energy.day_costs import DayCost
 from analytics.energy.intervals import Total, Totals
 from analytics.energy.statements import Statement
 from api.pages.caches import PageCaches
 from api.pages.energy_accounts import Carbon, CarrierAccount, PeriodAccounts, Savings
+from api.pages.energy_costs import carbon_shown, carrier_cost, costs_shown
 from api.pages.energy_department_reading import departments_of
 from api.pages.energy_expected import Outlook, outlook
 from api.pages.energy_head import Note
@@ -111,8 +113,9 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
     running = period.bounds_us(zone)[1] > now_us
     months = months_of(period)
     bills, plans = statements_of(books, "bill", months), _plans(books, months)
+    costs = costs_shown(books, shown)
     carriers = tuple(
-        account
+        _with_cost(account, costs) if costs else account
         for carrier in BOUGHT
         if (account := _carrier(books, caches, sources, shown, carrier, bills, plans, running)) is not None
     )
@@ -131,7 +134,7 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         cost_plan_whole_cents=_cents(_plan(plans, None, period).get("plan")),
         without_cost=unpriced if priced else (),
         no_tariff=bool(carriers) and not any(c.priced for c in carriers),
-        carbon=_carbon(books, months, words),
+        carbon=_carbon(books, months, words) if months else carbon_shown(books, shown, words),
         savings=_savings(sources, caches),
         departments=departments_of(sources, caches, shown, months, words),
         notes=_notes(books, months, words),
@@ -192,6 +195,11 @@ def _carrier(
     # A part that is not over is no match for what is expected of all of it.
     over = parts.edges_us[1:] <= shown.now_us
     return _with_outlook(account, replace(worked, expected=np.where(over, worked.expected, np.nan)), running)
+
+
+def _with_cost(account: CarrierAccount, costs: Sequence[DayCost]) -> CarrierAccount:
+    cents, least, billed = carrier_cost(costs, account.carrier)
+    return replace(account, cost_cents=cents, cost_at_least=least, billed=billed)
 
 
 def _plans(books: Books, months: Sequence[date]) -> list[Mapping[str, Any]]:

@@ -82,14 +82,15 @@ def energy_route(
 
 @router.get("/energy/{span}-{at}.csv")
 def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, span: str, at: str) -> Response:
-    """Send what every register counted in a period, by its hours, days or months."""
+    """Send what every register counted in a period, by its hours, days or months, and what its days cost."""
     period = asked_period(span, at, sources.now_us(), sources.site.time_zone)
     books = sources.context.books
     meters = counted_meters(sources.site, books.registers())
     parts = part_totals(books, list(meters), period)
+    costs = books.costs(period.first, period.last) if period.span != "year" else []
     return Response(
         # A spreadsheet takes UTF-8 for what it is only with the mark at its beginning.
-        "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, sources.now_us()),
+        "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, costs, sources.now_us()),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="energy-{period.span}-{period.at}.csv"'},
     )

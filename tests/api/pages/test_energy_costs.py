@@ -1,0 +1,67 @@
+"""The pages of a day and a week tell what is charged by the unit, and the month's table has it by the day."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from api.context import Context
+from facility.readings import ReadingBatch
+from facility.site import Site
+from facility.site_file import load_site
+
+SITE = """
+site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
+equipment:
+  - {id: em-main, class: electricity_meter, name: {zh: 总表, en: Main meter}}
+tariffs:
+  - {carrier: electricity, from: 2026-01-01, unit: kWh, price: 0.80, standing_charge: 500, source: contract}
+"""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    file = tmp_path_factory.mktemp("energy-costs") / "site.yaml"
+    file.write_text(SITE, encoding="utf-8")
+    return load_site(file)
+
+
+@pytest.fixture
+def booked(context: Context) -> Context:
+    """The books of 20 days in which the main counts 100 kWh an hour."""
+    index, n = context.site.points.index["em-main/energy_import"], 20 * 24 * 4 + 1
+    times = context.clock() - 900_000_000 * np.arange(n, dtype=np.int64)[::-1]
+    context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, 1000.0 + 25.0 * np.arange(n)))
+    context.books.bring_up_to_date()
+    return context
+
+
+@pytest.mark.parametrize(
+    ("span", "at", "cost", "carbon"),
+    [("day", "2026-07-14", "¥1,920", "1.3"), ("week", "2026-07-08", "¥13,440", "8.9")],
+)
+def test_a_day_and_a_week_cost_without_what_is_due_by_the_month(
+    booked: Context, operator: TestClient, span: str, at: str, cost: str, carbon: str
+) -> None:
+    page = operator.get(f"/energy?span={span}&at={at}").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert cost in page
+    assert "without the month&#39;s fixed charges" in page
+    assert f"{carbon} tCO₂" in page
+
+
+def test_today_costs_what_it_has_used_so_far(booked: Context, operator: TestClient) -> None:
+    page = operator.get("/energy?span=day").text
+    (cost,) = booked.books.costs_of(booked.books.closed_before())
+    assert cost.charge.cents == 192_000
+    assert "without the month&#39;s fixed charges" in page
+
+
+def test_a_month_has_its_bill_with_all_of_it(booked: Context, operator: TestClient) -> None:
+    assert "without the month" not in operator.get("/energy?span=month&at=2026-07").text
+
+
+def test_the_table_of_a_month_has_a_line_for_each_contract_and_day(booked: Context, operator: TestClient) -> None:
+    lines = operator.get("/energy/month-2026-07.csv").text.splitlines()
+    (line,) = [x for x in lines if x.startswith("2026-07-14,cost/electricity")]
+    assert line == ('2026-07-14,cost/electricity,"charged by the unit, Electricity",Electricity,1920.00,CNY,,,0.0000')
