@@ -78,6 +78,8 @@ def advances(run: Run, habits: Habits) -> Advances:
     steps, lengths = np.diff(run.count), np.diff(run.time_us)
     doubtful = (steps < 0.0) | (steps > habits.most_each(lengths, ODD))
     doubtful[1:] |= (steps[:-1] == 0.0) & (steps[1:] > habits.most_each(lengths[1:], BRISK))
+    if run.modulus is not None and math.isfinite(habits.mean_an_hour):
+        doubtful |= (lengths > habits.longest_gap_us) & (_lacking(steps, lengths, habits) > run.modulus / 2.0)
     if not doubtful.any():
         grade = _grades(lengths, habits)
         return Advances(run.time_us, steps, grade, tuple(_outages(run.time_us, run.count, steps, grade)))
@@ -85,6 +87,12 @@ def advances(run: Run, habits: Habits) -> Advances:
     for i in np.flatnonzero(doubtful) + 1:
         judge.look_at(int(i))
     return judge.verdict()
+
+
+def _lacking(steps: Floats, lengths: Times, habits: Habits) -> Floats:
+    """Return how much less was counted in each gap than usually is."""
+    lacking: Floats = habits.mean_an_hour * lengths / HOUR_US - steps
+    return lacking
 
 
 def _grades(lengths: Times, habits: Habits) -> NDArray[np.int8]:
@@ -163,6 +171,8 @@ class _Judge:
         step = self._count(i) - self._count(last)
         if step < 0.0:
             self._fall(last, i)
+        elif (more := self._more_rounds(last, i, step)) > 0.0:
+            self._settle("roll_overs", last, i, step + more, ESTIMATED)
         elif not self._standstill(last, i, step) and step > self._most(last, i, ODD):
             self._leap(last, i, step)
 
@@ -192,7 +202,8 @@ class _Judge:
             return
         guessed = None if rolled is not None or self._anchored(last, i) else self._rolled_by_guess(last, i)
         if rolled is not None:
-            self._settle("roll_over", last, i, rolled, self._grade(last, i))
+            more = self._more_rounds(last, i, rolled)
+            self._settle("roll_overs" if more else "roll_over", last, i, rolled + more, self._grade(last, i))
         elif self._anchored(last, i):
             if before - after > ANCHOR_TOLERANCE:
                 self._settle("exchange_unfit", last, i, 0.0, MISSING)
@@ -227,6 +238,14 @@ class _Judge:
         # Within an hour a heavy load may begin unseen; over a long gap a register runs no faster than at its busiest.
         burst = ODD * self.habits.most_an_hour * min(1.0, (self._time(i) - self._time(last)) / HOUR_US)
         return advance if advance <= max(burst, self._most(last, i, BRISK)) else None
+
+    def _more_rounds(self, last: int, i: int, counted: float) -> float:
+        """Return the whole rounds that a register of known digits made beside, unseen in an outage; 0 if none."""
+        modulus, length_us = self.run.modulus, self._time(i) - self._time(last)
+        if modulus is None or length_us <= self.habits.longest_gap_us or self._anchored(last, i):
+            return 0.0
+        lacking = self.habits.mean_an_hour * length_us / HOUR_US - counted
+        return modulus * max(0, round(lacking / modulus)) if math.isfinite(lacking) else 0.0
 
     def _rolled_behind(self, last: int, i: int) -> bool:
         """Leave out a reading that was too low, if the register rolled over just behind it."""
@@ -301,6 +320,8 @@ class _Judge:
         least = 1 if self.habits.never_still else _STANDSTILL
         if last - s < least or not self._most(last, i, BRISK) < step <= self._most(s, i, BRISK):
             return False
+        if self._came_back_down(last, i):
+            return True
         self.keep[s + 1 : i] = False
         self._settle("stuck", s, i, step, ESTIMATED)
         return True

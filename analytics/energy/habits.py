@@ -7,6 +7,7 @@ has no habits, and then only what is certain is judged.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from analytics.energy.intervals import STEP_US, Floats, Times
 
 HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
 _USUAL_GAPS_US: Final = (STEP_US, 2 * STEP_US, HOUR_US)
 # Fewer rates than these tell nothing about how fast a register can run.
 _LEAST_RATES: Final = 12
@@ -39,12 +41,14 @@ class Habits:
     usual_gap_us : time between readings, 15 min to 1 h; what is read more rarely is spread and marked [µs]
     most_an_hour : how fast it runs at its busiest, in its own counts an hour; infinite where that is not known
     never_still : it counts in all but a few of its steps
+    mean_an_hour : how fast it runs on the average, in its own counts an hour; NaN where that is not known
     profile : (2, 96) float, how workdays and days off run in quarters of an hour, any unit; None: evenly
     """
 
     usual_gap_us: int = STEP_US
     most_an_hour: float = math.inf
     never_still: bool = False
+    mean_an_hour: float = math.nan
     profile: Floats | None = None
 
     @property
@@ -71,7 +75,9 @@ class Habits:
         return replace(self, profile=profile)
 
 
-def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None) -> Habits:
+def learn_pace(
+    time_us: Times, count: Floats, rated_an_hour: float | None = None, exchanged_us: Sequence[int] = ()
+) -> Habits:
     """
     Learn how often a register is read, and how fast it runs, from its readings.
 
@@ -79,6 +85,7 @@ def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None
     ----------
     time_us, count : (n,) rising times and what the register showed [µs UTC], [counts]
     rated_an_hour : what its machine can use at most by its plate [counts/h]; None: not known
+    exchanged_us : when its meter was exchanged, give or take a day: from one to the next it counted nothing [µs UTC]
     """
     gap_us = _usual_gap(time_us)
     stride = max(1, _readings_a_gap(time_us, gap_us))
@@ -88,6 +95,8 @@ def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None
     falls = np.concatenate([[0], np.cumsum(np.diff(count) < 0.0)])
     first = stride * np.arange(steps.shape[0])
     beside = falls[np.minimum(first + 2 * stride, falls.shape[0] - 1)] > falls[np.maximum(first - stride, 0)]
+    for at_us in exchanged_us:
+        beside |= (t[1:] > at_us - DAY_US) & (t[:-1] < at_us + DAY_US)
     counted = (steps > 0.0) & (lengths <= 2 * gap_us + gap_us // 10) & ~beside
     seen = steps[counted]
     rates = seen * HOUR_US / np.maximum(lengths[counted], gap_us)
@@ -95,11 +104,14 @@ def learn_pace(time_us: Times, count: Floats, rated_an_hour: float | None = None
     if rates.shape[0] < _LEAST_RATES:
         return Habits(gap_us, known if known > 0.0 else math.inf)
     never_still = bool(np.count_nonzero(steps == 0.0) <= _STILL_SHARE * steps.shape[0])
-    place = min(rates.shape[0] - 1, int(_USUAL_SHARE * rates.shape[0]))
+    # What was seen once may have been a mistake.
+    place = min(rates.shape[0] - 2, int(_USUAL_SHARE * rates.shape[0]))
     usual_most = float(np.partition(rates, place)[place])
     # A register that counts in large units stands still and then steps: two units at once are nothing odd.
     coarse = 2.0 * float(np.min(seen)) * HOUR_US / gap_us
-    return Habits(gap_us, max(usual_most, min(coarse, 2.0 * usual_most), known), never_still)
+    counting = (steps >= 0.0) & (steps <= BRISK * usual_most * lengths / HOUR_US) & ~beside
+    mean = float(steps[counting].sum()) * HOUR_US / max(float(lengths[counting].sum()), 1.0)
+    return Habits(gap_us, max(usual_most, min(coarse, 2.0 * usual_most), known), never_still, mean)
 
 
 def _usual_gap(time_us: Times) -> int:

@@ -9,8 +9,8 @@ from typing import Final, Literal
 from facility.names import Names
 
 EventKind = Literal[
-    "roll_over", "roll_over_guessed", "reset", "exchange", "exchange_moved", "exchange_unfit", "glitch", "backwards",
-    "stuck", "outage", "jump", "jump_kept", "fall",
+    "roll_over", "roll_overs", "roll_over_guessed", "reset", "exchange", "exchange_moved", "exchange_unfit", "glitch",
+    "backwards", "stuck", "outage", "jump", "jump_kept", "fall",
 ]  # fmt: skip
 
 
@@ -46,6 +46,11 @@ _WORDS: Final[Mapping[EventKind, Names]] = {
     "roll_over": Names(
         zh="计数器由 {before} 翻转到 {after}，其间计 {counted}。",
         en="The register rolled over from {before} to {after}; {counted} was counted across it.",
+    ),
+    "roll_overs": Names(
+        zh="{before} 与 {after} 之间长时间没有读数，按平常用量已翻转不止一次；按最接近的次数计 {counted}，标为估算。",
+        en="No reading came for so long between {before} and {after} that at its usual pace the register rolled over "
+        "more than once; {counted} was counted, by the number of times that comes nearest, and marked estimated.",
     ),
     "roll_over_guessed": Names(
         zh="计数器由 {before} 到 {after} 像是翻转，按此计 {counted}；请在站点文件中填写 digits。",

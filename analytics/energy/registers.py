@@ -83,7 +83,7 @@ def book(
     t, v = believed(time_us, value, quality)
     if not t.shape[0] or end_us <= start_us:
         return Booked(Intervals.missing(start_us, end_us), ())
-    own = habits or learn_pace(t, v)
+    own = habits or learn_pace(t, v, exchanged_us=_exchanged(register))
     course = _Course.of(t, v, _until(register, max(end_us, int(t[-1]))), own, zone)
     profile = own.profile
     if habits is None and course.has_outages:
@@ -127,7 +127,7 @@ def learn(
     first hours of a heavy load from being doubted.
     """
     t, v = believed(time_us, value, quality)
-    habits = learn_pace(t, v, rated_an_hour)
+    habits = learn_pace(t, v, rated_an_hour, _exchanged(register))
     if not t.shape[0]:
         return habits
     start_us, end_us = int(t[0] - t[0] % STEP_US), int(t[-1] - t[-1] % STEP_US) + STEP_US
@@ -216,6 +216,10 @@ def _until(register: Register, until_us: int) -> Register:
     if not register.exchanges or _entered(register.exchanges[-1]) <= until_us + SEARCH_US:
         return register
     return replace(register, exchanges=tuple(e for e in register.exchanges if _entered(e) <= until_us + SEARCH_US))
+
+
+def _exchanged(register: Register) -> tuple[int, ...]:
+    return tuple(_entered(e) for e in register.exchanges)
 
 
 def _entered(exchange: MeterExchange) -> int:

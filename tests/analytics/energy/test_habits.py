@@ -45,6 +45,23 @@ def test_one_reading_that_leaps_and_comes_back_teaches_nothing(every_min: int, p
     assert learn_pace(times, count).most_an_hour == pytest.approx(16.0)
 
 
+def test_an_exchange_teaches_nothing() -> None:
+    times, count = readings([2.0] * 600)
+    count[300:] += 9e6
+    at_us = int(times[290])  # entered half a day beside the truth
+    assert learn_pace(times, count, exchanged_us=(at_us,)).most_an_hour == pytest.approx(16.0)
+
+
+def test_what_was_seen_once_is_not_usual() -> None:
+    assert learn_pace(*readings([2.0] * 60 + [90.0] + [2.0] * 60)).most_an_hour == pytest.approx(16.0)
+
+
+def test_the_mean_pace_leaves_out_what_was_no_counting() -> None:
+    times, count = readings([2.0, 0.0] * 200)
+    count[350:] += 9e6
+    assert learn_pace(times, count).mean_an_hour == pytest.approx(4.0, rel=0.01)
+
+
 def test_a_register_that_counts_in_large_units_may_count_two_at_once() -> None:
     habits = learn_pace(*readings([0.0, 0.0, 0.0, 10.0] * 30))
     assert habits.most(STEP_US, 1.0) == pytest.approx(20.0)

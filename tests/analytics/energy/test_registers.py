@@ -135,6 +135,30 @@ class TestRollOver:
         assert result.intervals.total.amount == pytest.approx(5030.0)
         assert kinds(result) == ["roll_over"]
 
+    @pytest.mark.parametrize(
+        ("days", "after", "counted", "kind"),
+        [
+            (4, 3840.0, 3840.0, "outage"),  # the usual 960 a day, and no round
+            (4, 500.0, 500.0, "outage"),  # half the days it stood still: less than half a round lacks
+            (12, 1500.0, 11500.0, "roll_overs"),  # a whole round, and it shows more than before
+            (24, 3000.0, 23000.0, "roll_overs"),
+        ],
+    )
+    def test_rounds_that_nobody_saw_in_a_long_outage_are_counted_by_the_usual_pace(
+        self, days: int, after: float, counted: float, kind: str
+    ) -> None:
+        habits = Habits(most_an_hour=100.0, mean_an_hour=40.0)
+        result = booked({0: 0, 1: 0, 1 + 96 * days: after}, register(digits=4), habits)
+        assert result.intervals.total.amount == pytest.approx(counted)
+        assert kinds(result) == [kind]
+        assert set(result.intervals.grade[1:].tolist()) == {ESTIMATED}
+
+    def test_a_fall_over_an_outage_may_be_the_second_round(self) -> None:
+        habits = Habits(most_an_hour=100.0, mean_an_hour=40.0)
+        result = booked({0: 9000, 1: 9000, 1 + 96 * 12: 200}, register(digits=4), habits)
+        assert result.intervals.total.amount == pytest.approx(11200.0)
+        assert kinds(result) == ["roll_overs"]
+
     def test_a_fall_that_is_too_far_for_a_roll_over_is_none(self) -> None:
         assert kinds(booked(row(0, 50000, 50010, 3, 13), register(digits=5))) == ["reset"]
 
@@ -296,6 +320,14 @@ class TestWrongReadings:
             result = booked(row(0, 99980, 99990, wrong, 10, 20), register(digits=5))
             assert used(result) == "10 10 10 10"
             assert sorted(kinds(result)) == ["glitch", "roll_over"]
+
+    def test_a_leap_of_a_slow_register_that_comes_back_is_no_catch_up(self) -> None:
+        # Of whole MWh it counts one or two a day; a standstill of weeks would explain the leap.
+        slow = {24.0 * i: 5000.0 + i // 3 for i in range(120)}
+        wrong = slow | {24.0 * 119 + 1: 5070.0, 24.0 * 119 + 2: 5039.0, 24.0 * 119 + 3: 5039.0}
+        result = booked(wrong, habits=Habits(most_an_hour=0.5))
+        assert result.intervals.total.amount == pytest.approx(39.0)
+        assert "glitch" in kinds(result)
 
     def test_a_leap_that_stays_is_not_believed(self) -> None:
         result = booked(row(0, 5000, 5010, 90000, 90010, 90020, 90030, 90040))
