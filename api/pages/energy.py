@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from analytics.energy.intervals import Total
+from analytics.energy.intervals import Total, Totals
 from analytics.records import StoredFinding
 from api.pages.energy_accounts import CarrierAccount, PeriodAccounts
 from api.pages.energy_charts import (
@@ -38,6 +38,7 @@ from api.pages.energy_figures import (
 from api.pages.energy_head import Link
 from api.pages.energy_parts import part_names, shaded_parts
 from api.pages.energy_ranking import DepartmentCard, department_card
+from api.pages.energy_reading import whole
 from api.pages.energy_waste import WASTE_SHOWN, WasteRow, so_far, waste_rows, wasting
 from api.pages.numbers import joined
 from api.pages.sources import Sources
@@ -45,6 +46,9 @@ from api.pages.wording import money_a_day
 from api.pages.words import Words
 from facility.formats import MISSING, NO_BREAK_SPACE, money, number
 from facility.metering import CARRIER_NAMES
+
+
+_COST = "cost"  # drawn in place of a carrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,17 +306,12 @@ def _carrier_notes(accounts: PeriodAccounts, words: Words, planned: bool) -> tup
 
 def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str) -> ChartCard:
     carriers = [c for c in accounts.carriers if not c.off]
-    links = tuple(
-        Link(
-            f"/energy?span={accounts.period.span}&at={accounts.period.at}&carrier={c.carrier}#chart",
-            words.name(CARRIER_NAMES[c.carrier]),
-        )
-        for c in carriers
-    )
     if not carriers:
         return ChartCard(words("By day"), "", "", words("Nothing has been booked in this period."), (), None, None)
+    if chosen == _COST and accounts.cost_parts is not None:
+        return _cost_chart(sources, words, accounts, accounts.cost_parts)
     c = next((c for c in carriers if c.carrier == chosen), carriers[0])
-    links = tuple(Link(k.href, k.text, one is c) for k, one in zip(links, carriers, strict=True))
+    links = _chart_links(accounts, words, c.carrier)
     known = [x for x in (c.parts.amount, c.expected, c.forecast) if np.isfinite(x).any()]
     unit, divisor = chart_unit(c.unit, max((float(np.nanmax(x)) for x in known), default=0.0))
     n = len(c.parts)
@@ -341,7 +340,7 @@ def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str
         title=words("%(carrier)s %(by)s", carrier=words.name(CARRIER_NAMES[c.carrier]), by=_by_words(accounts, words)),
         unit=unit,
         key=words(", ").join(key),
-        sentence=_chart_sentence(c, accounts, unit, divisor, words) if drawn else words("Nothing is known of it."),
+        sentence=_parts_sentence(c.parts, c.total, accounts, unit, divisor, words) if drawn else words("Nothing is known of it."),
         carriers=links,
         desk=drawn[0] if drawn else None,
         phone=drawn[1] if drawn else None,
@@ -349,6 +348,42 @@ def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str
         running_sentence=words("Running total above expected: %(amount)s", amount=label),
         running_desk=running[0] if running else None,
         running_phone=running[1] if running else None,
+    )
+
+
+def _chart_links(accounts: PeriodAccounts, words: Words, current: str) -> tuple[Link, ...]:
+    names = {c.carrier: words.name(CARRIER_NAMES[c.carrier]) for c in accounts.carriers if not c.off}
+    if accounts.cost_parts is not None:
+        names[_COST] = words("Cost")
+    at = f"/energy?span={accounts.period.span}&at={accounts.period.at}"
+    return tuple(Link(f"{at}&carrier={key}#chart", name, key == current) for key, name in names.items())
+
+
+def _cost_chart(sources: Sources, words: Words, accounts: PeriodAccounts, parts: Totals) -> ChartCard:
+    n, unit = len(parts), money_unit(sources.site.currency, words)
+    none = np.full(n, np.nan)
+    drawn = bar_charts(
+        Bars(
+            amount=parts.amount,
+            estimated=parts.estimated,
+            missing=parts.missing,
+            names=part_names(accounts.period, n),
+            shaded=shaded_parts(sources.site, accounts.period, n),
+            begun=accounts.begun,
+            expected=none,
+            forecast=none,
+            plan=None,
+        ),
+        alone=bool(accounts.departments.rows),
+    )
+    return ChartCard(
+        title=words("%(carrier)s %(by)s", carrier=words("Cost"), by=_by_words(accounts, words)),
+        unit=unit,
+        key=words("without the month's fixed charges"),
+        sentence=_parts_sentence(parts, whole(parts, sources.now_us()), accounts, unit, 1.0, words),
+        carriers=_chart_links(accounts, words, _COST),
+        desk=drawn[0] if drawn else None,
+        phone=drawn[1] if drawn else None,
     )
 
 
@@ -361,8 +396,10 @@ def _by_words(accounts: PeriodAccounts, words: Words) -> str:
     }[accounts.period.span]
 
 
-def _chart_sentence(c: CarrierAccount, accounts: PeriodAccounts, unit: str, divisor: float, words: Words) -> str:
-    known = c.parts.amount[: accounts.begun]
+def _parts_sentence(
+    parts: Totals, total: Total, accounts: PeriodAccounts, unit: str, divisor: float, words: Words
+) -> str:
+    known = parts.amount[: accounts.begun]
     known = known[np.isfinite(known)] / divisor
     if not known.size:
         return words("Nothing is known of it yet.")
@@ -372,10 +409,10 @@ def _chart_sentence(c: CarrierAccount, accounts: PeriodAccounts, unit: str, divi
         least=number(float(known.min()), places),
         most=number(float(known.max()), places),
         unit=unit,
-        total=joined(f"{doubt(c.total)}{number(c.total.amount / divisor, places)}", unit),
+        total=joined(f"{doubt(total)}{number(total.amount / divisor, places)}", unit),
     )
-    if c.total.missing > 0.0005:
-        gaps = words("%(share)s of the time is missing.", share=share_text(c.total.missing))
+    if total.missing > 0.0005:
+        gaps = words("%(share)s of the time is missing.", share=share_text(total.missing))
         return words.in_context("sentences", "%(first)s %(second)s", first=told, second=gaps)
     return told
 

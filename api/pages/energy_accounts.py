@@ -140,6 +140,7 @@ class PeriodAccounts:
     begun : how many of its parts have begun
     until_words : how far the figures go, `07-15 24:00`
     cost_cents : of all carriers that have a bill
+    cost_parts : what is charged by the unit, by hour or day [currency]; None: not known, or a year
     cost_plan_cents, cost_plan_whole_cents : the plan for the part that has passed, and for all of it
     end_cents, end_half_width_cents, end_level : forecast of the cost, and the share of outcomes that its interval holds
     without_cost : carriers that were used and have no bill
@@ -154,6 +155,7 @@ class PeriodAccounts:
     carriers: tuple[CarrierAccount, ...]
     cost_cents: int | None = None
     cost_at_least: bool = False
+    cost_parts: Totals | None = None
     cost_plan_cents: int | None = None
     cost_plan_whole_cents: int | None = None
     end_cents: int | None = None

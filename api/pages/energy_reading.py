@@ -16,7 +16,7 @@ from analytics.energy.intervals import Total, Totals
 from analytics.energy.statements import Statement
 from api.pages.caches import PageCaches
 from api.pages.energy_accounts import Carbon, CarrierAccount, PeriodAccounts, Savings
-from api.pages.energy_costs import carbon_shown, carrier_cost, costs_shown
+from api.pages.energy_costs import carbon_shown, carrier_cost, cost_parts, costs_shown
 from api.pages.energy_department_reading import departments_of
 from api.pages.energy_expected import Outlook, outlook
 from api.pages.energy_head import Note
@@ -115,7 +115,7 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
     bills, plans = statements_of(books, "bill", months), _plans(books, months)
     costs = costs_shown(books, shown)
     carriers = tuple(
-        _with_cost(account, costs) if costs else account
+        _with_cost(account, costs) if not months else account
         for carrier in BOUGHT
         if (account := _carrier(books, caches, sources, shown, carrier, bills, plans, running)) is not None
     )
@@ -130,6 +130,7 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         carriers=carriers,
         cost_cents=sum(c.cost_cents or 0 for c in priced) if priced else None,
         cost_at_least=any(c.cost_at_least for c in priced),
+        cost_parts=cost_parts(period, costs, zone),
         cost_plan_cents=_cents(_plan(plans, None, period).get("plan_to_date")),
         cost_plan_whole_cents=_cents(_plan(plans, None, period).get("plan")),
         without_cost=unpriced if priced else (),

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.context import Context
+from facility.calendar import day_of
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
@@ -51,10 +52,25 @@ def test_a_day_and_a_week_cost_without_what_is_due_by_the_month(
 
 
 def test_today_costs_what_it_has_used_so_far(booked: Context, operator: TestClient) -> None:
-    page = operator.get("/energy?span=day").text
-    (cost,) = booked.books.costs_of(booked.books.closed_before())
-    assert cost.charge.cents == 192_000
-    assert "without the month&#39;s fixed charges" in page
+    today = day_of(booked.clock(), booked.site.time_zone)
+    (cost,) = booked.books.costs_of(today)
+    assert f"¥{round((cost.charge.cents or 0) / 100):,}" in operator.get("/energy?span=day").text
+
+
+@pytest.mark.parametrize(
+    ("span", "at", "title", "told"),
+    [
+        ("day", "2026-07-14", "Cost by hour", "From 80 to 80 ¥, 1,920 ¥ in all."),
+        ("week", "2026-07-08", "Cost by day", "From 1,920 to 1,920 ¥, 13,440 ¥ in all."),
+        ("month", "2026-07", "Cost by day", "1,920 ¥"),
+    ],
+)
+def test_the_bars_show_the_cost_of_hours_and_days(
+    booked: Context, operator: TestClient, span: str, at: str, title: str, told: str
+) -> None:
+    page = operator.get(f"/energy?span={span}&at={at}&carrier=cost").text.replace("\N{NO-BREAK SPACE}", " ")
+    assert title in page
+    assert told in page
 
 
 def test_a_month_has_its_bill_with_all_of_it(booked: Context, operator: TestClient) -> None:
