@@ -326,13 +326,14 @@ def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str
         forecast=c.forecast / divisor,
         plan=c.plan / n / divisor if c.plan is not None else None,
     )
-    drawn = bar_charts(bars)
     has_expected = bool(np.isfinite(c.expected[: accounts.begun]).any())
     known_both = np.where(np.isfinite(c.parts.amount) & (c.parts.missing < 0.02), c.parts.amount, np.nan) - c.expected
     difference = known_both[: accounts.begun] / divisor
     over = float(np.nansum(difference)) if np.isfinite(difference).any() else math.nan
     label = joined(number(over, 1, signed=True), unit)
     running = running_total(np.concatenate([difference, np.full(n - len(difference), np.nan)]), label)
+    # While nothing is expected yet, the bars take the room: beside them stands the long list of departments.
+    drawn = bar_charts(bars, alone=running is None and bool(accounts.departments.rows))
     key = [words("bar actual, hatched estimated")]
     if has_expected:
         key += [words("line expected"), words("circle over by 4%")]

@@ -154,6 +154,8 @@ class Size:
 
 _DESK: Final = Size(816, 242, 52, 750, 8, 218, 6, 16)
 _PHONE: Final = Size(358, 220, 42, 318, 8, 196, 5, 8)
+# Without a running total below it: as high as both are together.
+_DESK_ALONE: Final = Size(816, 376, 52, 750, 8, 352, 8, 16)
 _DESK_LINE: Final = Size(816, 92, 52, 750, 8, 84, 4, 16)
 _PHONE_LINE: Final = Size(358, 92, 42, 318, 8, 84, 4, 8)
 _WIDE_LINE: Final = Size(1380, 110, 60, 1290, 8, 102, 4, 16)
@@ -229,14 +231,14 @@ def tick_text(value: float, step: float) -> str:
     return number(value, decimals)
 
 
-def bar_charts(bars: Bars) -> tuple[BarChart, BarChart] | None:
-    """Return a bar chart for a desk and for a phone; None if there is nothing to draw."""
+def bar_charts(bars: Bars, *, alone: bool = False) -> tuple[BarChart, BarChart] | None:
+    """Return a bar chart for a desk, higher where it stands `alone`, and for a phone; None: nothing to draw."""
     known = np.concatenate([x[np.isfinite(x)] for x in (bars.amount, bars.expected, bars.forecast)])
     if known.size == 0 or not len(bars.names):
         return None
     largest = max(float(known.max()), bars.plan or 0.0, 1e-9)
     lowest = min(0.0, float(known.min()))
-    return _bar_chart(bars, _DESK, lowest, largest), _bar_chart(bars, _PHONE, lowest, largest)
+    return _bar_chart(bars, _DESK_ALONE if alone else _DESK, lowest, largest), _bar_chart(bars, _PHONE, lowest, largest)
 
 
 def _bar_chart(bars: Bars, size: Size, lowest: float, largest: float) -> BarChart:

@@ -154,6 +154,8 @@ def subject_name(site: Site, kind: str, subject: str, words: Words) -> tuple[str
         return words.name(site.equipment[subject].name), f"/plant/{subject}"
     if kind == "department" and subject in site.departments:
         return words.name(site.departments[subject].name), f"/energy/departments/{subject}"
+    if kind == "plant" and subject in site.rooms:
+        return words.name(site.rooms[subject].name), ""
     return ("" if kind == "hospital" else subject), ""
 
 

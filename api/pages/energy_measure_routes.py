@@ -21,7 +21,7 @@ from api.pages.energy_reading import measure_account
 from api.pages.energy_savings import measure_page, savings_page
 from api.pages.frame import NavLink
 from api.pages.reading import ticket_of
-from api.pages.sources import Sources
+from api.pages.sources import SIMULATION, Sources
 from api.pages.visit import Visit, visit_of
 from api.security.access import require
 from api.security.logins import Identity
@@ -70,7 +70,8 @@ def measure_route(sources: From, reader: Reader, visit: Visiting, caches: Caches
     page = measure_page(words, sources.site.currency, worked.result)
     own = next((e for e in book.entered() if e.id == measure and e.measure is not None), None)
     if own is not None:
-        who, may_withdraw = sources.desk.called(own.entered_by), may(reader.role, MEASURE_ROLE)
+        simulated, may_withdraw = own.entered_by == SIMULATION, may(reader.role, MEASURE_ROLE)
+        who = words("the simulation") if simulated else sources.desk.called(own.entered_by)
         line = entered_line(sources.site, words, own, who, sources.now_us(), may_withdraw)
         page = replace(page, entered=line)
     return framed_energy(sources, visit, "energy_measure.html", title, head, page, back)

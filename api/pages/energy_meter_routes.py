@@ -18,7 +18,7 @@ from api.pages.energy_head import Note, span_links
 from api.pages.energy_meter import Filled, MeterAccount, meter_page
 from api.pages.energy_meters import MeterFigures, meters_page
 from api.pages.energy_period import Period, asked_period, period_of, period_words
-from api.pages.energy_reading import begun_parts, part_totals, whole
+from api.pages.energy_reading import begun_parts, known_until, part_totals, whole
 from api.pages.frame import NavLink
 from api.pages.sources import Sources
 from api.pages.visit import Visit, visit_of
@@ -131,11 +131,11 @@ def meter_response(
     words, books, now_us = visit.words, sources.context.books, sources.now_us()
     meter = meter_of(sources, key)
     period, today = asked_period(span, at, now_us, sources.site.time_zone), today_at(sources)
-    parts = part_totals(books, [key], period)[key]
+    parts, until_us = part_totals(books, [key], period)[key], known_until(books, now_us)
     own = MeterAccount(
-        total=whole(parts, now_us),
+        total=whole(parts, until_us),
         parts=parts,
-        begun=begun_parts(parts, now_us),
+        begun=begun_parts(parts, until_us),
         events=books.events(key),
         readings=books.hand_readings(key, withdrawn=True),
         exchanges=books.exchanges(key, withdrawn=True),

@@ -40,15 +40,30 @@ _LIKELY: Final = 0.8
 
 
 def part_totals(books: Books, keys: Sequence[str], period: Period) -> dict[str, Totals]:
-    """Return what registers counted by the hours, days or months of a period."""
+    """
+    Return what registers counted by the hours, days or months of a period.
+
+    The shares of a part that runs are of its time that has passed and is booked: what is to come is no hole.
+    """
     zone = books.site.time_zone
     match period.span:
         case "day":
-            return books.hourly(keys, *period.bounds_us(zone))
+            found = books.hourly(keys, *period.bounds_us(zone))
+            booked = books.booked_until_us
+            return found if booked is None else {key: _until(own, booked) for key, own in found.items()}
         case "year":
             return books.monthly(keys, period.first, period.last)
         case _:
             return books.daily(keys, period.first, period.last)
+
+
+def _until(parts: Totals, until_us: int) -> Totals:
+    """Return parts with the shares of the one that runs at a time cut to what lies before it."""
+    share = np.clip((until_us - parts.edges_us[:-1]) / np.diff(parts.edges_us), 0.0, 1.0)
+    running = (share > 0.0) & (share < 1.0)
+    passed = np.where(running, share, 1.0)
+    missing = np.where(running, np.maximum(0.0, parts.missing - (1.0 - passed)) / passed, parts.missing)
+    return replace(parts, measured=parts.measured / passed, estimated=parts.estimated / passed, missing=missing)
 
 
 def summed(parts: Sequence[Totals]) -> Totals:
@@ -91,12 +106,17 @@ def begun_parts(parts: Totals, now_us: int) -> int:
 def until_text(books: Books, period: Period, now_us: int) -> str:
     """Return how far the figures of a period go, `07-15 24:00`: up to when the books go, or its end."""
     zone = books.site.time_zone
-    booked = books.booked_until_us
-    until = min(period.bounds_us(zone)[1], now_us if booked is None else min(booked, now_us))
+    until = min(period.bounds_us(zone)[1], known_until(books, now_us))
     local = moment(until, zone)
     if local.hour == 0 and local.minute == 0:
         return f"{moment(until - 1, zone):%m-%d} 24:00"
     return f"{local:%m-%d %H:%M}"
+
+
+def known_until(books: Books, now_us: int) -> int:
+    """Return up to when figures can be known: up to when the books go, or now."""
+    booked = books.booked_until_us
+    return now_us if booked is None else min(booked, now_us)
 
 
 def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: Period) -> PeriodAccounts:
@@ -119,7 +139,7 @@ def period_accounts(sources: Sources, words: Words, caches: PageCaches, period: 
         for carrier in BOUGHT
         if (account := _carrier(books, caches, sources, shown, carrier, bills, plans, running)) is not None
     )
-    begun = max((begun_parts(c.parts, now_us) for c in carriers), default=0)
+    begun = max((begun_parts(c.parts, known_until(books, now_us)) for c in carriers), default=0)
     priced = [c for c in carriers if c.cost_cents is not None]
     unpriced = tuple(c.carrier for c in carriers if c.cost_cents is None and c.total.known and c.total.amount > 0)
     accounts = PeriodAccounts(
@@ -164,7 +184,7 @@ def _carrier(
         return None
     keys = [r.key for r in supply]
     parts = summed(list(part_totals(books, keys, shown.period).values()))
-    total = whole(parts, shown.now_us)
+    total = whole(parts, known_until(books, shown.now_us))
     n = len(parts)
     none = np.full(n, np.nan)
     own = [b for b in bills if b.figures.get("carrier") == carrier]

@@ -308,9 +308,10 @@ def _model_figures(own: MeasureAccount, model: Any, words: Words) -> tuple[Figur
     points = getattr(model, "balance_points", None)
     heating, cooling = getattr(points, "heating_c", None), getattr(points, "cooling_c", None)
     told = [f"{number(float(p), 1)} °C" for p in (heating, cooling) if p is not None and math.isfinite(float(p))]
+    kind = str(getattr(model, "kind", ""))
     period = words("%(first)s to %(last)s", first=own.baseline[0].isoformat(), last=own.baseline[1].isoformat())
     return (
-        Figure(words("Model"), str(getattr(model, "kind", MISSING)), words(", ").join(told) if told else ""),
+        Figure(words("Model"), _kind_words(kind, words), " · ".join((kind, *told))),
         Figure(words("Baseline"), words.plural("%(n)s step", "%(n)s steps", int(getattr(model, "n", 0))), period),
         Figure(
             "CV(RMSE)",
@@ -320,6 +321,19 @@ def _model_figures(own: MeasureAccount, model: Any, words: Words) -> tuple[Figur
         Figure("NMBE", _percent(float(getattr(model, "nmbe", math.nan)), 2, signed=True), words("limit ±0.5%")),
         Figure("R²", number(float(getattr(model, "r2", math.nan)), 2), ""),
     )
+
+
+def _kind_words(kind: str, words: Words) -> str:
+    """Return how a model takes energy to follow the weather."""
+    return {
+        "1P": words("the same in any weather"),
+        "2P": words("straight line over temperature"),
+        "3P-H": words("rises below a temperature (heating)"),
+        "3P-C": words("rises above a temperature (cooling)"),
+        "4P": words("bent line over temperature"),
+        "5P": words("rises below one temperature and above another"),
+        "TOWT": words("by time of week and temperature"),
+    }.get(kind, kind)
 
 
 def _event(event: NonRoutineEvent, unit: str, words: Words) -> EventLine:
@@ -392,4 +406,5 @@ def _response(own: MeasureAccount, temperature: Floats, expected: Floats) -> tup
 
 def _months_on_axis(days: Days) -> list[tuple[float, str]]:
     months = np.unique(days.astype("datetime64[M]"))
+    months = months[months.astype("datetime64[D]") >= days[0]]  # a month that began before stands left of the axis
     return [(float(m.astype("datetime64[D]").astype(np.int64)), str(m)) for m in months]

@@ -38,6 +38,7 @@ _MOST_LISTED: Final = 500
 STALE_INTERVALS: Final = 3.0
 STALE_FLOOR_S: Final = 30.0
 SIMULATION_SETTING: Final = "simulation.history_written"  # set by api.simulation
+SIMULATION: Final = "simulation"  # as which api.simulation enters what a person would
 
 T = TypeVar("T")
 

@@ -119,3 +119,11 @@ def test_a_long_fit_draws_evenly_picked_dots() -> None:
     assert drawn is not None
     assert 900 <= len(drawn[0].dots) <= 1000
     assert drawn[0].path.startswith("M")
+
+
+def test_bars_that_stand_alone_take_the_room_of_the_running_total() -> None:
+    beside, alone = bar_charts(bars([50.0, 100.0])), bar_charts(bars([50.0, 100.0]), alone=True)
+    assert beside is not None
+    assert alone is not None
+    assert alone[0].height > beside[0].height
+    assert alone[1].height == beside[1].height

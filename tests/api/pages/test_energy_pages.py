@@ -75,6 +75,15 @@ def test_what_was_counted_stands_on_the_page(context: Context, operator: TestCli
         assert "<b>2,400</b>" in page
 
 
+def test_the_hour_that_runs_has_no_hole(context: Context, clock: Clock, operator: TestClient) -> None:
+    count_up(context, "em-main/energy_import", 100.0, 24)
+    context.books.bring_up_to_date()  # it is 02:40, and the books go to 02:30
+    clock.pass_s(300)
+    page = operator.get("/energy?span=day&at=2026-07-16").text
+    assert "<b>250</b>" in page
+    assert "time is missing" not in page
+
+
 def test_a_carrier_without_a_tariff_says_so_and_costs_no_zero(context: Context, operator: TestClient) -> None:
     count_up(context, "em-main/energy_import", 100.0, 24 * 20)
     context.books.bring_up_to_date()
