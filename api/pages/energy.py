@@ -47,7 +47,6 @@ from api.pages.words import Words
 from facility.formats import MISSING, NO_BREAK_SPACE, money, number
 from facility.metering import CARRIER_NAMES
 
-
 _COST = "cost"  # drawn in place of a carrier
 
 
@@ -341,7 +340,9 @@ def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str
         title=words("%(carrier)s %(by)s", carrier=words.name(CARRIER_NAMES[c.carrier]), by=_by_words(accounts, words)),
         unit=unit,
         key=words(", ").join(key),
-        sentence=_parts_sentence(c.parts, c.total, accounts, unit, divisor, words) if drawn else words("Nothing is known of it."),
+        sentence=_parts_sentence(c.parts, c.total, accounts, unit, divisor, words)
+        if drawn
+        else words("Nothing is known of it."),
         carriers=links,
         desk=drawn[0] if drawn else None,
         phone=drawn[1] if drawn else None,
@@ -353,7 +354,7 @@ def _chart(sources: Sources, words: Words, accounts: PeriodAccounts, chosen: str
 
 
 def _chart_links(accounts: PeriodAccounts, words: Words, current: str) -> tuple[Link, ...]:
-    names = {c.carrier: words.name(CARRIER_NAMES[c.carrier]) for c in accounts.carriers if not c.off}
+    names = {str(c.carrier): words.name(CARRIER_NAMES[c.carrier]) for c in accounts.carriers if not c.off}
     if accounts.cost_parts is not None:
         names[_COST] = words("Cost")
     at = f"/energy?span={accounts.period.span}&at={accounts.period.at}"

@@ -60,7 +60,7 @@ def test_today_costs_what_it_has_used_so_far(booked: Context, operator: TestClie
 @pytest.mark.parametrize(
     ("span", "at", "title", "told"),
     [
-        ("day", "2026-07-14", "Cost by hour", "From 80 to 80 ¥, 1,920 ¥ in all."),
+        ("day", "2026-07-14", "Cost by hour", "From 80.0 to 80.0 ¥, 1,920.0 ¥ in all."),
         ("week", "2026-07-08", "Cost by day", "From 1,920 to 1,920 ¥, 13,440 ¥ in all."),
         ("month", "2026-07", "Cost by day", "1,920 ¥"),
     ],
