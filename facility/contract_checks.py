@@ -43,7 +43,7 @@ def misfits(site: Site) -> list[Misfit]:
         found += _within(site, contract)
     for carrier in BOUGHT:
         supply = points_of_supply(site, registers, carrier)
-        own = [c for c in site.contracts.values() if c.carrier == carrier]
+        own = [c for c in site.contracts.values() if c.carrier == carrier and not c.resold]
         paid = {r.key for c in own for r in billed_registers(site, registers, c)}
         found += [_unbilled(own[-1], r) for r in supply if own and r.key not in paid]
     return found

@@ -30,7 +30,7 @@ def billed_registers(site: Site, registers: Mapping[str, BookedRegister], contra
     others = {
         meter.partition("/")[0]
         for other in site.contracts.values()
-        if other.carrier == contract.carrier
+        if other.carrier == contract.carrier and not other.resold
         for meter in other.meters
     }
     return [r for r in points_of_supply(site, registers, contract.carrier) if r.equipment.id not in others]
@@ -46,13 +46,15 @@ def deducted_registers(site: Site, registers: Mapping[str, BookedRegister], cont
     """
     Return the registers below the billed ones that other contracts bill: their energy is on those bills, not on this.
 
-    Of one below another the upper is taken, since it counts the energy of both.
+    Of one below another the upper is taken, since it counts the energy of both. What is resold was bought all the same.
     """
+    if contract.resold:
+        return []
     behind = {i for r in billed_registers(site, registers, contract) for i in site.downstream(r.equipment.id)}
     inner = [
         r
         for other in site.contracts.values()
-        if other.id != contract.id and other.carrier == contract.carrier
+        if other.id != contract.id and other.carrier == contract.carrier and not other.resold
         for r in billed_registers(site, registers, other)
         if r.equipment.id in behind
     ]

@@ -844,7 +844,7 @@ def _tariffs(contracts: Mapping[str, Contract]) -> dict[str, Dated[Tariff]]:
     """Return what a unit of each carrier costs: by the contract without an id, else by the first."""
     main: dict[str, Contract] = {}
     for contract in contracts.values():
-        if contract.carrier not in main or contract.id == contract.carrier:
+        if not contract.resold and (contract.carrier not in main or contract.id == contract.carrier):
             main[contract.carrier] = contract
     return {carrier: Dated(c.since, c.tariffs) for carrier, c in main.items()}
 

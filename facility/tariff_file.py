@@ -121,6 +121,7 @@ class TariffFile(Strict):
     name: Names | None = None
     carrier: Literal[CARRIERS]  # type: ignore[valid-type]
     meters: tuple[str, ...] = ()
+    resold: bool = False
     from_: Day = Field(alias="from")
     price: Price | None = None
     unit: Unit
@@ -150,6 +151,12 @@ class TariffFile(Strict):
             raise ValueError(f"price and {ways[1]} both say what a unit costs; keep one")
         if len({c.code for c in self.components}) < len(self.components):
             raise ValueError("two components have one code; put them together, or call one of them other")
+        return self
+
+    @model_validator(mode="after")
+    def _resold_names_whose(self) -> TariffFile:
+        if self.resold and not (self.id and self.meters):
+            raise ValueError("what is resold needs an id of its own and the meters of whoever buys it; add them")
         return self
 
     @model_validator(mode="after")
@@ -249,7 +256,7 @@ def contract_of(name: str, entries: Sequence[TariffFile]) -> Contract:
     named = next((e.name for e in reversed(entries) if e.name), None)
     return Contract(
         name, carrier, named or _usual_name(name, carrier), meters,
-        tuple(e.from_ for e in entries), tuple(e.tariff() for e in entries),
+        tuple(e.from_ for e in entries), tuple(e.tariff() for e in entries), any(e.resold for e in entries),
     )  # fmt: skip
 
 
@@ -277,6 +284,8 @@ def billed_twice(contracts: Iterable[Contract]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for contract in contracts:
         # Without meters it bills the points of supply that no other names: only one can do so.
+        if contract.resold:
+            continue
         for meter in contract.meters or ("",):
             first = owner.setdefault((contract.carrier, meter.partition("/")[0]), contract.id)
             if first == contract.id:

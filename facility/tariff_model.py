@@ -237,6 +237,7 @@ class Contract:
     ----------
     id : as the site file names it; else the carrier
     meters : ids of the meters, or keys `equipment/point` of their registers; empty: all points of supply
+    resold : the hospital sells on what these meters counted; it pays nothing by it
     since, tariffs : (n,) each; a tariff holds from its day until the next one begins
     """
 
@@ -246,6 +247,7 @@ class Contract:
     meters: tuple[str, ...]
     since: tuple[date, ...]
     tariffs: tuple[Tariff, ...]
+    resold: bool = False
 
     def on(self, day: date) -> Tariff | None:
         """Return the tariff that holds on a day; None before the first."""

@@ -24,7 +24,7 @@ from analytics.energy.carbon import carbon
 from analytics.energy.contract_bill import contract_bill, contract_figures
 from analytics.energy.day_charges import DayCharge
 from analytics.energy.day_costs import DayCost
-from analytics.energy.energy_charge import contract_prices
+from analytics.energy.energy_charge import contract_prices, energy_cost
 from analytics.energy.indicator_accounts import (
     MonthAccounts,
     Surroundings,
@@ -154,10 +154,12 @@ class MonthDrafts:
     # -- bills
 
     def _bills(self, own: _Month) -> None:
-        billed = {contract.carrier for contract in self._site.contracts.values()}
+        billed = {contract.carrier for contract in self._site.contracts.values() if not contract.resold}
         for contract in self._site.contracts.values():
             made = self._bill(own, contract)
-            if made is not None:
+            if made is not None and contract.resold:
+                own.drafts.append(Draft("resale", contract.id, own.first, self._resale(own, contract, made)))
+            elif made is not None:
                 own.bills.append((contract, made))
         for contract, made in own.bills:
             before = self._accounts.statements(kind="bill", subject=contract.id)
@@ -191,6 +193,20 @@ class MonthDrafts:
             hot_days=own.hot_days,
         )
 
+    def _resale(self, own: _Month, contract: Contract, made: Bill) -> dict[str, Any]:
+        """Return what is charged for what is sold on, and what the hospital's own price of a unit makes of it."""
+        bought: int | None = None
+        prices, _ = self._prices(own, contract.carrier)
+        if prices is not None:
+            used = self._used(own, [])
+            unit = self._site.tariffs[contract.carrier].on(own.first).unit
+            registers = billed_registers(self._site, own.registers, contract)
+            cost = [float(energy_cost(used[r.key].used, prices)) * _factor(r.unit, unit) for r in registers]
+            bought = round(100.0 * math.fsum(cost)) if np.isfinite(cost).all() else None
+        return made.to_json() | {
+            "bought_cents": bought, "headline": {"value": made.total_cents / 100.0, "unit": made.currency},
+        }  # fmt: skip
+
     def costs_of(self, day: date) -> list[DayCost]:
         """
         Return what the energy of a day cost by contract, by its hours too; of today what it cost so far.
@@ -203,7 +219,8 @@ class MonthDrafts:
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
         own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
         closed = end_us + CLOSING_US <= self._clock() and end == after
-        bills = [(c, made) for c in self._site.contracts.values() if (made := self._bill(own, c)) is not None]
+        contracts = [c for c in self._site.contracts.values() if not c.resold]
+        bills = [(c, made) for c in contracts if (made := self._bill(own, c)) is not None]
         return [
             DayCost(c.id, c.carrier, made.unit, self._so_far(made.days[day.day - 1]), not closed) for c, made in bills
         ]
@@ -279,7 +296,7 @@ class MonthDrafts:
 
     def _prices(self, own: _Month, carrier: Carrier) -> tuple[Floats | None, Any]:
         """Return the price of each step of the month, and which are dear; by the first contract of a carrier."""
-        contract = next((c for c in self._site.contracts.values() if c.carrier == carrier), None)
+        contract = next((c for c in self._site.contracts.values() if c.carrier == carrier and not c.resold), None)
         if contract is None:
             return None, None
         begins = np.arange(own.start_us, own.end_us, 900_000_000, dtype=np.int64)
@@ -494,6 +511,13 @@ class MonthDrafts:
             return None
         hot = days.time_us[known & (days.max >= _HOT_C)]
         return frozenset(day_of(int(t) + _HOUR_US, self._zone) for t in hot)
+
+
+def _factor(unit: str, other: str) -> float:
+    try:
+        return conversion(unit, other)[0]
+    except ValueError:
+        return math.nan
 
 
 def _keys_of(share: Share) -> tuple[str, ...]:

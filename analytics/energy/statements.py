@@ -19,8 +19,8 @@ from analytics.desk import ActionRefused
 from analytics.energy.tables import EnergyReportRow, EnergyStatementRow
 from facility.names import Names
 
-Kind = Literal["bill", "balance", "allocation", "carbon", "targets", "indicators"]
-KINDS: Final[tuple[Kind, ...]] = ("bill", "balance", "allocation", "carbon", "targets", "indicators")
+Kind = Literal["bill", "resale", "balance", "allocation", "carbon", "targets", "indicators"]
+KINDS: Final[tuple[Kind, ...]] = ("bill", "resale", "balance", "allocation", "carbon", "targets", "indicators")
 
 
 @dataclass(frozen=True, slots=True)

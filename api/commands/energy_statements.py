@@ -53,13 +53,15 @@ def bill(
     classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the bills of a month, line by line as the supplier writes them."""
+    """Show the bills of a month, line by line as the supplier writes them, and what is charged for energy sold on."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        found = _statements(here.books, "bill", month, contract, version)
+        sold = here.books.statements(kind="resale", subject=contract, month=month_of(month), newest_only=version is None)
+        sold = [s for s in sold if version in (None, s.version)]
+        found = [] if contract and sold else _statements(here.books, "bill", month, contract, version)
     if as_json:
-        print_json({"bills": [_fields(s) for s in found]})
+        print_json({"bills": [_fields(s) for s in found], "resale": [_fields(s) for s in sold]})
         return
-    for statement in found:
+    for statement in (*found, *sold):
         _print_bill(statement, language_of(language))
 
 
@@ -152,9 +154,10 @@ def _fields(statement: Statement) -> dict[str, Any]:
 
 def _print_bill(statement: Statement, language: Language) -> None:
     figures = statement.figures
+    kind = "sold on, " if statement.kind == "resale" else ""
     state = "provisional" if statement.provisional else f"version {statement.version}"
     cause = f", {statement.cause}" if statement.cause else ""
-    table = Table("", "quantity", "unit", "price", "amount", title=f"{statement.subject}, {state}{cause}")
+    table = Table("", "quantity", "unit", "price", "amount", title=f"{statement.subject}, {kind}{state}{cause}")
     for line in figures.get("lines", ()):
         table.add_row(
             line["name"][language], f"{line['quantity']:,.3f}", line["unit"], f"{line['price']:.6g}",

@@ -124,6 +124,8 @@ def _card(
         _share(figures, "missing"),
     )
     name = names_of(figures.get("name"), words, own.subject)
+    if own.kind == "resale":
+        name = words("%(contract)s, sold on", contract=name)
     first = month.isoformat()
     through = str(figures.get("through", ""))
     cents = figures.get("total_cents")
@@ -209,6 +211,9 @@ def _facts(site: Site, words: Words, figures: Figures, now_us: int) -> tuple[Fac
         if forecast.get("low_kw") is not None and forecast.get("high_kw") is not None:
             text += f" ({number(float(forecast['low_kw']), 0)}–{number(float(forecast['high_kw']), 0)})"
         facts.append(Fact(words("Demand expected to month end"), text))
+    if figures.get("bought_cents") is not None:
+        bought = exact_text(int(figures["bought_cents"]), site.currency, words)
+        facts.append(Fact(words("Same energy at the hospital's own price"), bought))
     if figures.get("power_factor") is not None:
         facts.append(Fact(words("Power factor"), number(float(figures["power_factor"]), 2)))
     return tuple(facts)

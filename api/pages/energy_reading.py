@@ -196,7 +196,7 @@ def _carrier(
         parts=parts,
         expected=none,
         forecast=none,
-        priced=any(c.carrier == carrier for c in sources.site.contracts.values()),
+        priced=any(c.carrier == carrier and not c.resold for c in sources.site.contracts.values()),
         cost_cents=sum(cents) if cents else None,
         cost_at_least=any(bool(b.figures.get("at_least")) for b in own),
         billed=sum(float(b.figures.get("used") or 0.0) for b in own) if cents else None,

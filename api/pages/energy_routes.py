@@ -111,7 +111,9 @@ def bill_route(
 ) -> Response:
     """Show the invoice, line by line."""
     words, period, books = visit.words, month_asked(sources, month), sources.context.books
-    every = books.statements(kind="bill", month=period.first, newest_only=False)
+    every = [
+        s for kind in ("bill", "resale") for s in books.statements(kind=kind, month=period.first, newest_only=False)
+    ]
     versions: dict[str, list[Any]] = {}
     for statement in every:
         versions.setdefault(statement.subject, []).append(statement)

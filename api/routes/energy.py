@@ -217,7 +217,7 @@ def _series(unit: str, own: Totals) -> SeriesOut:
 def statements(
     here: Here,
     month: Month,
-    kind: Annotated[str | None, Query(description="bill, balance, allocation, carbon, targets or indicators")] = None,
+    kind: Annotated[str | None, Query(description=", ".join(KINDS))] = None,
     subject: Annotated[str | None, Query(max_length=200, description="a contract, a carrier, or site")] = None,
     versions: Annotated[Literal["newest", "all"], Query(description="of each statement")] = "newest",
 ) -> StatementsOut:

@@ -158,6 +158,8 @@ MAIN = "tariffs[1] 'main'"
         (entry(more="bands: [{name: peak, price: 1, from: 08:00, to: 11:00, days: [sundays]}]"),
          f"{MAIN}.bands[1] '08:00'.days: 'sundays' are no days known here; write workdays, rest_days, weekdays, "
          "holidays, hot, or a holiday such as labour_day"),
+        (entry(more="resold: true"),
+         f"{MAIN}: what is resold needs an id of its own and the meters of whoever buys it; add them"),
         (entry(more="basic_charge: demand"), f"{MAIN}: basic_charge: demand needs demand_price; add it"),
         (entry(more="basic_charge: contract_demand, demand_price: 40"),
          f"{MAIN}: basic_charge: contract_demand needs contract_demand; add it, such as '4000 kW'"),

@@ -127,6 +127,31 @@ def test_another_price_restates_the_bills_with_its_cause(accounts: Accounts, tmp
     assert books.restatements(kind="register") == []
 
 
+def test_what_is_sold_on_has_a_statement_and_changes_no_cost(tmp_path: Path, database: Database) -> None:
+    sold = (
+        "  - {id: shop, carrier: electricity, meters: [em-ward], resold: true, from: 2020-01-01, unit: kWh, price: 1.2, "
+        "source: agreement}\n"
+    )
+    made = Accounts.open(tmp_path, database, TARIFFED + sold)
+    with made.store:
+        made.feed(MAIN, quarters(FIRST, 41), busy(41, seed=1))
+        made.feed(WARD, quarters(FIRST, 41), 0.4 * busy(41, seed=2))
+        made.at(FIRST + 41 * DAY)
+        books = made.books()
+        books.bring_up_to_date()
+        use = {key: t.amount[0] for key, t in books.monthly([MAIN, WARD], FIRST, FIRST).items()}
+        (bill,) = [s for s in books.statements(kind="bill", month=FIRST) if s.figures.get("lines")]
+        assert bill.figures["total_cents"] == pytest.approx(80 * use[MAIN], abs=1)
+        shop = books.statement("resale", "shop", FIRST)
+        assert shop is not None
+        assert shop.figures["total_cents"] == pytest.approx(120 * use[WARD], abs=1)
+        assert shop.figures["bought_cents"] == pytest.approx(80 * use[WARD], abs=1)
+        shared = books.statement("allocation", "electricity", FIRST)
+        assert shared is not None
+        assert shared.figures["total_cents"] == bill.figures["total_cents"]
+        assert {c.contract for c in books.costs(FIRST, FIRST)} == {c.contract for c in books.costs_of(FIRST)}
+
+
 def test_a_missing_tariff_is_told_and_all_else_is_made(tmp_path: Path, database: Database) -> None:
     made = Accounts.open(tmp_path, database)
     with made.store:
