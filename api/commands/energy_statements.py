@@ -55,8 +55,9 @@ def bill(
 ) -> None:
     """Show the bills of a month, line by line as the supplier writes them, and what is charged for energy sold on."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        sold = here.books.statements(kind="resale", subject=contract, month=month_of(month), newest_only=version is None)
-        sold = [s for s in sold if version in (None, s.version)]
+        every = here.books.statements(kind="resale", subject=contract, month=month_of(month), newest_only=False)
+        newest = {s.subject: s.version for s in every}
+        sold = [s for s in every if s.version == (version or newest[s.subject])]
         found = [] if contract and sold else _statements(here.books, "bill", month, contract, version)
     if as_json:
         print_json({"bills": [_fields(s) for s in found], "resale": [_fields(s) for s in sold]})

@@ -129,8 +129,8 @@ def test_another_price_restates_the_bills_with_its_cause(accounts: Accounts, tmp
 
 def test_what_is_sold_on_has_a_statement_and_changes_no_cost(tmp_path: Path, database: Database) -> None:
     sold = (
-        "  - {id: shop, carrier: electricity, meters: [em-ward], resold: true, from: 2020-01-01, unit: kWh, price: 1.2, "
-        "source: agreement}\n"
+        "  - {id: shop, carrier: electricity, meters: [em-ward], resold: true, from: 2020-01-01, unit: kWh, "
+        "price: 1.2, source: agreement}\n"
     )
     made = Accounts.open(tmp_path, database, TARIFFED + sold)
     with made.store:
