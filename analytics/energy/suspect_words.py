@@ -42,11 +42,16 @@ def blamed(name: Names, cause: Cause, factor: float, balances: int) -> Names:
             zh=f"{name.zh} 可能接反：反向计其用量即可平衡{levels_zh}",
             en=f"{name.en} may be wired backwards: counted the other way the balance closes{levels_en}.",
         )
-    known = next((n for f, n in _KNOWN_FACTORS if abs(factor / f - 1.0) <= _slack(f)), None)
+    known = known_factor(factor)
     return Names(
         zh=f"{name.zh} 计得实际的 {factor:.2f} 倍即可解释{levels_zh}{f'；{known.zh}' if known else ''}",
         en=f"{name.en} counts {factor:.2f} times the truth{levels_en}{f'; {known.en}' if known else ''}.",
     )
+
+
+def known_factor(factor: float) -> Names | None:
+    """Return what a factor most often comes from; None if it is not known to come from anything."""
+    return next((n for f, n in _KNOWN_FACTORS if abs(factor / f - 1.0) <= _slack(f)), None)
 
 
 def _slack(factor: float) -> float:

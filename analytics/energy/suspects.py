@@ -5,7 +5,8 @@ counts beyond the truth is lacking there, and where it is the main, it is in exc
 as the only one at fault, for the whole period or from a day on, or as having stopped; a true loss is tried as well.
 Days differ in how much went through which meter, so the course of the error over the days tells the meters apart. The
 better an explanation fits all balances that it touches, the likelier it is; explanations that fit alike share the
-likelihood, and then the answer is that it cannot be told.
+likelihood, and then the answer is that it cannot be told. What a meter with nothing below it counts too little may as
+well be used by somebody without a meter whose days run alike, unless the factor is one that wiring or ratios bring.
 
 References
 ----------
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.energy.meter_tree import Group
-from analytics.energy.suspect_words import Cause, blamed, cannot_tell, none_fits, too_few, true_loss
+from analytics.energy.suspect_words import Cause, blamed, cannot_tell, known_factor, none_fits, too_few, true_loss
 from facility.names import Names
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,9 @@ _STEADY: Final = 0.6  # part of a meter's accuracy by which it is off every day 
 _DAILY: Final = (0.1, 0.2, 0.5, 1.0)  # parts by which days may differ; the one that fits best is taken
 _CLEAR: Final = 10.0  # by so much an explanation must better the misfit, or accuracy alone may be the cause
 _FITS: Final = 1.5  # mean square misfit of an explanation that leaves nothing unexplained
+_BETTER: Final = 0.9  # of its misfit an explanation may leave in the balance that it is to explain
 _SMALLEST_FACTOR: Final = 0.05
+_WELL_KNOWN: Final = 2  # as many parameters worse is chance where a factor is one that meters are known to be wrong by
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class _Tried:
     since: int
     misfit: float
     parameters: int
+    at_head: float  # its misfit in the balance that does not close
 
     def score(self, samples: int) -> float:
         """Return how badly it explains what was seen: the lower, the likelier."""
@@ -175,7 +179,11 @@ def find_suspect(
     samples = days * len(cases)
     null = math.fsum(float(c.cleaned @ c.cleaned) for c in cases)
     limit = min(null - _CLEAR, max((1.0 - _LEAST_EXPLAINED) * null, _FITS * samples))
-    tried = [t for t in tried if t.misfit <= limit]
+    head = cases[0]
+    # What closes a neighbour's balance explains nothing of this one.
+    unexplained = float(head.cleaned @ head.cleaned)
+    enough = min(max((1.0 - _LEAST_EXPLAINED) * unexplained, _FITS * days), _BETTER * unexplained)
+    tried = [t for t in tried if t.misfit <= limit and t.at_head <= enough]
     if not tried:
         return Verdict(None, math.nan, none_fits())
     shares = _likelihoods(tried, samples)
@@ -212,18 +220,23 @@ def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iter
     for node in (*head.group.parents, *head.group.children):
         counted = through[node]
         courses = [_sign(c.group, node) * counted[:, None] * after for c in cases]
-        for since, size, misfit in zip(changes, *_fitted(cases, courses), strict=True):
+        for since, size, misfit, at_head in zip(changes, *_fitted(cases, courses), strict=True):
             factor = _factor_of(size)
-            if factor is not None:
-                yield _Tried(node, "reversed" if factor < 0 else "factor", factor, since, misfit, 1 + (since > 0))
+            if factor is None:
+                continue
+            parameters = 1 + (since > 0)
+            yield _Tried(node, "reversed" if factor < 0 else "factor", factor, since, misfit, parameters, at_head)
+            if 0 < factor < 1 and node in head.group.children and sum(_sign(c.group, node) != 0 for c in cases) == 1:
+                chance = _WELL_KNOWN if known_factor(factor) is not None else 0
+                yield _Tried(None, None, math.nan, since, misfit, parameters + chance, at_head)
         stopped = counted <= 0
         if 0 < np.count_nonzero(stopped) <= days - _FEWEST_BEFORE:
             yield from _standstill(cases, node, counted, stopped)
     for course in (np.ones(days), np.maximum(head.fed, 0.0)):
         courses = [course[:, None] * after if c is head else np.zeros_like(after) for c in cases]
-        for since, size, misfit in zip(changes, *_fitted(cases, courses), strict=True):
+        for since, size, misfit, at_head in zip(changes, *_fitted(cases, courses), strict=True):
             if size > 0:
-                yield _Tried(None, None, math.nan, since, misfit, 1 + (since > 0))
+                yield _Tried(None, None, math.nan, since, misfit, 1 + (since > 0), at_head)
 
 
 def _standstill(cases: Sequence[_Case], node: str, counted: Floats, stopped: NDArray[np.bool_]) -> Iterator[_Tried]:
@@ -240,8 +253,9 @@ def _standstill(cases: Sequence[_Case], node: str, counted: Floats, stopped: NDA
         lacking = guess * stopped
         # Below an open main nothing is in excess: nobody knows what its users without a meter took meanwhile.
         known = [0.0 if c.open and node in c.group.parents else -_sign(c.group, node) for c in cases]
-        misfit = _misfit(cases, [sign * lacking for sign in known])
-        yield _Tried(node, "stopped", 0.0, int(np.argmax(stopped)), misfit, 2)
+        explained = [sign * lacking for sign in known]
+        at_head = _misfit(cases[:1], explained[:1])
+        yield _Tried(node, "stopped", 0.0, int(np.argmax(stopped)), _misfit(cases, explained), 2, at_head)
 
 
 def _usual_excess(case: _Case, running: NDArray[np.bool_]) -> Floats:
@@ -260,9 +274,10 @@ def _misfit(cases: Sequence[_Case], explained: Sequence[Floats]) -> float:
     return math.fsum(float(np.sum((c.cleaned - c.whiten @ e) ** 2)) for c, e in zip(cases, explained, strict=True))
 
 
-def _fitted(cases: Sequence[_Case], courses: Sequence[Floats]) -> tuple[list[float], list[float]]:
+def _fitted(cases: Sequence[_Case], courses: Sequence[Floats]) -> tuple[list[float], list[float], list[float]]:
     """
-    Return for each of (d, k) courses the size with which it fits best, and what it leaves unexplained.
+    Return for each of (d, k) courses the size with which it fits best, and what it leaves unexplained: in all, and in
+    the first of the balances.
 
     The size is 0 where a course explains nothing.
     """
@@ -276,7 +291,8 @@ def _fitted(cases: Sequence[_Case], courses: Sequence[Floats]) -> tuple[list[flo
         total += float(case.cleaned @ case.cleaned)
     telling = weight > 1e-9
     size = np.where(telling, along / np.where(telling, weight, 1.0), 0.0)
-    return size.tolist(), np.maximum(total - size**2 * weight, 0.0).tolist()
+    at_head = np.sum((cases[0].cleaned[:, None] - cases[0].whiten @ courses[0] * size) ** 2, axis=0)
+    return size.tolist(), np.maximum(total - size**2 * weight, 0.0).tolist(), at_head.tolist()
 
 
 def _factor_of(error: float) -> float | None:

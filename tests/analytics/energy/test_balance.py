@@ -334,6 +334,39 @@ def test_of_a_hundred_healthy_months_none_is_suspected() -> None:
         assert {r.finding for r in found.rows} == {"balanced"}
 
 
+def test_users_that_nobody_wrote_down_are_blamed_on_no_meter() -> None:
+    blamed = []
+    for seed in range(40):
+        use = tree_of_meters(seed)
+        hidden = course(float(use["f2"].mean()) * 0.12, 9000 + seed)
+        for name in ("f2", "main"):
+            use[name] = use[name] + hidden
+        found = balanced(TREE, use)
+        assert "loss" in {r.finding for r in found.rows}
+        blamed += suspects(found)
+    assert len(blamed) <= 1
+
+
+def test_a_branch_that_counts_too_little_by_a_factor_of_no_known_cause_may_be_a_user_without_a_meter() -> None:
+    use = tree_of_meters()
+    use["f1b"] = use["f1b"] * 0.41
+    row = next(r for r in balanced(TREE, use).rows if r.id == "f1")
+    assert (row.finding, row.suspect) == ("loss", None)
+    assert "f1b" in row.words.en
+    assert "a user without a meter" in row.words.en
+
+
+def test_a_feeder_is_not_blamed_for_the_balance_above_it_that_its_error_would_not_close() -> None:
+    for seed in range(20):
+        use = tree_of_meters(seed)
+        use["main"] = use["main"] + course(float(use["main"].mean()) * 0.06, 500 + seed)
+        below = course(float(use["f1"].mean()) * 0.3, 700 + seed)
+        for name in ("f1", "main"):
+            use[name] = use[name] + below
+        row = next(r for r in balanced(TREE, use).rows if r.id == "main")
+        assert (row.finding, row.suspect) == ("loss", None)
+
+
 def test_it_can_be_kept_as_json() -> None:
     use = tree_of_meters()
     use["f2"] = use["f2"] * 0.5
