@@ -154,8 +154,8 @@ def bill(
     _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
     last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
     kwh = _in_kwh(_under_contract(draft, held if through_meters is None else through_meters), unit or last.unit)
-    two_part = any(s.tariff and s.tariff.basic and s.tariff.basic.by != "capacity" for s in segments)
-    peak = (peak or maximum_demand(kwh)) if two_part else None
+    # By capacity too, so that the ways of the basic charge can be compared.
+    peak = (peak or maximum_demand(kwh)) if any(s.tariff and s.tariff.basic for s in segments) else None
     _basic(draft, kwh, peak, capacity_kva)
     factor = _power_factor(draft, kwh, reactive)
     _minimum_and_tax(draft)

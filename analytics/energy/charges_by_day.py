@@ -61,6 +61,7 @@ def day_charges(made: EnergyCharges | None, use: Intervals, first: date, end: da
                 used=float(used[i].sum()) if some[i].any() else math.nan,
                 cents=total,
                 missing=float(np.mean(~known[steps])),
+                unpriced=bool(made and made.unpriced),
                 hours=_hours(total, cost[steps], known[steps]),
                 bands=tuple(
                     BandCharge(name, float(used[i, b]), int(cents[i, b]))

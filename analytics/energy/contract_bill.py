@@ -85,6 +85,11 @@ def _sum(site: Site, registers: Sequence[BookedRegister], used: Mapping[str, Int
     )
 
 
+def _kwh(figures: Mapping[str, Any]) -> float:
+    """Return the energy of a bill, by which the load rate goes. [kWh]"""
+    return float(figures.get("used") or 0.0) * conversion(str(figures.get("unit", "kWh")), "kWh")[0]
+
+
 def _was_there(site: Site, register: BookedRegister, steps: Intervals) -> NDArray[np.bool_]:
     """Return in which steps a machine was in service, by the days of the site file: (n,)."""
     machine, zone, begins = register.equipment, site.time_zone, steps.begins_us
@@ -117,14 +122,14 @@ def contract_figures(
         return figures
     billed = billed_registers(site, registers, contract)
     capacity = basic.capacity_kva or capacity_kva(site, billed)
-    months = [*(f for f in past if f.get("peak_kw") is not None), {"peak_kw": made.peak_kw, "used": made.used}]
+    months = [f for f in (*past, figures) if f.get("peak_kw") is not None]
     if capacity is not None:
         choice = cheaper_basic_charge(
             [float(f["peak_kw"]) for f in months],
             capacity,
             capacity_price=basic.capacity_price,
             demand_price=basic.demand_price,
-            energy_kwh=[float(f.get("used") or 0.0) for f in months],
+            energy_kwh=[_kwh(f) for f in months],
             now=basic.by,
         )
         if choice is not None:

@@ -64,6 +64,7 @@ def _charge(entry: Mapping[str, Any]) -> DayCharge:
         used=math.nan if entry["used"] is None else float(entry["used"]),
         cents=entry["cents"],
         missing=float(entry["missing"]),
+        unpriced=bool(entry["at_least"]),
         bands=tuple(BandCharge(name, float(b["used"]), int(b["cents"])) for name, b in entry["bands"].items()),
     )
 

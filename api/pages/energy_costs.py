@@ -61,7 +61,7 @@ def carrier_cost(costs: Sequence[DayCost], carrier: Carrier) -> tuple[int | None
     known = [(c.cents, c.used) for c in own if c.cents is not None]
     if not known:
         return None, False, None
-    least = len(known) < len(own) or any(c.missing > _NOTICED for c in own)
+    least = len(known) < len(own) or any(c.at_least for c in own)
     return sum(cents for cents, _ in known), least, sum(used for _, used in known)
 
 

@@ -69,6 +69,7 @@ def kind_words(kind: str, words: Words) -> str:
     return {
         "register": words("Meter"),
         "bill": words.in_context("energy", "Bill"),
+        "resale": words("Energy sold on"),
         "balance": words.in_context("energy", "Balance"),
         "allocation": words("Departments"),
         "carbon": words("Carbon"),
@@ -105,7 +106,7 @@ def _row(
 
 
 def _subject(site: Site, own: Restatement, words: Words) -> str:
-    contract = site.contracts.get(own.subject) if own.kind == "bill" else None
+    contract = site.contracts.get(own.subject) if own.kind in ("bill", "resale") else None
     if contract is not None:
         return words.name(contract.name)
     carrier = next((names for carrier, names in CARRIER_NAMES.items() if carrier == own.subject), None)

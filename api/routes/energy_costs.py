@@ -33,7 +33,7 @@ class DayCostOut(BaseModel):
     What the energy of a day cost under a contract: what is charged by the unit, and nothing that is due by the month.
 
     `cents` is null where nothing is known or no price holds; `missing` is the share of the day (of today, of the part
-    that has passed) that is not in it. `hours` stand where one day was asked for, null where nothing is known.
+    that has passed) that is not in it; `at_least`: more was charged, for what is missing or has no price. `hours` stand where one day was asked for, null where nothing is known.
     """
 
     contract: str
@@ -43,6 +43,7 @@ class DayCostOut(BaseModel):
     unit: str
     cents: int | None
     missing: float
+    at_least: bool
     provisional: bool
     bands: dict[str, BandCostOut]
     hours: list[int | None] | None = None

@@ -74,6 +74,12 @@ def test_a_day_of_which_nothing_is_known_or_that_has_no_price_has_no_cost_and_no
     assert (by_day[10], by_day[11], by_day[20]) == ((None, 0.0), (5_000, 0.0), (None, 1.0))
 
 
+def test_a_day_whose_component_has_no_price_costs_at_least_the_rest() -> None:
+    unpriced = replace(TRANSMISSION, price=None, prices={(2026, 2): 0.15})
+    assert not made(TWO_PART, even(310.0), reactive=even(0.0)).days[0].at_least
+    assert made(replace(TWO_PART, components=(FUNDS, unpriced)), even(310.0), reactive=even(0.0)).days[0].at_least
+
+
 def test_a_tier_that_is_reached_within_the_month_makes_its_days_dearer_from_then_on() -> None:
     gas = Tariff("gas", 3.0, "Nm³", tiers=Tiers("year", (TierStep(1000.0, 3.0), TierStep(None, 4.0))))
     result = made(gas, even(310.0), used_before=Total(895.0, 1.0, 0.0, 0.0))

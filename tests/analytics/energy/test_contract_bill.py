@@ -135,6 +135,17 @@ def test_the_ways_of_the_basic_charge_are_compared_over_the_months_that_are_know
     assert "peak_forecast" not in figures
 
 
+def test_a_contract_by_capacity_learns_what_demand_would_cost(tmp_path: Path) -> None:
+    text = TEXT.replace("capacity_price: 25,", "capacity_price: 25, basic_charge: capacity,")
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    by_capacity = load_site(tmp_path / "site.yaml")
+    own = made(by_capacity, "main")
+    figures = contract_figures(by_capacity, by_capacity.contracts["main"], booked_registers(by_capacity), own, (), read)
+    choice = figures["basic_charge"]
+    assert (choice["now"], choice["cheapest"]) == ("capacity", "contract_demand")
+    assert choice["saving_cents"] > 0
+
+
 def test_a_running_month_has_an_outlook_on_its_peak(site: Site) -> None:
     running = made(site, "main", date(2026, 3, 11))
     now_us = at_us(date(2026, 3, 11), 9 * 60, SHANGHAI)
