@@ -33,7 +33,8 @@ class DayCostOut(BaseModel):
     What the energy of a day cost under a contract: what is charged by the unit, and nothing that is due by the month.
 
     `cents` is null where nothing is known or no price holds; `missing` is the share of the day (of today, of the part
-    that has passed) that is not in it; `at_least`: more was charged, for what is missing or has no price. `hours` stand where one day was asked for, null where nothing is known.
+    that has passed) that is not in it; `at_least`: more was charged, for what is missing or has no price. `hours` stand
+    where one day was asked for, null where nothing is known.
     """
 
     contract: str

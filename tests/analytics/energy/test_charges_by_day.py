@@ -102,4 +102,11 @@ def test_a_day_on_which_the_clocks_are_changed_has_its_own_hours() -> None:
 def test_the_days_stand_in_the_statement() -> None:
     figures = made(PLAIN, even(310.0), through=date(2026, 3, 3)).to_json()
     assert figures["energy_cents"] == 10_000
-    assert figures["days"][1] == {"day": "2026-03-02", "used": 10.0, "cents": 5_000, "missing": 0.0, "bands": {}}
+    assert figures["days"][1] == {
+        "day": "2026-03-02",
+        "used": 10.0,
+        "cents": 5_000,
+        "missing": 0.0,
+        "at_least": False,
+        "bands": {},
+    }

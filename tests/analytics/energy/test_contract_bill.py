@@ -142,7 +142,7 @@ def test_a_contract_by_capacity_learns_what_demand_would_cost(tmp_path: Path) ->
     own = made(by_capacity, "main")
     figures = contract_figures(by_capacity, by_capacity.contracts["main"], booked_registers(by_capacity), own, (), read)
     choice = figures["basic_charge"]
-    assert (choice["now"], choice["cheapest"]) == ("capacity", "contract_demand")
+    assert (choice["now"], choice["cheapest"]) == ("capacity", "demand")
     assert choice["saving_cents"] > 0
 
 
