@@ -7,7 +7,7 @@ says both, with how it is mended. Every line is rounded by itself, and the total
 from __future__ import annotations
 
 import math
-from collections.abc import Set
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -26,7 +26,7 @@ from analytics.energy.energy_charge import energy_charges
 from analytics.energy.intervals import MISSING, Intervals, Total
 from facility.calendar import at_us, day_kind
 from facility.names import Names
-from facility.tariff import NO_DAYS, power_factor, power_factor_adjustment
+from facility.tariff import power_factor, power_factor_adjustment
 from facility.tariff_model import DAY_WORDS, HOLIDAYS, Contract, Tariff
 from facility.units import conversion
 
@@ -113,7 +113,7 @@ def bill(
     capacity_kva: float | None = None,
     peak: Peak | None = None,
     used_before: Total | None = None,
-    hot_days: Set[date] | None = None,
+    hot_days: Mapping[date, bool] | None = None,
     through: date | None = None,
 ) -> Bill:
     """
@@ -130,7 +130,7 @@ def bill(
     capacity_kva : of the transformers behind the meters; the tariff's own comes first
     peak : maximum demand as the supplier read it; None: the largest step of `use`
     used_before : what was used from the year's begin to the month's, for yearly tiers; None: not known
-    hot_days : days that reach the temperature of a rule with bands on hot days; None: not known
+    hot_days : of each day that is known, whether it reaches the temperature of a rule with bands on hot days
     through : day after the last one that has passed, of a month that runs; None: the month has ended
 
     Returns
@@ -151,7 +151,7 @@ def bill(
     held = use.window(at_us(first, 0, zone), at_us(end, 0, zone))
     _tell_missing(draft, held)
     _standing(draft)
-    _energy(draft, held, unit, used_before, hot_days or NO_DAYS, hot_known=hot_days is not None)
+    _energy(draft, held, unit, used_before, hot_days or {})
     last = next((s.tariff for s in reversed(segments) if s.tariff), contract.tariffs[0])
     kwh = _in_kwh(_under_contract(draft, held if through_meters is None else through_meters), unit or last.unit)
     # By capacity too, so that the ways of the basic charge can be compared.
@@ -191,8 +191,9 @@ def _tell_missing(draft: _Draft, held: Intervals) -> None:
 
 
 def _energy(
-    draft: _Draft, held: Intervals, unit: str | None, used_before: Total | None, hot_days: Set[date], *, hot_known: bool
+    draft: _Draft, held: Intervals, unit: str | None, used_before: Total | None, hot_days: Mapping[date, bool]
 ) -> None:
+    hot = {day for day, is_hot in hot_days.items() if is_hot}
     so_far = 0.0  # this month, in the unit of the meters; days without a tariff count towards the tiers too
     for segment in draft.segments:
         part = draft.window(held, segment)
@@ -201,11 +202,11 @@ def _energy(
             last = segment.end - timedelta(days=1)
             draft.tell("no-tariff", start=segment.start, last=last, first=draft.contract.since[0])
         elif (factor := _unit_factor(draft, unit, tariff)) is not None:
-            _tell_days(draft, tariff, segment, hot_known)
+            _tell_days(draft, tariff, segment, hot_days)
             before = (
                 0.0 if tariff.tiers is None else _before(draft, tariff.tiers.period == "month", used_before) + so_far
             )
-            made = energy_charges(tariff, part.scaled(factor), draft.zone, hot_days, before * factor)
+            made = energy_charges(tariff, part.scaled(factor), draft.zone, hot, before * factor)
             draft.charge([c.line for c in made.charges], segment)
             for component in made.unpriced:
                 draft.tell("no-price", component=component.code)
@@ -250,10 +251,11 @@ def _before(draft: _Draft, monthly: bool, used_before: Total | None) -> float:
     return used_before.amount if used_before is not None and used_before.known else 0.0
 
 
-def _tell_days(draft: _Draft, tariff: Tariff, segment: _Segment, hot_known: bool) -> None:
-    if tariff.needs_hot_days and not hot_known:
-        draft.tell("hot-days-unknown")
-    days = (segment.start + timedelta(days=i) for i in range((segment.end - segment.start).days))
+def _tell_days(draft: _Draft, tariff: Tariff, segment: _Segment, hot_known: Container[date]) -> None:
+    days = [segment.start + timedelta(days=i) for i in range((segment.end - segment.start).days)]
+    unknown = sum(day not in hot_known for day in days)
+    if tariff.needs_hot_days and unknown:
+        draft.tell("hot-days-unknown", days=unknown)
     by_calendar = any(b.days & _CALENDAR_DAYS for b in tariff.bands)
     if by_calendar and any(day_kind(d, draft.zone).basis != "official" for d in days):
         draft.tell("holidays-unknown", year=draft.month.year)

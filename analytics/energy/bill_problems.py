@@ -61,9 +61,9 @@ _WORDS: Final = {
         "total may be higher; complete the use since January",
     ),
     "hot-days-unknown": _Words(
-        "{place}：不知道哪些天达到高温尖峰条件，按没有计算，合计为下限；请接入室外气温",
-        "{place}: which days were hot enough for the sharp peak is not known; none is counted, so the true total may "
-        "be higher; connect an outdoor temperature",
+        "{place}：{days} 天不知道是否达到高温尖峰条件，按没有计算，合计为下限；请接入室外气温",
+        "{place}: whether {days} days were hot enough for the sharp peak is not known; none of them is counted, so the "
+        "true total may be higher; connect an outdoor temperature",
     ),
     "holidays-unknown": _Words(
         "{place}：没有 {year} 年的节假日安排，按周一至周五为工作日计算；请更新日历",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ OUTLOOK_DAYS: Final = 90
 
 def contract_bill(
     site: Site, contract: Contract, registers: Mapping[str, BookedRegister], first: date, end: date, read: Read, *,
-    used_before: Total | None = None, hot_days: Set[date] | None = None,
+    used_before: Total | None = None, hot_days: Mapping[date, bool] | None = None,
 ) -> Bill | None:  # fmt: skip
     """
     Make the bill of a contract for a month, or for its days that have passed.

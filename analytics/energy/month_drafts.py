@@ -51,7 +51,7 @@ from facility.names import Names
 from facility.site import Site
 from facility.store import Level, TelemetryStore
 from facility.targets import Measure
-from facility.tariff import NO_DAYS, bands_at
+from facility.tariff import bands_at
 from facility.tariff_model import Contract
 from facility.units import conversion
 
@@ -92,7 +92,7 @@ class _Month:
     start_us: int
     end_us: int
     registers: dict[str, BookedRegister]
-    hot_days: frozenset[date] | None
+    hot_days: dict[date, bool]  # of those that are known
     used: dict[str, Intervals] = field(default_factory=dict)
     bills: list[tuple[Contract, Bill]] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
@@ -300,7 +300,7 @@ class MonthDrafts:
         if contract is None:
             return None, None
         begins = np.arange(own.start_us, own.end_us, 900_000_000, dtype=np.int64)
-        hot = own.hot_days or NO_DAYS
+        hot = {day for day, is_hot in own.hot_days.items() if is_hot}
         prices = contract_prices(contract, begins, self._zone, hot)
         tariff = contract.on(own.first)
         if not np.isfinite(prices).all():
@@ -501,16 +501,17 @@ class MonthDrafts:
         found = self._temperatures(edges)
         return np.full(len(days) - 1, np.nan) if found is None else found
 
-    def _hot_days(self, start_us: int, end_us: int) -> frozenset[date] | None:
+    def _hot_days(self, start_us: int, end_us: int) -> dict[date, bool]:
+        """Return of each day whose outdoor temperature is known whether it was hot."""
         key = self._outdoor()
         if key is None:
-            return None
+            return {}
         days = self._store.rollup([key], Level.DAY, start_us, end_us)[key]
-        known = days.count > 0
-        if not known.any():
-            return None
-        hot = days.time_us[known & (days.max >= _HOT_C)]
-        return frozenset(day_of(int(t) + _HOUR_US, self._zone) for t in hot)
+        return {
+            day_of(int(t) + _HOUR_US, self._zone): bool(highest >= _HOT_C)
+            for t, highest, n in zip(days.time_us, days.max, days.count, strict=True)
+            if n > 0
+        }
 
 
 def _factor(unit: str, other: str) -> float:

@@ -410,8 +410,11 @@ def test_hot_days_that_are_not_known_are_told_and_none_is_counted() -> None:
     hot = TariffBand("sharp", 1.5, 600, 840, ALL_MONTHS, frozenset({"hot"}))
     tariff = Tariff("electricity", 0.7, "kWh", (hot,))
     assert codes(made(tariff, even(100.0))) == ["hot-days-unknown"]
-    known = made(tariff, even(3100.0), hot_days=frozenset({date(2026, 3, 3)}))
+    known = made(tariff, even(3100.0), hot_days={date(2026, 3, d): d == 3 for d in range(1, 32)})
     assert (codes(known), amounts(known)["energy.sharp"]) == ([], 25.0)  # 4 h of one day, 100 kWh a day
+    in_part = made(tariff, even(3100.0), hot_days={date(2026, 3, 3): True})
+    assert (codes(in_part), amounts(in_part)["energy.sharp"]) == (["hot-days-unknown"], 25.0)
+    assert "whether 30 days were hot" in in_part.problems[0].text.en
 
 
 # -- the bill as a whole

@@ -16,8 +16,18 @@ SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
 equipment:
   - {id: em-main, class: electricity_meter, name: {zh: 总表, en: Main meter}}
+  - {id: em-shop, class: electricity_meter, name: {zh: 商店电表, en: Shop meter}, fed_by: [em-main]}
 tariffs:
   - {carrier: electricity, from: 2026-01-01, unit: kWh, price: 0.80, standing_charge: 500, source: contract}
+  - id: shop
+    name: {zh: 商店, en: Shop}
+    carrier: electricity
+    meters: [em-shop]
+    resold: true
+    from: 2026-01-01
+    unit: kWh
+    price: 1.20
+    source: agreement
 """
 
 
@@ -30,10 +40,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 @pytest.fixture
 def booked(context: Context) -> Context:
-    """The books of 20 days in which the main counts 100 kWh an hour."""
-    index, n = context.site.points.index["em-main/energy_import"], 20 * 24 * 4 + 1
+    """The books of 20 days in which the main counts 100 kWh an hour, and the shop's meter 10."""
+    n = 20 * 24 * 4 + 1
     times = context.clock() - 900_000_000 * np.arange(n, dtype=np.int64)[::-1]
-    context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, 1000.0 + 25.0 * np.arange(n)))
+    for key, per_step in (("em-main/energy_import", 25.0), ("em-shop/energy_import", 2.5)):
+        index = context.site.points.index[key]
+        context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, 1000.0 + per_step * np.arange(n)))
     context.books.bring_up_to_date()
     return context
 
@@ -75,6 +87,14 @@ def test_the_bars_show_the_cost_of_hours_and_days(
 
 def test_a_month_has_its_bill_with_all_of_it(booked: Context, operator: TestClient) -> None:
     assert "without the month" not in operator.get("/energy?span=month&at=2026-07").text
+
+
+def test_what_is_sold_on_stands_beside_the_bills_with_the_hospitals_own_price(
+    booked: Context, operator: TestClient
+) -> None:
+    page = operator.get("/energy/bill?month=2026-07").text
+    assert "Shop, sold on" in page
+    assert "Same energy at the hospital&#39;s own price" in page
 
 
 def test_the_table_of_a_month_has_a_line_for_each_contract_and_day(booked: Context, operator: TestClient) -> None:
