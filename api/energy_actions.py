@@ -30,6 +30,13 @@ def read_time(site: Site, text: str) -> int:
             return to_us(datetime.strptime(text.strip(), form).replace(tzinfo=site.time_zone))
         except (ValueError, OverflowError):
             continue
+    if not text.strip():
+        raise EntryRefused(
+            Names(
+                zh="缺少时间；请按本院当地时间填写，例如 2026-07-16 08:00",
+                en="the time is missing; write the site's time, such as 2026-07-16 08:00",
+            )
+        )
     raise EntryRefused(
         Names(
             zh=f"{quoted_zh(text[:40])}不是时间；请按本院当地时间填写，例如 2026-07-16 08:00",
@@ -41,6 +48,13 @@ def read_time(site: Site, text: str) -> int:
 def read_value(text: str, what: Names) -> float:
     """Return a number that a person wrote, thousands set off or not. EntryRefused if it is none."""
     value = reading_tables.read_value(text)
+    if value is None and not text.strip():
+        raise EntryRefused(
+            Names(
+                zh=f"缺少{what.zh}；请填写表上的示数，例如 10452.7",
+                en=f"{what.en} is missing; write what the register shows, such as 10452.7",
+            )
+        )
     if value is None:
         raise EntryRefused(
             Names(

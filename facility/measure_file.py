@@ -20,7 +20,8 @@ from facility.wording import nearest, nearest_zh, quoted_zh
 # A mistake: where in the entry, and what to write instead.
 Told = tuple[KeyPath, Names]
 
-_MONEY: Final = re.compile(r"\s*([0-9][0-9., ]*)\s*(万?)\s*([A-Z]{3})\s*")
+# A comma or a space sets off thousands and nothing else: 10,5 read as 105 would cost ten times as much.
+_MONEY: Final = re.compile(r"\s*((?:[0-9]{1,3}(?:[, ][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?)\s*(万?)\s*([A-Z]{3})\s*")
 
 
 def _day(value: Any) -> date:
@@ -205,10 +206,7 @@ class MeasureFile(BaseModel):
         )
         if match is None or match[3] != currency:
             return None, [(("cost",), words)]
-        try:
-            amount = float(match[1].replace(",", "").replace(" ", ""))
-        except ValueError:
-            return None, [(("cost",), words)]
+        amount = float(match[1].replace(",", "").replace(" ", ""))
         return amount * (10_000 if match[2] else 1), []
 
 

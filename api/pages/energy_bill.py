@@ -198,7 +198,8 @@ def _needed(value: float, most: int) -> int:
 
 def _facts(site: Site, words: Words, figures: Figures, now_us: int) -> tuple[Fact, ...]:
     facts: list[Fact] = []
-    if figures.get("used") is not None:
+    # What carries no maximum demand has its use in its lines.
+    if figures.get("used") is not None and (figures.get("peak_kw") is not None or not figures.get("lines")):
         facts.append(Fact(words("Used"), f"{number(float(figures['used']), 0)} {figures.get('unit', '')}"))
     if figures.get("peak_kw") is not None:
         text = f"{number(float(figures['peak_kw']), 1)} kW"

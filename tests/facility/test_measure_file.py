@@ -72,6 +72,7 @@ def test_a_carrier_of_the_whole_hospital_may_be_judged(tmp_path):
         ("ws1/outdoor_temperature", "ws1/outdoor_humidity", "put the outdoor temperature first"),
         ("86000 CNY", "86000 EUR", "'86000 EUR' is no amount of money here; write such as '86000 CNY'"),
         ("86000 CNY", "much", "'much' is no amount of money here"),
+        ("86000 CNY", "86000,5 CNY", "'86000,5 CNY' is no amount of money here"),
     ],
 )
 def test_a_mistake_is_told_with_its_mend(tmp_path, old, new, message):

@@ -93,6 +93,7 @@ def test_a_measure_of_the_site_file_has_no_button_to_withdraw_it(engineer: TestC
         ("to", "2026-06-01", "before 2026-07-01"),
         ("from", "", "is not a date"),
         ("cost", "much", "is no amount of money here"),
+        ("cost", "10,5", "is no amount of money here"),
         ("ticket", "T-9", "there is no ticket"),
         ("name_zh", "", "at least 1 character"),
         ("name_en", "<b>" + "x" * 130, "write 120 at most"),

@@ -163,6 +163,8 @@ def test_a_reading_by_hand_is_entered_shown_and_withdrawn(context: Context, oper
     ("at", "value", "why"),
     [
         ("yesterday", "5", "is no time"),
+        ("", "5", "the time is missing"),
+        ("2026-07-14 08:00", "", "the reading is missing"),
         ("2026-07-14 08:00", "five", "is no number"),
         ("2026-07-14 08:00", "nan", "is no number"),
         ("2027-01-01 00:00", "5", "lies in the future"),
