@@ -435,7 +435,7 @@ def test_a_bill_is_told_in_both_languages_and_as_json() -> None:
 def test_every_problem_has_its_words_in_both_languages() -> None:
     facts = {
         "place": "tariffs 'a'", "month": "2026-03", "share": 0.1, "start": "a", "last": "b", "first": "c",
-        "component": "x", "counted": "m³", "unit": "t", "year": 2026, "kw": 1.0, "capacity": 2.0,
+        "component": "x", "counted": "m³", "unit": "t", "year": 2026, "kw": 1.0, "capacity": 2.0, "days": 3,
     }  # fmt: skip
     for code in CODES:
         text = problem(code, **facts).text
