@@ -78,7 +78,7 @@ from facility.sparkplug_names import group_of
 from facility.store.levels import Retention
 from facility.target_file import TargetFile
 from facility.targets import Target
-from facility.tariff_file import TariffFile, billed_twice, contract_of, wrong_meter
+from facility.tariff_file import TariffFile, billed_twice, contract_of, other_meters, wrong_meter
 from facility.tariff_model import Contract, Tariff
 from facility.telemetry_file import PatternFile, SparkplugName, TelemetryFile, known_zone, read_telemetry, shared_topics
 from facility.units import Quantity, conversion, parse_quantity
@@ -824,6 +824,8 @@ def _contracts(draft: _Draft, equipment: Sequence[Equipment]) -> dict[str, Contr
                 told = f"contract {name!r} is for {items[0].value.carrier} already; give this one another id"
                 draft.problems.append(item.problem(told, "carrier"))
         contracts[name] = contract_of(name, [i.value for i in items])
+        for i, words in other_meters([i.value for i in items]):
+            draft.left_out.append(items[i].problem(words.en, "meters", zh=words.zh))
         for item in items:
             for i, meter in enumerate(item.value.meters):
                 if wrong := wrong_meter(meter, item.value.carrier, known):

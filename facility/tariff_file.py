@@ -265,6 +265,22 @@ def _usual_name(name: str, carrier: Carrier) -> Names:
     return usual if name == carrier else Names(zh=f"{usual.zh} {name}", en=f"{usual.en} {name}")
 
 
+def other_meters(entries: Sequence[TariffFile]) -> list[tuple[int, Names]]:
+    """Return the entries of a contract, by their places, that name other meters than one before, with what to do."""
+    named = [i for i, e in enumerate(entries) if e.meters]
+    found = []
+    for before, here in pairwise(named):
+        old = ", ".join(entries[before].meters)
+        if set(entries[here].meters) != set(entries[before].meters):
+            zh = f"此前该合同的计量表为 {old}，而最新的 meters 对全部日期有效；请只写一次，后来的表用 since、撤去的表用 until 注明日期"
+            en = (
+                f"the contract named {old} before, and its newest meters hold for all its days; name all of them once, "
+                "and give a meter that came later its since, one that went its until"
+            )
+            found.append((here, Names(zh=zh, en=en)))
+    return found
+
+
 def wrong_meter(meter: str, carrier: str, equipment: Mapping[str, Equipment]) -> str | None:
     """Return what is wrong with a meter that a contract names; None if it counts the carrier."""
     name, _, point = meter.partition("/")

@@ -66,6 +66,14 @@ def test_a_contract_that_does_not_fit_its_meters_is_told_with_its_line(site_of: 
     assert problem.zh
 
 
+def test_other_meters_from_a_later_day_are_told_since_they_hold_for_all_days(site_of: Load) -> None:
+    later = entry("electricity", "kWh", ", meters: [grid-a, grid-b]", since="2026-01-01")
+    (problem,) = site_of(entry("electricity", "kWh", ", meters: [grid-a]") + later).left_out
+    assert (problem.line, problem.place) == (11, "tariffs[2] '2026-01-01'.meters")
+    assert "give a meter that came later its since" in problem.message
+    assert site_of(entry("electricity", "kWh") + later).left_out == ()
+
+
 def test_units_that_become_each_other_fit(site_of: Load) -> None:
     assert site_of(entry("electricity", "MWh") + entry("water", "L") + entry("steam", "kWh")).left_out == ()
 
