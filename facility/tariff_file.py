@@ -272,7 +272,10 @@ def other_meters(entries: Sequence[TariffFile]) -> list[tuple[int, Names]]:
     for before, here in pairwise(named):
         old = ", ".join(entries[before].meters)
         if set(entries[here].meters) != set(entries[before].meters):
-            zh = f"此前该合同的计量表为 {old}，而最新的 meters 对全部日期有效；请只写一次，后来的表用 since、撤去的表用 until 注明日期"
+            zh = (
+                f"此前该合同的计量表为 {old}，而最新的 meters 对全部日期有效；"
+                "请只写一次，后来的表用 since、撤去的表用 until 注明日期"
+            )
             en = (
                 f"the contract named {old} before, and its newest meters hold for all its days; name all of them once, "
                 "and give a meter that came later its since, one that went its until"
