@@ -288,6 +288,10 @@ class Equipment:
     since: date | None = None
     until: date | None = None
 
+    def in_service(self, first: date, last: date) -> bool:
+        """Return whether it was in service on any day of [first, last]."""
+        return (self.since is None or self.since <= last) and (self.until is None or self.until >= first)
+
     @property
     def is_meter(self) -> bool:
         """Return True if its consumption is booked."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from analytics.energy.intervals import Total
@@ -39,18 +40,19 @@ class Amount:
 
 
 def bought_amounts(
-    site: Site, registers: Mapping[str, BookedRegister], totals: Mapping[str, Total]
+    site: Site, registers: Mapping[str, BookedRegister], totals: Mapping[str, Total], first: date, last: date
 ) -> dict[str, Amount]:
     """
     Return what came in through the meters of supply, by energy: what `carbon` and `standard_coal` take.
 
     A carrier that has no meter of supply is made here and left out. What flows back to the grid is not taken off: it
-    was sold, not saved.
+    was sold, not saved. Of several meters one that was not in service on any day of [first, last] misses nothing.
     """
     found: dict[str, Amount] = {}
     carriers: tuple[Carrier, ...] = ("electricity", "gas", "water", "heat", "steam", "oxygen", "air")
     for carrier in carriers:
-        supply = points_of_supply(site, registers, carrier)
+        every = points_of_supply(site, registers, carrier)
+        supply = [r for r in every if r.equipment.in_service(first, last)] or every
         if not supply:
             continue
         unit = supply[0].unit

@@ -85,6 +85,6 @@ def carbon_by_day(
     """
     count = min((len(t) for t in days.values()), default=0)
     return [
-        (day, carbon(day, bought_amounts(site, registers, {k: t[i] for k, t in days.items()}), site.carbon))
+        (day, carbon(day, bought_amounts(site, registers, {k: t[i] for k, t in days.items()}, day, day), site.carbon))
         for i, day in ((i, first + timedelta(days=i)) for i in range(count))
     ]

@@ -118,7 +118,7 @@ def meter_tree(
     through the drive. Machines that were not in service on any day of `during` (first and last day) are left out. Links
     that run in a circle are no part of a site; the circles are told.
     """
-    equipment = {e.id: e for e in site.equipment.values() if _in_service(e, during)}
+    equipment = {e.id: e for e in site.equipment.values() if during is None or e.in_service(*during)}
     nodes = _nodes(equipment, registers, carrier)
     above, beside = _next_above(equipment, nodes, carrier)
     parents = _without_detours({n: above[n] for n in nodes if nodes[n].used})
@@ -130,13 +130,6 @@ def meter_tree(
     problems = [_circle_problem(c) for c in _circles_above(site, nodes)]
     problems += [_loose_problem(nodes[n]) for n in loose]
     return MeterTree(carrier, nodes, sources, groups, loose, tuple(problems))
-
-
-def _in_service(item: Equipment, during: tuple[date, date] | None) -> bool:
-    if during is None:
-        return True
-    first, last = during
-    return (item.since is None or item.since <= last) and (item.until is None or item.until >= first)
 
 
 def is_meter_by_trade(item: Equipment) -> bool:

@@ -325,7 +325,8 @@ class MonthDrafts:
     # -- carbon, targets, indicators
 
     def _carbon(self, own: _Month) -> None:
-        amounts = bought_amounts(self._site, own.registers, self._supply_totals(own))
+        last = own.end - timedelta(days=1)
+        amounts = bought_amounts(self._site, own.registers, self._supply_totals(own), own.first, last)
         emitted = carbon(own.first, amounts, self._site.carbon)
         coal = standard_coal(own.first, amounts, self._site.carbon)
         figures = {

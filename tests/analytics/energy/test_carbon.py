@@ -20,6 +20,7 @@ from tests.analytics.energy.supply import hospital, meter
 CASES: Any = yaml.safe_load((Path(__file__).parents[2] / "cases" / "carbon_and_coal.yaml").read_text("utf-8"))
 LIBRARY = load_factors()
 MONTH = CASES["mixed_month"]
+MARCH = date(2026, 3, 1), date(2026, 3, 31)
 IN_2023 = date(MONTH["year"], 1, 1)
 AMOUNTS = {k: Amount(a["amount"], a["unit"]) for k, a in MONTH["amounts"].items()}
 
@@ -136,7 +137,7 @@ def test_only_what_was_bought_counts() -> None:
     ]
     found = hospital(machines)
     totals = {key: Total(1000.0, 1.0, 0.0, 0.0) for key in found.registers}
-    assert {k: a.amount for k, a in bought_amounts(found.site, found.registers, totals).items()} == {
+    assert {k: a.amount for k, a in bought_amounts(found.site, found.registers, totals, *MARCH).items()} == {
         "electricity": 1000.0,
         "natural_gas": 1000.0,
     }
@@ -145,8 +146,15 @@ def test_only_what_was_bought_counts() -> None:
 def test_a_supply_of_which_one_meter_is_unknown_is_at_least_what_the_other_counted() -> None:
     found = hospital([meter("m1"), meter("m2")])
     totals = {"m1/energy_import": Total(10.0, 1.0, 0.0, 0.0)}
-    amount = bought_amounts(found.site, found.registers, totals)["electricity"]
+    amount = bought_amounts(found.site, found.registers, totals, *MARCH)["electricity"]
     assert (amount.amount, amount.missing) == (10.0, 0.5)
+
+
+def test_a_meter_of_supply_that_was_not_there_yet_misses_nothing() -> None:
+    found = hospital([meter("m1"), meter("m2", since=date(2026, 4, 1))])
+    totals = {"m1/energy_import": Total(10.0, 1.0, 0.0, 0.0), "m2/energy_import": Total(math.nan, 0.0, 0.0, 1.0)}
+    amount = bought_amounts(found.site, found.registers, totals, *MARCH)["electricity"]
+    assert (amount.amount, amount.missing) == (10.0, 0.0)
 
 
 def test_it_can_be_kept_as_json() -> None:
