@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import make_url
+
+from facility.database import Database
 
 # How fast an example runs says something about the machine, nothing about the code.
 settings.register_profile("wardwatt", deadline=None)
@@ -22,6 +27,52 @@ def postgres_server() -> Iterator[str]:
         pytest.skip(reason)
     with postgres.server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded database with all tables and empty, to be copied: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("migrated") / "wardwatt.db"
+    database = Database(f"sqlite:///{file}")
+    database.upgrade()
+    database.close()  # the last connection to go brings the journal into the file
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database with all tables and empty, to be copied."""
+    from tests.facility.database import postgres
+
+    with postgres.new_database(postgres_server) as url:
+        database = Database(url)
+        database.upgrade()
+        database.close()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def migrated_sqlite(tmp_path: Path, migrated_file: Path) -> Iterator[Database]:
+    """An embedded database of the test's own, with all tables."""
+    shutil.copyfile(migrated_file, tmp_path / "wardwatt.db")
+    database = Database(f"sqlite:///{tmp_path}/wardwatt.db")
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """A database of the test's own with all tables, of each kind."""
+    from tests.facility.database import postgres
+
+    if request.param == "sqlite":
+        yield request.getfixturevalue("migrated_sqlite")
+        return
+    server, template = request.getfixturevalue("postgres_server"), request.getfixturevalue("migrated_postgres")
+    with postgres.new_database(server, template) as url:
+        database = Database(url)
+        yield database
+        database.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

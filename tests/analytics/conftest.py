@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from sqlalchemy import make_url
 
 from facility.database import Database
 from facility.equipment_classes import ClassLibrary, load_classes
 from facility.site import Site
 from facility.site_file import load_site
-from tests.facility.database import postgres
 
 # How fast a shared machine draws examples says nothing about the rules.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -47,49 +44,13 @@ def site(library: ClassLibrary) -> Site:
     return load_site(PLANT / "site.yaml", library)
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded database with all tables, to be copied: migrating takes longer than most tests."""
-    path = tmp_path_factory.mktemp("database") / "wardwatt.db"
-    opened = Database(f"sqlite:///{path}")
-    opened.upgrade()
-    with opened.engine.connect() as connection:
-        connection.exec_driver_sql("ROLLBACK")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    opened.close()
-    return path
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL database with all tables, to be copied."""
-    reason = postgres.why_not()
-    if reason:
-        pytest.skip(reason)
-    with postgres.server() as server, postgres.new_database(server) as url:
-        opened = Database(url)
-        opened.upgrade()
-        opened.close()
-        yield url
+@pytest.fixture
+def database(migrated_sqlite: Database) -> Database:
+    """An empty embedded database with all tables."""
+    return migrated_sqlite
 
 
 @pytest.fixture
-def database(tmp_path: Path, migrated_file: Path) -> Iterator[Database]:
-    """An empty embedded database with all tables."""
-    shutil.copy(migrated_file, tmp_path / "wardwatt.db")
-    opened = Database(f"sqlite:///{tmp_path}/wardwatt.db")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def any_database(request: pytest.FixtureRequest) -> Iterator[Database]:
+def any_database(migrated: Database) -> Database:
     """An empty database with all tables, of each kind."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("database")
-        return
-    original = make_url(request.getfixturevalue("migrated_postgres"))
-    with postgres.new_database(original.render_as_string(False), template=str(original.database)) as url:
-        opened = Database(url)
-        yield opened
-        opened.close()
+    return migrated

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx import Response
-from sqlalchemy import make_url
 
 from analytics.desk import Desk
 from api.app import create_app
 from api.context import Context
 from api.live import LiveBoard
+from api.security import passwords
 from api.security.tokens import create_token
 from api.security.users import create_user
 from collector.quarantine import Quarantine
@@ -27,7 +28,6 @@ from facility.site import Site
 from facility.site_file import load_site
 from facility.store import TelemetryStore
 from facility.store.opening import open_store
-from tests.facility.database import postgres
 
 SITE = """
 site: {id: riverside, name: {zh: 滨江医院, en: Riverside Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -72,6 +72,14 @@ class People:
     tokens: dict[str, str]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_hashing() -> Iterator[None]:
+    """Hash passwords as always, but in a moment; the tests that start the program itself hash at its full cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+        yield
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
@@ -83,10 +91,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> People:
+def people(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> People:
     file = tmp_path_factory.mktemp("people") / "wardwatt.db"
+    shutil.copyfile(migrated_file, file)
     database = Database(f"sqlite:///{file}")
-    database.upgrade()
     for role in ROLES:
         create_user(database, role, role, password=PASSWORD, must_change=False)
     tokens = {role: create_token(database, role, "test").token for role in ROLES}
@@ -104,43 +112,10 @@ def database(people: People, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded database with all tables and nobody in it, to be copied."""
-    file = tmp_path_factory.mktemp("migrated") / "wardwatt.db"
-    database = Database(f"sqlite:///{file}")
-    database.upgrade()
-    database.close()
-    return file
-
-
-@pytest.fixture(scope="session")
-def migrated_postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL database with all tables and nobody in it, to be copied."""
-    reason = postgres.why_not()
-    if reason:
-        pytest.skip(reason)
-    with postgres.server() as server, postgres.new_database(server) as url:
-        database = Database(url)
-        database.upgrade()
-        database.close()
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+@pytest.fixture
+def empty(migrated: Database) -> Database:
     """A database with all tables and nobody in it, of each kind."""
-    if request.param == "sqlite":
-        shutil.copyfile(request.getfixturevalue("migrated_file"), tmp_path / "empty.db")
-        database = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-        yield database
-        database.close()
-        return
-    original = make_url(request.getfixturevalue("migrated_postgres"))
-    with postgres.new_database(original.render_as_string(False), template=str(original.database)) as url:
-        database = Database(url)
-        yield database
-        database.close()
+    return migrated
 
 
 @pytest.fixture

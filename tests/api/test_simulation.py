@@ -44,11 +44,8 @@ def scenario(site: Site, tmp_path: Path) -> Scenario:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'wardwatt.db'}")
-    database.upgrade()
-    yield database
-    database.close()
+def database(migrated_sqlite: Database) -> Database:
+    return migrated_sqlite
 
 
 @pytest.fixture

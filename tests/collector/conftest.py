@@ -71,12 +71,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
+def database(migrated_sqlite: Database) -> Database:
     """A migrated SQLite database."""
-    database = Database(f"sqlite:///{tmp_path}/wardwatt.db")
-    database.upgrade()
-    yield database
-    database.close()
+    return migrated_sqlite
 
 
 @pytest.fixture

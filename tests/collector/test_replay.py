@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +24,6 @@ from facility.site import Site
 from facility.site_file import load_site
 from facility.store import TelemetryStore
 from facility.store.contract import PointsRefused
-from tests.facility.database import postgres
 
 NOW_US = 1_784_140_800_000_000
 MINUTE_US = 60_000_000
@@ -50,19 +48,9 @@ def mended(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return load_site(path)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        opened = Database(f"sqlite:///{tmp_path}/wardwatt.db")
-        opened.upgrade()
-        yield opened
-        opened.close()
-        return
-    with postgres.new_database(request.getfixturevalue("postgres_server")) as url:
-        opened = Database(url)
-        opened.upgrade()
-        yield opened
-        opened.close()
+@pytest.fixture
+def database(migrated: Database) -> Database:
+    return migrated
 
 
 @pytest.fixture

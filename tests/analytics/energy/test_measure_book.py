@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -47,14 +46,6 @@ def site_of(tmp_path: Path, text: str = SITE) -> Site:
     path = tmp_path / "site.yaml"
     path.write_text(text, encoding="utf-8")
     return load_site(path)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'wardwatt.db'}")
-    database.upgrade()
-    yield database
-    database.close()
 
 
 @pytest.fixture

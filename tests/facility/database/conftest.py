@@ -22,9 +22,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(migrated: Database) -> Database:
     """A database with all tables."""
-    opened = Database(database_url)
-    opened.upgrade()
-    yield opened
-    opened.close()
+    return migrated

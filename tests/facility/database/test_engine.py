@@ -75,7 +75,7 @@ def test_a_row_that_points_to_nothing_is_refused(database: Database) -> None:
         )
 
 
-def test_a_committed_row_survives_kill_9_and_one_that_was_not_does_not(database: Database, database_url: str) -> None:
+def test_a_committed_row_survives_kill_9_and_one_that_was_not_does_not(database: Database) -> None:
     program = """
 import sys
 from facility.database import Database, write_setting
@@ -88,8 +88,9 @@ with database.session() as session:
     print("ready", flush=True)
     sys.stdin.read()
 """
+    url = database.engine.url.render_as_string(hide_password=False)
     child = subprocess.Popen(
-        [sys.executable, "-c", program, database_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
