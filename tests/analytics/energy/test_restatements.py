@@ -44,15 +44,12 @@ def in_order(folder: Path, data: dict[str, tuple[np.ndarray, np.ndarray]], every
     """Books of readings that came when they were taken, brought up to date every so many days."""
     accounts = opened(folder)
     books = accounts.books()
-    for day in range(DAYS):
+    for begin, end in itertools.pairwise([FIRST, *(FIRST + day * DAY for day in range(1, DAYS, every)), NOW]):
         for key, (times, counts) in data.items():
-            today = (times >= midnight(FIRST + day * DAY)) & (times < midnight(FIRST + (day + 1) * DAY))
-            accounts.feed(key, times[today], counts[today])
-        accounts.at(FIRST + (day + 1) * DAY)
-        if day % every == 0:
-            books.bring_up_to_date()
-    accounts.at(NOW)
-    books.bring_up_to_date()
+            new = (times >= midnight(begin)) & (times < midnight(end))
+            accounts.feed(key, times[new], counts[new])
+        accounts.at(end)
+        books.bring_up_to_date()
     return accounts
 
 
