@@ -40,6 +40,7 @@ from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
+from analytics.energy.supply_totals import together
 from analytics.energy.weather import daily_means, degree_days
 from facility.allocation_rules import AllocationRules, Share
 from facility.calendar import at_us, day_bounds_us, day_of
@@ -249,13 +250,11 @@ class MonthDrafts:
         """Return what was billed from January to the month before, in the unit of the first register that is billed."""
         if own.first.month == 1 or not any(t.tiers is not None and t.tiers.period == "year" for t in contract.tariffs):
             return None
-        parts = [(r, conversion(r.unit, billed[0].unit)[0]) for r in billed]
-        parts += [
-            (r, -conversion(r.unit, billed[0].unit)[0]) for r in deducted_registers(self._site, own.registers, contract)
-        ]
-        keys = [r.key for r, _ in parts]
+        deducted = deducted_registers(self._site, own.registers, contract)
+        every = [*billed, *deducted]
+        keys = [r.key for r in every]
         found = self._accounts.monthly(keys, date(own.first.year, 1, 1), own.first - timedelta(days=1))
-        return _whole(_together([(found[r.key], factor) for r, factor in parts]))
+        return _whole(together(every, found, self._zone, taken_off=len(deducted)))
 
     # -- allocation, balance
 
@@ -351,7 +350,7 @@ class MonthDrafts:
             supply = points_of_supply(self._site, own.registers, carrier)
             if supply:
                 days = self._accounts.daily([r.key for r in supply], begin, last)
-                totals[carrier] = _together([(days[r.key], conversion(r.unit, supply[0].unit)[0]) for r in supply])
+                totals[carrier] = together(supply, days, self._zone)
         use = DailyUse(begin, totals, self._temperatures(edges))
         found = standings(self._site.targets, use, self._rates(own), own.first, self._clock(), self._zone)
         rows = [standing.to_json() for standing in found]
@@ -445,7 +444,7 @@ class MonthDrafts:
         held = self._accounts.daily([r.key for _, r in supply], month, last)
         for carrier in dict.fromkeys(c for c, _ in supply):
             mine = [r for c, r in supply if c == carrier]
-            amounts[carrier] = _whole(_together([(held[r.key], conversion(r.unit, mine[0].unit)[0]) for r in mine]))
+            amounts[carrier] = _whole(together(mine, held, self._zone))
         # A contract for what does not come in, such as oxygen that is made here, leaves no gap in the cost.
         bills = [
             f
@@ -531,15 +530,6 @@ def _rate(
 ) -> None:
     if carrier is not None and amount > 0:
         rates[carrier, measure] = total / amount
-
-
-def _together(parts: Sequence[tuple[Totals, float]]) -> Totals:
-    """Return several registers' sums as one: missing where any is missing, as far as that is."""
-    first = parts[0][0]
-    amount = np.sum([t.amount * factor for t, factor in parts], axis=0)
-    missing = np.max([t.missing for t, _ in parts], axis=0)
-    estimated = np.minimum(np.max([t.estimated for t, _ in parts], axis=0), 1.0 - missing)
-    return Totals(first.edges_us, amount, 1.0 - missing - estimated, estimated, missing)
 
 
 def _whole(days: Totals) -> Total:
