@@ -7,7 +7,7 @@ says both, with how it is mended. Every line is rounded by itself, and the total
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from fractions import Fraction
@@ -110,6 +110,7 @@ def bill(
     currency: str = "CNY",
     through_meters: Intervals | None = None,
     reactive: Intervals | None = None,
+    silent: Sequence[str] = (),
     capacity_kva: float | None = None,
     peak: Peak | None = None,
     used_before: Total | None = None,
@@ -127,6 +128,7 @@ def bill(
     unit : of `use`; None: the tariff's
     through_meters : all that went through its meters, by which demand, load rate and power factor go; None: `use`
     reactive : reactive energy through them, import and export by amount [kvarh]; None: no register counts it
+    silent : registers of reactive energy that have told nothing in the month
     capacity_kva : of the transformers behind the meters; the tariff's own comes first
     peak : maximum demand as the supplier read it; None: the largest step of `use`
     used_before : what was used from the year's begin to the month's, for yearly tiers; None: not known
@@ -157,7 +159,7 @@ def bill(
     # By capacity too, so that the ways of the basic charge can be compared.
     peak = (peak or maximum_demand(kwh)) if any(s.tariff and s.tariff.basic for s in segments) else None
     _basic(draft, kwh, peak, capacity_kva)
-    factor = _power_factor(draft, kwh, reactive)
+    factor = _power_factor(draft, kwh, reactive, silent)
     _minimum_and_tax(draft)
     total = held.total
     return Bill(
@@ -310,13 +312,15 @@ def _check_declared(draft: _Draft, declared: float | None, capacity: float | Non
         draft.tell("declared-too-low", kw=declared, capacity=capacity)
 
 
-def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None) -> float | None:
+def _power_factor(
+    draft: _Draft, held: Intervals, reactive: Intervals | None, silent: Sequence[str]
+) -> float | None:
     if not any(s.tariff and s.tariff.power_factor_target is not None for s in draft.segments):
         return None
     kvarh = (reactive or Intervals.missing(held.start_us, held.end_us)).window(held.start_us, held.end_us)
     both = (held.grade != MISSING) & (kvarh.grade != MISSING)
     if not both.any():
-        draft.tell("no-reactive")
+        draft.tell("reactive-silent" if silent else "no-reactive", registers=", ".join(silent))
         return None
     exact = power_factor(float(held.used[both].sum()), float(kvarh.used[both].sum()))
     if math.isnan(exact):

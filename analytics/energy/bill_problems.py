@@ -118,6 +118,12 @@ _WORDS: Final = {
         "energy",
         at_least=False,
     ),
+    "reactive-silent": _Words(
+        "{place}：{registers} 没有数据，力调电费未计；请接入，电表没有该寄存器的请在站点文件中写 absent: true",
+        "{place}: nothing is known of {registers}, so there is no power-factor adjustment; connect it, or write absent: "
+        "true at the point if the meter has no such register",
+        at_least=False,
+    ),
     "no-factor": _Words(
         "{place}：{month} 有功、无功电量均为零，功率因数无从计算，未作力调",
         "{place}: neither active nor reactive energy flowed in {month}, so there is no power factor to adjust by",

@@ -61,6 +61,7 @@ def contract_bill(
         unit=billed[0].unit,
         currency=site.currency,
         reactive=_sum(site, reactive, used, "kvarh") if reactive else None,
+        silent=[r.key for r in reactive if not used[r.key].total.known],
         capacity_kva=capacity_kva(site, billed),
         used_before=used_before,
         hot_days=hot_days,

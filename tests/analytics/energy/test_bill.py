@@ -436,6 +436,7 @@ def test_every_problem_has_its_words_in_both_languages() -> None:
     facts = {
         "place": "tariffs 'a'", "month": "2026-03", "share": 0.1, "start": "a", "last": "b", "first": "c",
         "component": "x", "counted": "m³", "unit": "t", "year": 2026, "kw": 1.0, "capacity": 2.0, "days": 3,
+        "registers": "m/r",
     }  # fmt: skip
     for code in CODES:
         text = problem(code, **facts).text

@@ -114,6 +114,20 @@ def test_nothing_went_through_a_meter_that_was_not_there_yet(tmp_path: Path) -> 
     assert (result.missing, result.used) == (0.0, (31 + 21) * 96 * 100.0)
 
 
+def test_a_register_of_reactive_energy_that_tells_nothing_is_named(site: Site) -> None:
+    def without_export(keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Intervals]:
+        found = read(keys, start_us, end_us)
+        return {k: Intervals.missing(start_us, end_us) if "reactive_energy_export" in k else i for k, i in found.items()}
+
+    result = contract_bill(site, site.contracts["main"], booked_registers(site), MARCH, APRIL, without_export)
+    assert result is not None
+    (told,) = result.problems
+    assert told.text.en == (
+        "tariffs 'main': nothing is known of grid-a/reactive_energy_export, so there is no power-factor adjustment; "
+        "connect it, or write absent: true at the point if the meter has no such register"
+    )
+
+
 def test_a_unit_that_the_meters_do_not_count_is_told_on_the_bill(site: Site) -> None:
     result = made(site, "water")
     assert (result.lines, codes(result)) == ((), ["unit"])
