@@ -90,20 +90,22 @@ def withdraw_reading(here: Context, user: Identity, key: str, number: int) -> Ha
     return here.books.withdraw_hand_reading(number, user.name, audit=note, register=key)
 
 
-def add_exchange(here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str) -> EnteredExchange:
+def add_exchange(
+    here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str, *, confirmed: bool = False
+) -> EnteredExchange:
     """Enter an exchange as a person wrote it into a form; EntryRefused, NoSuchRecord."""
     at_us = read_time(here.site, at)
     old, new = read_value(end, OLD_END), read_value(start, NEW_START)
-    return enter_exchange(here, user, key, at_us, old, new, note)
+    return enter_exchange(here, user, key, at_us, old, new, note, confirmed=confirmed)
 
 
 def enter_exchange(
-    here: Context, user: Identity, key: str, at_us: int, end: float, start: float, note: str
+    here: Context, user: Identity, key: str, at_us: int, end: float, start: float, note: str, *, confirmed: bool = False
 ) -> EnteredExchange:
     """Enter an exchange of a meter; EntryRefused, NoSuchRecord."""
-    detail = {"at_us": at_us, "end": end, "start": start, "note": note.strip()}
+    detail = {"at_us": at_us, "end": end, "start": start, "note": note.strip(), "confirmed": confirmed}
     return here.books.add_exchange(
-        key, at_us, end, start, user.name, note,
+        key, at_us, end, start, user.name, note, confirmed=confirmed,
         audit=_note(here, user, "energy-exchange-entered", f"register {key}", detail),
     )  # fmt: skip
 

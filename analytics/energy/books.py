@@ -118,7 +118,7 @@ class Books:
                 self._since_us = since_us
                 if updated.days is None:
                     return updated
-                restated = self._closing.run(updated.days, told)
+                restated = self._closing.run(updated.stated, told)
                 return replace(updated, restatements=updated.restatements + restated)
             except BaseException:
                 self._updater = None
@@ -381,12 +381,13 @@ class Books:
         who: str,
         note: str = "",
         *,
+        confirmed: bool = False,
         audit: Note | None = None,
     ) -> EnteredExchange:
         """
         Take an exchange of a meter: the old register's end, the new one's start; EntryRefused, NoSuchRecord.
 
-        The same exchange again changes nothing.
+        The same exchange again changes nothing. One that is only unlikely is taken if a person has `confirmed` it.
         """
         around, now_us = self.around(register, at_us), self._clock()
         with self._entering() as session:
@@ -396,7 +397,7 @@ class Books:
                 return same[0]
             booked = registers_with(self.site, {register: entered})[register]
             around = replace(around, exchanges_us=_exchanges_us(booked))
-            entries.check_exchange(booked, at_us, end, start, around, now_us, self._zone)
+            entries.check_exchange(booked, at_us, end, start, around, now_us, self._zone, confirmed)
             fresh = entries.add_exchange(session, register, at_us, end, start, who, note, now_us)
             if audit is not None:
                 audit(session)

@@ -148,26 +148,18 @@ def check_reading(
             ),
             True,
         )
-    usual = _usual_a_day(around)
-    if previous is not None and usual is not None and at_us - previous.at_us >= _SHORTEST_US:
-        a_day = (value - previous.value) * _DAY_US / (at_us - previous.at_us)
-        if a_day > _JUMP * usual:
-            since = _shown(previous.at_us, zone)
-            raise EntryRefused(
-                Names(
-                    zh=f"若为 {value:,.10g}，则自 {since} 起平均每天 {a_day:,.4g} {register.unit}，"
-                    f"而平常每天为 {usual:,.4g}；请更正，或确认无误",
-                    en=f"{value:,.10g} would be {a_day:,.4g} {register.unit} a day since {since}, "
-                    f"where {usual:,.4g} is usual; correct it, or confirm it",
-                ),
-                True,
-            )
+    _check_jump(register, at_us, value, around, zone)
 
 
 def check_exchange(
-    register: BookedRegister, at_us: int, end: float, start: float, around: Around, now_us: int, zone: ZoneInfo
-) -> None:
-    """Raise EntryRefused if an exchange cannot be right: it counts what the old meter showed last, never less."""
+    register: BookedRegister, at_us: int, end: float, start: float, around: Around, now_us: int, zone: ZoneInfo,
+    confirmed: bool = False,
+) -> None:  # fmt: skip
+    """
+    Raise EntryRefused if an exchange cannot be right: it counts what the old meter showed last, never less.
+
+    One whose old meter would have counted far beyond all use passes if it is `confirmed`.
+    """
     _check_time(at_us, now_us, zone)
     _check_value(register, end, OLD_END)
     _check_value(register, start, NEW_START)
@@ -202,6 +194,28 @@ def check_exchange(
                 en=f"the new meter's start {start:,.10g} is above what it showed on {shown}, "
                 f"{following.value:,.10g} {register.unit}; correct the start or the time of the exchange",
             )
+        )
+    if not confirmed and (previous is None or since is None or previous.at_us > since):
+        _check_jump(register, at_us, end, around, zone)
+
+
+def _check_jump(register: BookedRegister, at_us: int, value: float, around: Around, zone: ZoneInfo) -> None:
+    """Raise EntryRefused if a register would have counted far beyond all use since the reading before."""
+    previous, usual = around.before[-1] if around.before else None, _usual_a_day(around)
+    if previous is None or usual is None:
+        return
+    # Within minutes a register that counts in coarse steps may well take one: an hour is the least it is spread over.
+    a_day = (value - previous.value) * _DAY_US / max(at_us - previous.at_us, _SHORTEST_US)
+    if a_day > _JUMP * usual:
+        since = _shown(previous.at_us, zone)
+        raise EntryRefused(
+            Names(
+                zh=f"若为 {value:,.10g}，则自 {since} 起平均每天 {a_day:,.4g} {register.unit}，"
+                f"而平常每天为 {usual:,.4g}；请更正，或确认无误",
+                en=f"{value:,.10g} would be {a_day:,.4g} {register.unit} a day since {since}, "
+                f"where {usual:,.4g} is usual; correct it, or confirm it",
+            ),
+            True,
         )
 
 

@@ -152,6 +152,7 @@ def exchange(
     end: Annotated[str, typer.Option("--end", help="What the old meter showed last.")],
     start: Annotated[str, typer.Option("--start", help="What the new meter showed first.")],
     note: NoteOption = "",
+    confirm: Annotated[bool, typer.Option("--confirm", help="The end is unlikely, and meant.")] = False,
     site: SiteArgument = DEFAULT_SITE,
     data: DataOption = DEFAULT_DATA,
     store: StoreOption = None,
@@ -162,10 +163,9 @@ def exchange(
     """Enter an exchange of a meter: the old register's end, the new one's start."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
         key, at_us, old, new = _key(here, register), _time(here.site, at), _value(end), _value(start)
-        detail = {"at_us": at_us, "end": old, "start": new, "note": note}
-        entered = here.books.add_exchange(
-            key, at_us, old, new, WHO, note, audit=note_of("energy-exchange-entered", f"register {key}", detail)
-        )
+        detail = {"at_us": at_us, "end": old, "start": new, "note": note, "confirmed": confirm}
+        audit = note_of("energy-exchange-entered", f"register {key}", detail)
+        entered = here.books.add_exchange(key, at_us, old, new, WHO, note, confirmed=confirm, audit=audit)
     if as_json:
         print_json(entered.to_json())
     else:

@@ -82,11 +82,12 @@ def add_exchange(
     end: Line = "",
     start: Line = "",
     note: Text = "",
+    confirmed: Line = "",
 ) -> Response:
     """Enter an exchange; one that is refused is shown again with what is wrong."""
     key = register_of(sources, f"{equipment}/{point}").key
     try:
-        energy_actions.add_exchange(here, user, key, at, end, start, note)
+        energy_actions.add_exchange(here, user, key, at, end, start, note, confirmed=confirmed == "1")
     except EntryRefused as refused:
         values = {"at": at, "end": end, "start": start, "note": note}
         filled = Filled("exchange", visit.words.name(refused.words), refused.confirmable, values)

@@ -326,7 +326,10 @@ def add_exchange(here: Here, user: Engineer, equipment: str, point: str, body: E
     """Enter an exchange of a meter; the same one again changes nothing."""
     key = _register(here, f"{equipment}/{point}").key
     at_us = parse_time(body.at, "at", here.site.time_zone)
-    return _exchange(energy_actions.enter_exchange(here, user, key, at_us, body.end, body.start, body.note))
+    entered = energy_actions.enter_exchange(
+        here, user, key, at_us, body.end, body.start, body.note, confirmed=body.confirmed
+    )
+    return _exchange(entered)
 
 
 @router.post("/registers/{equipment}/{point}/exchanges/{number}/withdraw")

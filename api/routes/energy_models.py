@@ -196,12 +196,13 @@ class ReadingIn(BaseModel, extra="forbid"):
 
 
 class ExchangeIn(BaseModel, extra="forbid"):
-    """An exchange: the old register's end and the new one's start, in its counts."""
+    """An exchange: the old register's end and the new one's start, in its counts; `confirmed`: as for a reading."""
 
     at: Annotated[str, Field(max_length=40)]
     end: float
     start: float
     note: Annotated[str, Field(max_length=500)] = ""
+    confirmed: bool = False
 
 
 class ImportedOut(BaseModel):

@@ -209,6 +209,23 @@ def test_a_jump_beyond_all_use_is_taken_only_if_it_is_meant(accounts: Accounts) 
     assert books.add_hand_reading(MAIN, midnight(FIRST + 3 * DAY), 500.0, "li", confirmed=True).value == 500.0
 
 
+def test_a_jump_minutes_after_the_last_reading_is_one_too(accounts: Accounts) -> None:
+    accounts.feed(MAIN, quarters(FIRST, 1), np.arange(96.0) + 500.0)
+    accounts.at(FIRST + DAY)
+    with pytest.raises(EntryRefused, match="correct it, or confirm it"):
+        accounts.books().add_hand_reading(MAIN, midnight(FIRST + DAY) - 60_000_000, 900_000.0, "li")
+
+
+def test_an_exchange_whose_old_meter_jumped_beyond_all_use_is_taken_only_if_it_is_meant(accounts: Accounts) -> None:
+    accounts.feed(MAIN, quarters(FIRST, 1), np.arange(96.0) + 500.0)
+    accounts.at(FIRST + DAY)
+    books, at_us = accounts.books(), midnight(FIRST + DAY) - 60_000_000
+    with pytest.raises(EntryRefused, match="correct it, or confirm it") as refused:
+        books.add_exchange(MAIN, at_us, end=900_000.0, start=0.0, who="wang")
+    assert refused.value.confirmable
+    assert books.add_exchange(MAIN, at_us, end=900_000.0, start=0.0, who="wang", confirmed=True).start_value == 0.0
+
+
 def test_the_same_hand_reading_twice_is_one(accounts: Accounts) -> None:
     accounts.at(FIRST + DAY)
     books = accounts.books()

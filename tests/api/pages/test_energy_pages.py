@@ -203,6 +203,18 @@ def test_an_exchange_is_an_engineers_and_stands_in_the_audit_trail(
     assert "energy-exchange-entered" in actions
 
 
+def test_an_exchange_that_is_only_unlikely_is_taken_once_it_is_confirmed(
+    context: Context, log_in: Callable[..., TestClient]
+) -> None:
+    count_up(context, "em-icu/energy_import", 10.0, 24)
+    engineer = log_in("engineer")
+    fields = {"at": "2026-07-16 02:40", "end": "99999999", "start": "0"}
+    status, page = send(engineer, "exchanges", **fields)
+    assert status == 422
+    assert 'name="confirmed"' in page
+    assert send(engineer, "exchanges", **fields, confirmed="1")[0] == 303
+
+
 def upload(client: TestClient, name: str, content: bytes) -> tuple[int, str]:
     """Send a table of readings as a browser does."""
     word = word_in(client.get("/account/password").text)
