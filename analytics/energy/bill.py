@@ -312,9 +312,7 @@ def _check_declared(draft: _Draft, declared: float | None, capacity: float | Non
         draft.tell("declared-too-low", kw=declared, capacity=capacity)
 
 
-def _power_factor(
-    draft: _Draft, held: Intervals, reactive: Intervals | None, silent: Sequence[str]
-) -> float | None:
+def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None, silent: Sequence[str]) -> float | None:
     if not any(s.tariff and s.tariff.power_factor_target is not None for s in draft.segments):
         return None
     kvarh = (reactive or Intervals.missing(held.start_us, held.end_us)).window(held.start_us, held.end_us)

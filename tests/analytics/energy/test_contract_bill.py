@@ -117,7 +117,9 @@ def test_nothing_went_through_a_meter_that_was_not_there_yet(tmp_path: Path) -> 
 def test_a_register_of_reactive_energy_that_tells_nothing_is_named(site: Site) -> None:
     def without_export(keys: Sequence[str], start_us: int, end_us: int) -> Mapping[str, Intervals]:
         found = read(keys, start_us, end_us)
-        return {k: Intervals.missing(start_us, end_us) if "reactive_energy_export" in k else i for k, i in found.items()}
+        return {
+            k: Intervals.missing(start_us, end_us) if "reactive_energy_export" in k else i for k, i in found.items()
+        }
 
     result = contract_bill(site, site.contracts["main"], booked_registers(site), MARCH, APRIL, without_export)
     assert result is not None
