@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,7 +29,10 @@ Kinds = NDArray[np.int8]
 
 WORKDAY: Final = 0
 SATURDAY: Final = 1
-REST: Final = 2  # Sundays and public holidays
+REST: Final = 2  # Sundays and short public holidays
+FESTIVAL: Final = 3  # of a public holiday so long that people travel: Spring Festival, National Day
+_KINDS: Final = (WORKDAY, SATURDAY, REST, FESTIVAL)
+_LONG_D: Final = 5  # days off in a row, one of them at least a public holiday
 
 _HEATING_BASES_C: Final = tuple(float(t) for t in range(4, 21))
 _COOLING_BASES_C: Final = tuple(float(t) for t in range(10, 29))
@@ -39,7 +42,7 @@ _WORTH_TWO: Final = 0.98
 
 
 def day_kinds(days: Sequence[date], zone: ZoneInfo) -> Kinds:
-    """Return the kind of each day at a site: (n,) of WORKDAY, SATURDAY, REST."""
+    """Return the kind of each day at a site: (n,) of WORKDAY, SATURDAY, REST, FESTIVAL."""
     return np.array([_kind(day, zone) for day in days], dtype=np.int8)
 
 
@@ -48,7 +51,19 @@ def _kind(day: date, zone: ZoneInfo) -> int:
     kind = day_kind(day, zone)
     if kind.workday:
         return WORKDAY
+    if _of_long_holiday(day, zone):
+        return FESTIVAL
     return SATURDAY if day.weekday() == 5 and kind.holiday is None else REST
+
+
+def _of_long_holiday(day: date, zone: ZoneInfo) -> bool:
+    off = [day]
+    for step in (timedelta(days=-1), timedelta(days=1)):
+        other = day + step
+        while len(off) < _LONG_D + 2 and not day_kind(other, zone).workday:
+            off.append(other)
+            other += step
+    return len(off) >= _LONG_D and any(day_kind(d, zone).holiday is not None for d in off)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +73,8 @@ class DayResponse:
 
     Attributes
     ----------
-    levels : (3,) of each kind of day; a kind that was never seen has the mean of the others
+    levels : (4,) of each kind of day; a kind that was never seen has the mean of the others, a festival that of days
+        of rest
     kinds_seen : kinds that were seen
     slopes : more a kelvin below the first and above the second of `bases_c`; None where the weather is not known to
         matter
@@ -104,13 +120,13 @@ def fit_response(
         The weather's part is fitted from so many days on, if their temperatures lie so far apart. [d], [K]
     """
     known = np.isfinite(used)
-    seen = tuple(int(k) for k in (WORKDAY, SATURDAY, REST) if bool((known & (kinds == k)).any()))
+    seen = tuple(int(k) for k in _KINDS if bool((known & (kinds == k)).any()))
     plain, _ = _robust(_kind_columns(kinds[known], seen), used[known])
     simple = DayResponse(_levels(plain, seen), seen, parameters=len(seen))
     if temperature_c is None:
         return simple
     both = known & np.isfinite(temperature_c)
-    seen = tuple(int(k) for k in (WORKDAY, SATURDAY, REST) if bool((both & (kinds == k)).any()))
+    seen = tuple(int(k) for k in _KINDS if bool((both & (kinds == k)).any()))
     if int(both.sum()) < least_days or float(np.ptp(temperature_c[both])) < least_span_k:
         return simple
     bases = _best_bases(_kind_columns(kinds[both], seen), used[both], temperature_c[both])
@@ -208,9 +224,11 @@ def _kind_columns(kinds: Kinds, seen: tuple[int, ...]) -> Floats:
 
 
 def _levels(found: Floats, seen: tuple[int, ...]) -> Floats:
-    levels: Floats = np.full(3, float(np.mean(found[: len(seen)])))
+    levels: Floats = np.full(len(_KINDS), float(np.mean(found[: len(seen)])))
     for place, kind in enumerate(seen):
         levels[kind] = found[place]
+    if FESTIVAL not in seen:
+        levels[FESTIVAL] = levels[REST]
     return levels
 
 

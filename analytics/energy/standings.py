@@ -132,7 +132,7 @@ def _standing(target: Target, use: DailyUse, rates: Rates, grid: DayGrid, month:
     start, january, today = grid.days.index(month), grid.days.index(date(month.year, 1, 1)), grid.today(now_us)
     learnt, end = _learnt(found, today), start + n_days
     ahead = forecast(learnt[:end], grid.kinds[:end], None if temperature is None else temperature[:end], start)
-    planned = float(plan.amounts[month.month - 1]) or _LEAST
+    planned = float(plan.amounts[month.month - 1])
     of_month = progress(planned, _part(found, start, end), now_us, ahead if today < end else None)
     far = _year_forecast(learnt, grid, january)
     lengths = [calendar.monthrange(month.year, m)[1] for m in range(1, 13)]
@@ -140,10 +140,6 @@ def _standing(target: Target, use: DailyUse, rates: Rates, grid: DayGrid, month:
     whole = _part(found, january, len(grid))
     of_year = progress(target.annual, whole, now_us, far if today < len(grid) else None, course)
     return Standing(target, plan, month, of_month, of_year, ahead.expected)
-
-
-# A month of which the plan is nothing at all is judged as if it were next to nothing.
-_LEAST: Final = 1e-9
 
 
 def _learnt(series: Totals, today: int) -> Floats:

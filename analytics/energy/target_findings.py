@@ -96,6 +96,10 @@ def _when(standing: Standing, period: Period) -> Names:
 
 def _title(name: Names, when: Names, progress: Progress) -> Names:
     share = _share(progress)
+    if progress.verdict in ("exceeded", "will_exceed") and not progress.planned:
+        return Names(
+            zh=f"{name.zh}：{when.zh}计划为零，却有使用", en=f"{name.en} in use, though none is planned for {when.en}"
+        )
     if progress.verdict == "exceeded":
         return Names(zh=f"{name.zh}已超 {when.zh}计划 {share}", en=f"{name.en} {share} over the plan of {when.en}")
     if progress.verdict == "will_exceed":
@@ -106,6 +110,8 @@ def _title(name: Names, when: Names, progress: Progress) -> Names:
 
 
 def _share(progress: Progress) -> str:
+    if not progress.planned:
+        return ""
     over = abs(progress.over_share)
     return f"{over:.0%}" if over >= 0.1 else f"{over:.1%}"
 
@@ -135,10 +141,10 @@ def _summary(site: Site, target: Target, name: Names, when: Names, progress: Pro
     band = Names(zh=f"{forecast[0]}（{low[0]} 至 {high[0]}）", en=f"{forecast[1]} ({low[1]} to {high[1]})")
     if progress.verdict == "will_exceed":
         return Names(
-            zh=f"{name.zh}：{when.zh}预计 {band.zh}，将超过计划 {planned[0]} 约 {share}；"
+            zh=f"{name.zh}：{when.zh}预计 {band.zh}，将超过计划 {planned[0]}{f' 约 {share}' if share else ''}；"
             f"还可用 {amount(progress.left, 'zh')}。",
-            en=f"{name.en}: {band.en} is expected for {when.en}, {share} over the plan of {planned[1]}; "
-            f"{amount(progress.left, 'en')} is left.",
+            en=f"{name.en}: {band.en} is expected for {when.en}, {f'{share} ' if share else ''}over the plan of "
+            f"{planned[1]}; {amount(progress.left, 'en')} is left.",
         )
     return Names(
         zh=f"{name.zh}：{when.zh}预计 {band.zh}，计划 {planned[0]}。",

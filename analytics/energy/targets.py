@@ -172,7 +172,8 @@ class Progress:
     forecast, low, high, confidence : total at the period's end with its interval; NaN where nobody can tell
     chance : how likely the plan is passed, 0 to 1; NaN where nobody can tell
     verdict : exceeded, will_exceed, on_track, or cannot_tell
-    over, over_share : forecast minus plan (consumed minus plan where it is exceeded), and its share of the plan
+    over, over_share : forecast minus plan (consumed minus plan where it is exceeded), and its share of the plan, NaN of
+        a plan of nothing
     since_us : exceeded: the day on which the plan was passed; will_exceed: from which day on consumption has stayed
         above the plan's course; None otherwise [µs UTC]
     left : what may still be consumed within the plan, 0 if nothing
@@ -208,7 +209,7 @@ def progress(
     Parameters
     ----------
     planned : float
-        Plan of the period, above zero.
+        Plan of the period; 0: nothing is to be used.
     daily : Totals
         Consumption of all days of the period, (m,); days to come are missing.
     now_us : int
@@ -221,10 +222,10 @@ def progress(
     Raises
     ------
     ValueError
-        If the plan is not above zero, or `course` does not fit the days.
+        If the plan is below zero, or `course` does not fit the days.
     """
-    if not planned > 0:
-        raise ValueError(f"the plan is {planned:g}; give an amount above zero")
+    if not planned >= 0:
+        raise ValueError(f"the plan is {planned:g}; give an amount not below zero")
     start, length = daily.edges_us[:-1], np.diff(daily.edges_us)
     weights = length.astype(float) if course is None else course
     if weights.shape != start.shape or not bool((weights >= 0).all()) or not weights.sum() > 0:
@@ -268,7 +269,8 @@ def progress(
         planned=planned, consumed=consumed, measured=measured, estimated=estimated, missing=missing,
         elapsed=float((passed * length).sum() / length.sum()), expected=float(planned * (share * passed).sum()),
         forecast=total, low=low, high=high, confidence=confidence, chance=chance, verdict=verdict, over=over,
-        over_share=over / planned, since_us=since_us, left=max(0.0, planned - float(amounts.sum())),
+        over_share=over / planned if planned > 0 else nan, since_us=since_us,
+        left=max(0.0, planned - float(amounts.sum())),
         reasons=tuple(reasons),
     )  # fmt: skip
 

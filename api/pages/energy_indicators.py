@@ -284,10 +284,12 @@ def target_row(site: Site, words: Words, row: Figures, when: Any) -> TargetRow:
     verdict = str(month["verdict"])
     over = ""
     if verdict in ("will_exceed", "exceeded") and month.get("over") is not None:
-        over = words(
-            "by %(amount)s %(unit)s, %(share)s%%",
-            amount=text(month["over"]), unit=unit, share=number(100 * float(month["over_share"]), 1, signed=True),
-        )  # fmt: skip
+        over = f"{text(month['over'])} {unit}"
+        if month.get("over_share") is not None:
+            over = words(
+                "by %(amount)s %(unit)s, %(share)s%%",
+                amount=text(month["over"]), unit=unit, share=number(100 * float(month["over_share"]), 1, signed=True),
+            )  # fmt: skip
     # Figures of a running month end with the last midnight: today is no hole.
     whole = float(month["missing"]) * float(month["elapsed"]) * len(row["days"]) < 1.0
     reasons = [

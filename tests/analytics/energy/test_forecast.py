@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from analytics.energy.day_response import REST, SATURDAY, WORKDAY, day_kinds, fit_response
+from analytics.energy.day_response import FESTIVAL, REST, SATURDAY, WORKDAY, day_kinds, fit_response
 from analytics.energy.forecast import Forecast, ForecastParameters, forecast
 from analytics.energy.temperature_outlook import TemperatureOutlook
 
@@ -37,10 +37,46 @@ def year(n: int, seed: int = 1) -> np.ndarray:
 # -- kinds of days
 
 
-def test_days_are_workdays_saturdays_or_days_of_rest_by_the_official_calendar() -> None:
-    days = [date(2026, 2, 13), date(2026, 2, 14), date(2026, 2, 17), date(2026, 3, 7), date(2026, 3, 8)]
-    # The Saturday before the Spring Festival is worked; the festival's first day, a Tuesday, is not.
-    assert day_kinds(days, SHANGHAI).tolist() == [WORKDAY, WORKDAY, REST, SATURDAY, REST]
+@pytest.mark.parametrize(
+    ("day", "kind"),
+    [
+        (date(2026, 2, 13), WORKDAY),
+        (date(2026, 2, 14), WORKDAY),  # a Saturday that is worked before the Spring Festival
+        (date(2026, 2, 15), FESTIVAL),  # a Sunday with which it begins
+        (date(2026, 2, 17), FESTIVAL),
+        (date(2026, 3, 7), SATURDAY),
+        (date(2026, 3, 8), REST),
+        (date(2026, 4, 4), REST),  # Qingming: three days in all
+        (date(2025, 10, 1), FESTIVAL),
+        (date(2025, 10, 8), FESTIVAL),
+        (date(2025, 10, 9), WORKDAY),
+    ],
+)
+def test_days_have_their_kind_by_the_official_calendar(day: date, kind: int) -> None:
+    assert day_kinds([day], SHANGHAI).tolist() == [kind]
+
+
+def test_a_festival_that_was_never_seen_is_a_day_of_rest_and_widens_the_interval() -> None:
+    rng = np.random.default_rng(1)
+    kinds = weeks(60)
+    used = np.array([100.0, 80.0, 60.0])[kinds] * rng.normal(1.0, 0.02, 60)
+    used[50:] = NAN
+    plain = forecast(used, kinds, None, 50)
+    kinds = kinds.copy()
+    kinds[52:59] = FESTIVAL
+    long = forecast(used, kinds, None, 50)
+    assert long.expected[2:9] == pytest.approx(np.full(7, long.expected[4]))
+    assert long.expected[4] == pytest.approx(60.0, rel=0.05)
+    assert long.high - long.low > 1.2 * (plain.high - plain.low)
+
+
+def test_a_festival_that_was_seen_is_expected_as_it_was() -> None:
+    kinds = weeks(420)
+    kinds[40:48] = kinds[400:408] = FESTIVAL
+    used = np.array([100.0, 80.0, 60.0, 40.0])[kinds]
+    truth = used[395:].sum()
+    used[395:] = NAN
+    assert forecast(used, kinds, None, 395).total == pytest.approx(truth)
 
 
 # -- the level
@@ -166,7 +202,7 @@ def test_the_response_finds_the_temperatures_from_which_heating_and_cooling_begi
     found = fit_response(used, weeks(365), temperature, 60, 8.0)
     assert found.bases_c == (12.0, 23.0)
     assert found.slopes == pytest.approx((20.0, 30.0))
-    assert found.levels.tolist() == pytest.approx([500.0] * 3)
+    assert found.levels.tolist() == pytest.approx([500.0] * 4)
 
 
 def test_noise_has_no_response_to_the_weather() -> None:

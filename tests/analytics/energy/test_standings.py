@@ -72,6 +72,18 @@ def test_the_days_of_the_month_are_those_that_were_counted_and_those_that_are_ex
     assert found.days.sum() == pytest.approx(found.month.forecast)
 
 
+def test_a_month_in_which_nothing_is_planned_is_told_without_a_share() -> None:
+    months = tuple(0.0 if m == 6 else LAST_YEAR / 11 for m in range(12))
+    found = one(plan(monthly=months))
+    assert found.month is not None
+    assert (found.month.planned, found.month.verdict) == (0.0, "exceeded")
+    assert Standing.from_json(found.to_json(), found.month_start).month is not None
+    finding = told(plan(monthly=months))["month"]
+    assert finding.title.en == "Electricity in use, though none is planned for July"
+    assert "计划为零" in finding.title.zh
+    assert "nan" not in finding.summary.en
+
+
 def test_another_years_plan_is_none_of_this_month() -> None:
     assert standings([plan(year=2025)], USE, Rates(), date(2026, 7, 1), NOW_US, ZONE) == []
 

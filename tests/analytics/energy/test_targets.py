@@ -128,10 +128,18 @@ def test_a_course_may_weigh_workdays_more() -> None:
     assert found.expected == pytest.approx(2000)
 
 
-@pytest.mark.parametrize("planned", [0.0, -1.0, math.nan])
-def test_a_plan_that_is_not_above_zero_is_refused(planned: float) -> None:
-    with pytest.raises(ValueError, match="give an amount above zero"):
+@pytest.mark.parametrize("planned", [-1.0, math.nan])
+def test_a_plan_below_zero_is_refused(planned: float) -> None:
+    with pytest.raises(ValueError, match="give an amount not below zero"):
         progress(planned, month(1), after(1), None)
+
+
+@pytest.mark.parametrize(("used", "verdict"), [(0.0, "on_track"), (3.0, "exceeded")])
+def test_a_plan_of_nothing_is_kept_by_nothing_and_has_no_share(used: float, verdict: str) -> None:
+    found = progress(0.0, month(*[used] * 30), after(30), None)
+    assert found.verdict == verdict
+    assert found.over == pytest.approx(30 * used)
+    assert math.isnan(found.over_share)
 
 
 # -- the year by months
