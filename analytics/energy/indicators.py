@@ -135,7 +135,7 @@ def judge(
     -----
     There is a value wherever both sides are known at all, and a verdict only where at most a tenth of either is
     missing, both were known over the same time, the denominator is at least the least that carries a ratio, and the
-    value is plausible.
+    value is plausible. A value that cannot be is not shown, whatever else speaks against it.
     """
     above, below = numerator.total, denominator.total
     reasons = [*numerator.reasons, *denominator.reasons]
@@ -152,7 +152,7 @@ def judge(
     verdict: Verdict = (
         "cannot_tell" if cannot_tell else "no_benchmark" if benchmark is None else _against(value, benchmark, spec)
     )
-    if any(r.code == "implausible" for r in reasons):
+    if _cannot_be(spec, value):
         value = math.nan
     return Indicator(
         id=spec.id, name=spec.name, unit=unit if unit is not None else spec.unit, kind=kind, subject=subject, span=span,
@@ -160,6 +160,10 @@ def judge(
         estimated=above.estimated, missing=above.missing, better=spec.better, benchmark=benchmark, verdict=verdict,
         reasons=tuple(reasons),
     )  # fmt: skip
+
+
+def _cannot_be(spec: Spec, value: float) -> bool:
+    return spec.plausible is not None and math.isfinite(value) and not spec.plausible[0] <= value <= spec.plausible[1]
 
 
 def _against(value: float, benchmark: Benchmark, spec: Spec) -> Verdict:
@@ -219,7 +223,7 @@ def _doubts(spec: Spec, above: Total, below: Total, value: float) -> list[Reason
                 below.amount, spec.least,
             )
         )  # fmt: skip
-    if spec.plausible is not None and not spec.plausible[0] <= value <= spec.plausible[1] and not found:
+    if spec.plausible is not None and _cannot_be(spec, value) and not any(r.blocking for r in found):
         low, high = spec.plausible
         found.append(
             Reason(

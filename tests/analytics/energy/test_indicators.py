@@ -174,6 +174,22 @@ def test_a_cop_of_forty_is_a_wrong_meter_and_no_result() -> None:
     assert "check the meters and their ratios first" in found.reasons[0].words.en
 
 
+@pytest.mark.parametrize("missing", [0.0, 0.005, 0.3])
+@pytest.mark.parametrize("gas", [71_000, 60_000])
+def test_a_boiler_that_gives_more_than_it_gets_is_told_and_never_shown(gas: float, missing: float) -> None:
+    totals = {"b1/steam_total": total(1000, missing), "b1/gas_total": total(gas, missing)}
+    found = of(machines(totals, {"b1/feedwater_temperature": 104.0}), "boiler_efficiency", "b1")
+    assert math.isfinite(found.value) is (gas == 71_000)
+    told = {r.code for r in found.reasons if r.blocking}
+    assert told == {"partly-missing"} if missing == 0.3 else told == ({"implausible"} if gas == 60_000 else set())
+
+
+def test_a_chiller_whose_supply_and_return_are_swapped_counts_no_cold_and_has_no_cop() -> None:
+    found = of(machines({"ch1/cooling_total": total(0.0), "ch1/energy_import": total(9_000)}), "chiller_cop", "ch1")
+    assert (found.verdict, math.isnan(found.value)) == ("cannot_tell", True)
+    assert "check the meters" in found.reasons[0].words.en
+
+
 def test_a_machine_that_stood_still_has_no_ratio() -> None:
     found = of(machines({"ch1/cooling_total": total(0), "ch1/energy_import": total(0)}), "chiller_cop", "ch1")
     assert [r.code for r in found.reasons] == ["zero-denominator"]
