@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from analytics.energy.day_charges import DayCharge
 from analytics.energy.day_costs import DayCost
 from analytics.energy.intervals import Totals
 from api.pages.energy_counted import CountedMeter
 from api.pages.energy_period import Period
 from api.pages.words import Words
+from facility.calendar import at_us
 from facility.formats import moment
 from facility.metering import CARRIER_NAMES
 from facility.site import Site
@@ -24,6 +26,15 @@ def cell(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
+def _cost_parts(charge: DayCharge, period: Period, site: Site) -> Iterator[tuple[int, int | None, str]]:
+    """Yield begin, cents and share missing of a day, or of each of its hours where the period is a day."""
+    if period.span != "day":
+        yield at_us(charge.day, 0, site.time_zone), charge.cents, f"{charge.missing:.4f}"
+        return
+    for start_us, cents in zip(period.edges_us(site.time_zone), charge.hours, strict=False):
+        yield int(start_us), cents, ""
+
+
 def period_csv(
     site: Site,
     words: Words,
@@ -34,7 +45,7 @@ def period_csv(
     now_us: int,
 ) -> str:
     """
-    Return one line a register and part that has begun, and one a contract and day of `costs`.
+    Return one line a register and part that has begun, and one a contract and day of `costs`, of a day and hour.
 
     An unknown amount is an empty cell, never 0.
     """
@@ -67,19 +78,21 @@ def period_csv(
                 ]
             )
     for cost in costs:
-        contract, cents = site.contracts.get(cost.contract), cost.charge.cents
+        contract = site.contracts.get(cost.contract)
         name = words.name(contract.name) if contract is not None else cost.contract
-        writer.writerow(
-            [
-                cost.charge.day.isoformat(),
-                f"cost/{cost.contract}",
-                cell(words("charged by the unit, %(contract)s", contract=name)),
-                words.name(CARRIER_NAMES[contract.carrier]) if contract is not None else cost.carrier,
-                "" if cents is None else f"{cents / 100:.2f}",
-                site.currency,
-                "",
-                "",
-                f"{cost.charge.missing:.4f}",
-            ]
-        )
+        for start_us, cents, missing in _cost_parts(cost.charge, period, site):
+            if start_us < now_us:
+                writer.writerow(
+                    [
+                        f"{moment(start_us, site.time_zone):{form}}",
+                        f"cost/{cost.contract}",
+                        cell(words("charged by the unit, %(contract)s", contract=name)),
+                        words.name(CARRIER_NAMES[contract.carrier]) if contract is not None else cost.carrier,
+                        "" if cents is None else f"{cents / 100:.2f}",
+                        site.currency,
+                        "",
+                        "",
+                        missing,
+                    ]
+                )
     return out.getvalue()

@@ -16,6 +16,7 @@ from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
 from api.pages.energy_carbon import carbon_page
 from api.pages.energy_counted import counted_meters
+from api.pages.energy_costs import costs_shown
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
 from api.pages.energy_framing import framed_energy, head_of, month_asked, titled, today_at
@@ -24,6 +25,7 @@ from api.pages.energy_indicators import indicators_page
 from api.pages.energy_period import Period, asked_period
 from api.pages.energy_reading import part_totals, period_accounts
 from api.pages.energy_restatements import restatements_page
+from api.pages.energy_shown import Shown
 from api.pages.energy_statements import told_notes
 from api.pages.frame import NavLink
 from api.pages.visit import Visit, visit_of
@@ -87,7 +89,8 @@ def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, span: str,
     books = sources.context.books
     meters = counted_meters(sources.site, books.registers())
     parts = part_totals(books, list(meters), period)
-    costs = books.costs(period.first, period.last) if period.span != "year" else []
+    shown = Shown(period, today_at(sources), sources.now_us(), books.registers())
+    costs = costs_shown(books, shown)
     return Response(
         # A spreadsheet takes UTF-8 for what it is only with the mark at its beginning.
         "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, costs, sources.now_us()),

@@ -99,5 +99,7 @@ def test_what_is_sold_on_stands_beside_the_bills_with_the_hospitals_own_price(
 
 def test_the_table_of_a_month_has_a_line_for_each_contract_and_day(booked: Context, operator: TestClient) -> None:
     lines = operator.get("/energy/month-2026-07.csv").text.splitlines()
+    today = day_of(booked.clock(), booked.site.time_zone)
+    assert len([x for x in lines if ",cost/electricity," in x]) == today.day
     (line,) = [x for x in lines if x.startswith("2026-07-14,cost/electricity")]
     assert line == ('2026-07-14,cost/electricity,"charged by the unit, Electricity",Electricity,1920.00,CNY,,,0.0000')
