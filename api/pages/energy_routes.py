@@ -15,8 +15,8 @@ from api.pages.energy import energy_page, until_words
 from api.pages.energy_balance import balance_page
 from api.pages.energy_bill import bill_page, version_words
 from api.pages.energy_carbon import carbon_page
-from api.pages.energy_counted import counted_meters
 from api.pages.energy_costs import costs_shown
+from api.pages.energy_counted import counted_meters
 from api.pages.energy_csv import period_csv
 from api.pages.energy_departments import NOBODY, charge_names, department_name, department_page, departments_page
 from api.pages.energy_framing import framed_energy, head_of, month_asked, titled, today_at
@@ -82,9 +82,11 @@ def energy_route(
     return framed_energy(sources, visit, "energy.html", titled(words("Energy"), period, words), head, page)
 
 
-@router.get("/energy/{span}-{at}.csv")
-def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, span: str, at: str) -> Response:
+@router.get("/energy/{name}.csv")
+def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, name: str) -> Response:
     """Send what every register counted in a period, by its hours, days or months, and what its days cost."""
+    # The day has hyphens too: what stands before the first names the span.
+    span, _, at = name.partition("-")
     period = asked_period(span, at, sources.now_us(), sources.site.time_zone)
     books = sources.context.books
     meters = counted_meters(sources.site, books.registers())

@@ -103,3 +103,27 @@ def test_the_table_of_a_month_has_a_line_for_each_contract_and_day(booked: Conte
     assert len([x for x in lines if ",cost/electricity," in x]) == today.day
     (line,) = [x for x in lines if x.startswith("2026-07-14,cost/electricity")]
     assert line == ('2026-07-14,cost/electricity,"charged by the unit, Electricity",Electricity,1920.00,CNY,,,0.0000')
+
+
+def test_the_table_of_a_day_has_a_line_for_each_hour_that_has_begun(booked: Context, operator: TestClient) -> None:
+    lines = operator.get("/energy/day-2026-07-14.csv").text.splitlines()
+    found = [x for x in lines if ",cost/electricity," in x]
+    assert len(found) == 24
+    assert found[9] == ('2026-07-14 09:00,cost/electricity,"charged by the unit, Electricity",Electricity,80.00,CNY,,,')
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [
+        ("day-2026-07-14", "2026-07-14 00:00", "2026-07-14 23:00"),
+        ("week-2026-07-08", "2026-07-06", "2026-07-12"),
+        ("month-2026-06", "2026-06-01", "2026-06-30"),
+        ("year-2025", "2025-01", "2025-12"),
+    ],
+)
+def test_a_table_is_of_the_period_that_its_name_says(
+    booked: Context, operator: TestClient, name: str, first: str, last: str
+) -> None:
+    lines = operator.get(f"/energy/{name}.csv").text.splitlines()[1:]
+    counted = [x.split(",")[0] for x in lines if ",em-main/energy_import," in x]
+    assert (counted[0], counted[-1]) == (first, last)
