@@ -93,7 +93,8 @@ def _grows_with_time(formula: Formula, known: Mapping[str, Input]) -> bool:
     one = {p: 10.0 ** rng.uniform(-6.0, 6.0, 64) for p in formula.points}
     steady = {p for p in formula.points if p in known and known[p].kind == "point"}
     two = {p: v if p in steady else 2.0 * v for p, v in one.items()}
-    first, second = formula.evaluate(one), formula.evaluate(two)
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, second = formula.evaluate(one), formula.evaluate(two)
     told = np.isfinite(first) & np.isfinite(second)
     return bool(told.any()) and bool(np.allclose(second[told], 2.0 * first[told], rtol=1e-9, atol=0.0))
 

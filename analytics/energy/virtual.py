@@ -1,7 +1,7 @@
 """What virtual meters counted, from what their inputs did.
 
-A step is as good as the worst of its inputs: missing where any is missing, estimated where any is estimated. It may be
-below zero, as the difference of two meters can be; nothing is cut off, so that sums stay true.
+A step is as good as the worst of its inputs: missing where any is missing, estimated where any is estimated, or where
+it rests on constants alone. It may be below zero, as the difference of two meters can be; nothing is cut off, so that sums stay true.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ def computed(
     found: dict[str, Intervals] = {}
     for name, meter in meters.items():
         values: dict[str, Floats] = {}
-        grade: NDArray[np.int8] = np.full(n, MEASURED, dtype=np.int8)
+        supposed = all(i.kind == "hours" for i in meter.inputs.values())
+        grade: NDArray[np.int8] = np.full(n, ESTIMATED if supposed else MEASURED, dtype=np.int8)
         for spelled, wanted in meter.inputs.items():
             if wanted.kind == "hours":
                 values[spelled] = np.full(n, _HOURS_A_STEP)
@@ -72,7 +73,8 @@ def computed(
             counted = counted.window(start_us, end_us)
             values[spelled] = counted.used
             grade = np.maximum(grade, counted.grade)
-        result = meter.formula.evaluate(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            result = meter.formula.evaluate(values)
         # A maximum of two meters of which one is missing is not the other.
         unknown = ~np.isfinite(result) | np.any([~np.isfinite(v) for v in values.values()], axis=0)
         if meter.since is not None:

@@ -61,6 +61,15 @@ def test_a_load_counts_by_the_length_of_the_step() -> None:
     assert result(virtual("v", "em-a + 12 kW * h")) == {"v": "13 13 13 13"}
 
 
+def test_a_load_that_nobody_measures_is_estimated() -> None:
+    assert result(virtual("v", "12 kW * h"))["v"] == "3e 3e 3e 3e"
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_no_number_can_hold_is_missing() -> None:
+    assert result(virtual("v", "em-a * 1e308"), b="0 0 0 0")["v"] == "_ _ _ _"
+
+
 def test_a_gauge_counts_by_its_mean_in_the_unit_of_the_meter() -> None:
     # 8000 W over a quarter of an hour are 2 kWh.
     assert result(virtual("v", "fd-1/active_power * h")) == {"v": "2 _ 1 0"}
