@@ -1,7 +1,8 @@
 """What virtual meters counted, from what their inputs did.
 
 A step is as good as the worst of its inputs: missing where any is missing, estimated where any is estimated, or where
-it rests on constants alone. It may be below zero, as the difference of two meters can be; nothing is cut off, so that sums stay true.
+it rests on constants alone. It may be below zero, as the difference of two meters can be; nothing is cut off, so that
+sums stay true.
 """
 
 from __future__ import annotations
