@@ -40,25 +40,36 @@ def booked_by_months(
     intervals = Intervals.missing(start_us, end_us)
     events: dict[tuple[Any, ...], RegisterEvent] = {}
 
+    def place(time_us: int) -> int:
+        return (time_us - start_us) // STEP_US
+
     def booked(low_us: int, high_us: int, habits: Habits | None) -> Booked:
         own = series if habits is None else _with_a_say(series, low_us, high_us)
         return book(own.time_us, own.value, own.quality, register, low_us, high_us, zone, habits)
 
     def take(part: Intervals) -> None:
-        low = (part.start_us - start_us) // STEP_US
+        low = place(part.start_us)
         intervals.used[low : low + len(part)] = part.used
         intervals.grade[low : low + len(part)] = part.grade
 
     for begin_us, stop_us, habits in months:
         low_us, high_us = max(begin_us, start_us), min(stop_us, end_us)
-        if low_us < high_us:
+        if (
+            low_us > start_us
+            and intervals.grade[place(low_us) - 1] == ESTIMATED
+            and not len(between(series, low_us, high_us + 1))
+        ):
+            # It lies within an outage, and is told below by the month in which that began.
+            intervals.grade[place(low_us) : place(high_us)] = ESTIMATED
+        elif low_us < high_us:
             part = booked(low_us, high_us, habits)
             take(part.intervals)
             events |= {(e.kind, e.from_us, e.to_us): e for e in part.events}
     # The oldest month last: its outage may reach over several month's ends.
     for begin_us, stop_us, habits in reversed(months[:-1]):
-        at = (max(stop_us, start_us) - start_us) // STEP_US
-        if stop_us >= end_us or intervals.grade[at] != ESTIMATED:
+        if stop_us >= end_us or intervals.grade[place(max(stop_us, start_us))] != ESTIMATED:
+            continue
+        if begin_us > start_us and (intervals.grade[place(begin_us) - 1 : place(stop_us)] == ESTIMATED).all():
             continue
         across = booked(max(begin_us, stop_us - STEP_US), end_us, habits).intervals
         grades = across.window(stop_us, end_us).grade

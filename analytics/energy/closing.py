@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -46,13 +46,13 @@ class Closing:
         self._site, self._database, self._keeper, self._drafts, self._clock = site, database, keeper, drafts, clock
         self._zone = site.time_zone
 
-    def run(self, booked: tuple[date, date], progress: Callable[[str, float], None] = lambda *_: None) -> int:
+    def run(self, months: Sequence[date], progress: Callable[[str, float], None] = lambda *_: None) -> int:
         """
         Make the statements that may have changed, and keep those that have.
 
         Parameters
         ----------
-        booked : the first and the last day of the books
+        months : first days of those that have statements, oldest first
 
         Returns
         -------
@@ -65,10 +65,9 @@ class Closing:
             reported = set(
                 session.scalars(select(ActivityRow.day).where(ActivityRow.entered_us >= before.get("made_us", 0)))
             )
-        now_us = self._clock()
+        now_us, months = self._clock(), sorted(have.union(months))
         prints = {"tariffs": fingerprint(self._site.contracts), "rest": self._rest()}
         causes: dict[date, Cause] = {}
-        months = _months(*booked)
         if before and prints != before.get("prints"):
             cause: Cause = "tariff" if prints["rest"] == before["prints"]["rest"] else "correction"
             causes = dict.fromkeys(months, cause)
@@ -144,13 +143,6 @@ def _restatement(draft: Draft, old: Statement, new: Statement, cause: Cause, now
         draft.kind, draft.subject, draft.month, last, nan if was is None else was, nan if now is None else now,
         unit_now or unit, cause, now_us,
     )  # fmt: skip
-
-
-def _months(first: date, last: date) -> list[date]:
-    months = [first.replace(day=1)]
-    while (after := (months[-1] + timedelta(days=32)).replace(day=1)) <= last:
-        months.append(after)
-    return months
 
 
 def _month(day: str) -> date:

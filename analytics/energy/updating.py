@@ -36,6 +36,8 @@ from facility.site import Site
 from facility.store import TelemetryStore
 
 _MOST_READ: Final = 4_000_000  # readings in memory at a time
+_EARLIEST: Final = date(2000, 1, 1)  # of what is older no reading is entered or collected
+_STATED_MONTHS: Final = 12  # on either side of a month with readings; some meters are read once a year
 _MOST_EVENTS: Final = 500  # of a register, the newest
 
 
@@ -48,6 +50,7 @@ class Updated:
     ----------
     months : first days of the months of which a figure changed, and why the first of those figures did
     days : the first and the last day of the books; None while they hold none
+    stated : first days of the months that have statements: those in which a register was read, and those around
     steps : steps of 15 min that were written
     restatements : how many closed figures were changed
     until_us : up to when the books go [µs UTC]
@@ -55,6 +58,7 @@ class Updated:
 
     months: Mapping[date, Cause]
     days: tuple[date, date] | None
+    stated: Sequence[date]
     steps: int
     restatements: int
     until_us: int
@@ -127,14 +131,15 @@ class Updater:
         )
         figures = self._open_days(run, thorough)
         if figures is None:
-            return Updated({}, None, 0, 0, run.until_us)
+            return Updated({}, None, (), 0, 0, run.until_us)
         survey = self._surveyor.look(figures, self._edges, run.registers, run.hand, run.until_us, thorough, progress)
         self._book_all(run, survey, self._what_to_book(run, survey), progress)
         self._note_registers(run)
         self._surveyor.settle()
         self._book_virtual(run, thorough, progress)
         months = dict(sorted(run.months.items()))
-        return Updated(months, (figures.first_day, figures.days[-1]), run.steps, run.restatements, run.until_us)
+        days = (figures.first_day, figures.days[-1])
+        return Updated(months, days, _stated(figures), run.steps, run.restatements, run.until_us)
 
     # -- what there is
 
@@ -167,11 +172,13 @@ class Updater:
             booked = self._ledger.span()
             first += [booked[0]] if booked is not None else []
         last = day_of(run.until_us - 1, self._zone)
-        if not run.registers or not first or min(first) > last:
+        # A clock that was never set must not make decades of books.
+        begin = max(min(first, default=last), _EARLIEST)
+        if not run.registers or not first or begin > last:
             return None
         keys = tuple(run.registers)
-        if old is None or old.keys != keys or min(first) < old.first_day:
-            self._figures = self._ledger.days(keys, min(first), last)
+        if old is None or old.keys != keys or begin < old.first_day:
+            self._figures = self._ledger.days(keys, begin, last)
         elif last > old.days[-1]:
             self._figures = widened(old, (last - old.days[-1]).days)
         figures = self._held()
@@ -327,6 +334,14 @@ class Updater:
         with self._keeper.session() as session:
             Ledger.write_registers(session, fresh, self._states)
         self._states |= {state.register: state for state in fresh}
+
+
+def _stated(figures: DayFigures) -> list[date]:
+    months = months_of(figures.days)
+    read = np.array([figures.readings[:, first:last].any() for _, first, last in months], dtype=np.float64)
+    near = np.convolve(read, np.ones(2 * _STATED_MONTHS + 1))[_STATED_MONTHS : _STATED_MONTHS + read.size]
+    begun = np.maximum.accumulate(read)
+    return [month for (month, _, _), stated in zip(months, near * begun, strict=True) if stated > 0.5]
 
 
 def _told(event: RegisterEvent) -> dict[str, Any]:
