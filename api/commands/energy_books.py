@@ -39,6 +39,8 @@ class Opened:
 
     site: Site
     books: Books
+    store: TelemetryStore
+    database: Database
     held: str | None
 
 
@@ -85,7 +87,9 @@ def opened(options: Options, *, store: bool = False) -> Iterator[Opened]:
         else:
             # A service's store answers as much as the entry of a reading asks: what lies around it.
             held = cast("TelemetryStore", closing.enter_context(reached(options.data, options.store)).store)
-        yield Opened(site, Books(site, held, database, now_us), service.service.url if service else None)
+        yield Opened(
+            site, Books(site, held, database, now_us), held, database, service.service.url if service else None
+        )
 
 
 def note_of(action: str, subject: str, detail: Mapping[str, Any]) -> Callable[[Session], None]:

@@ -1,4 +1,4 @@
-"""`wardwatt energy measure ...`: what was done to save energy, entered, listed and withdrawn."""
+"""`wardwatt energy measure ...`: what was done to save energy: entered, listed, shown with its saving, withdrawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from api.commands.energy_books import WHO, database_opened, now_us
+from api.commands.energy_books import WHO, LanguageOption, database_opened, figure, language_of, now_us, opened
 from api.commands.options import (
     DEFAULT_DATA,
     DEFAULT_SITE,
@@ -18,6 +18,8 @@ from api.commands.options import (
     DataOption,
     JsonOption,
     SiteArgument,
+    StoreOption,
+    fail,
     options_of,
     print_json,
     stdout,
@@ -25,6 +27,7 @@ from api.commands.options import (
 )
 from api.options import Options
 from api.security import audit
+from facility.wording import nearest
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -81,6 +84,41 @@ def list_measures(
             r["reporting_from"], r["entered_by"] or "site file", "withdrawn" if r["withdrawn"] else r["why_not"],
         )  # fmt: skip
     stdout.print(table)
+
+
+@app.command("show")
+def show_measure(
+    measure: Annotated[str, typer.Argument(help="The id that `list` shows.")],
+    language: LanguageOption = "zh",
+    site: SiteArgument = DEFAULT_SITE,
+    data: DataOption = DEFAULT_DATA,
+    store: StoreOption = None,
+    database: DatabaseOption = None,
+    classes: ClassesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a measure saved up to yesterday, and all that speaks against it."""
+    from analytics.energy.measure_book import MeasureBook
+    from api.pages.energy_measures import prove_measure
+    from api.routes.energy import account_out
+
+    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+        words = language_of(language)
+        if here.held is not None:
+            fail(f"The service at {here.held} holds the store; see its page /energy/savings/{measure}, or ask its API.")
+        known = MeasureBook(here.site, here.database, now_us).measures()
+        if measure not in known:
+            raise ValueError(f"there is no measure {measure!r}{nearest(measure, known)}")
+        found = account_out(prove_measure(here.site, here.books, here.store, known[measure], now_us()))
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+        return
+    stdout.print(f"{found.id}: {found.name.in_(words)}", markup=False)
+    if found.saving is not None:
+        half = "" if found.uncertainty is None else f" ±{figure(found.uncertainty)}"
+        stdout.print(f"{figure(found.saving)}{half} {found.unit}", markup=False)
+    for reason in found.reasons:
+        stdout.print(f"{'!' if reason.blocking else '-'} {reason.words.in_(words)}", markup=False)
 
 
 @app.command("add")

@@ -419,7 +419,7 @@ def _measure(request: Request, own: Measure, entered: EnteredMeasure | None) -> 
         return MeasureOut(
             id=own.id, name=own.name, state=state, why=worked.failed.en if worked.failed else "", entered=by
         )
-    return _account(worked.result).model_copy(update={"entered": by})
+    return account_out(worked.result).model_copy(update={"entered": by})
 
 
 def _entered(own: EnteredMeasure) -> EnteredOut:
@@ -429,7 +429,8 @@ def _entered(own: EnteredMeasure) -> EnteredOut:
     )  # fmt: skip
 
 
-def _account(own: MeasureAccount) -> MeasureOut:
+def account_out(own: MeasureAccount) -> MeasureOut:
+    """Return what a measure saved, as the API gives it."""
     saving, model = own.saving, own.model
     out = MeasureOut(
         id=own.id,

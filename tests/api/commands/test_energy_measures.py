@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from api.command import app
 from api.security import audit
+from facility.calendar import to_us
 from facility.database import Database
+from facility.readings import ReadingBatch
+from facility.site_file import load_site
+from facility.store.opening import open_store
 from tests.analytics.energy.accounts import SITE, write_site
 
 MEASURES = """
@@ -84,3 +90,51 @@ def test_the_list_says_which_are_the_site_files(hospital: Hospital) -> None:
 )
 def test_what_cannot_be_is_refused_with_the_mend(hospital: Hospital, arguments: tuple[str, ...], told: str) -> None:
     assert told in hospital.run(*arguments, code=2).output
+
+
+SHORT = """  - {id: roof, class: weather_station}
+measures:
+  - id: lamps
+    name: {zh: 换灯, en: New lamps}
+    meter: em-ward
+    baseline: {from: 2026-06-01, to: 2026-06-20}
+    reporting: {from: 2026-06-21, to: 2026-07-10}
+"""
+
+
+@pytest.fixture
+def short(tmp_path: Path) -> Hospital:
+    """A meter with 20 days of a baseline, half of them without a temperature."""
+    made = Hospital(tmp_path)
+    made.site = write_site(tmp_path, SITE + SHORT)
+    site = load_site(made.site)
+    n = 40 * 24 + 1
+    times = to_us(datetime(2026, 6, 1, tzinfo=site.time_zone)) + 3_600_000_000 * np.arange(n, dtype=np.int64)
+    with open_store(made.data / "telemetry.duckdb", zone=site.time_zone.key) as store:
+        for key, values in {"em-ward/energy_import": 100.0 + 10.0 * np.arange(n)}.items():
+            store.write(ReadingBatch.of(site.points, [site.points.index[key]] * n, times, values))
+        known = (np.arange(n) < 5 * 24) | (np.arange(n) > 25 * 24)
+        index = [site.points.index["roof/outdoor_temperature"]] * int(known.sum())
+        store.write(ReadingBatch.of(site.points, index, times[known], 20.0 + (np.arange(n) // 24 % 7)[known]))
+    where = ["--site", str(made.site), "--data", str(made.data)]
+    assert CliRunner().invoke(app, ["energy", "book", *where]).exit_code == 0
+    return made
+
+
+def test_a_short_baseline_with_holes_in_the_weather_is_shown_with_all_that_speaks_against_it(short: Hospital) -> None:
+    told = short.told("show", "lamps")
+    assert told["acceptable"] is False
+    assert told["used"] == pytest.approx(240.0 * 20)
+    blocking = " ".join(r["words"]["en"] for r in told["reasons"] if r["blocking"])
+    assert "20" in blocking
+    assert "temperature" in " ".join(r["words"]["en"] for r in told["reasons"])
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", ("换灯", "! ", "温度")), ("en", ("New lamps", "temperature"))])
+def test_it_is_shown_in_either_language(short: Hospital, language: str, words: tuple[str, ...]) -> None:
+    shown = short.run("show", "lamps", "--language", language).output
+    assert all(w in shown for w in words)
+
+
+def test_a_measure_that_is_not_there_is_told_with_the_nearest(short: Hospital) -> None:
+    assert "did you mean 'lamps'" in short.run("show", "lamp", code=2).output
