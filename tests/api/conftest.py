@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,11 +104,16 @@ def people(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Peo
     return People(file, tokens)
 
 
+@pytest.fixture(scope="session")
+def beginning(people: People) -> Path:
+    """The data folder with which a service begins, to be copied; a module may bring its own, with readings in it."""
+    return people.file.parent
+
+
 @pytest.fixture
-def database(people: People, tmp_path: Path) -> Iterator[Database]:
-    file = tmp_path / "wardwatt.db"
-    shutil.copyfile(people.file, file)
-    database = Database(f"sqlite:///{file}")
+def database(beginning: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copytree(beginning, tmp_path, dirs_exist_ok=True)
+    database = Database(f"sqlite:///{tmp_path / 'wardwatt.db'}")
     yield database
     database.close()
 
@@ -119,7 +125,7 @@ def empty(migrated: Database) -> Database:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[TelemetryStore]:
+def store(tmp_path: Path, database: Database) -> Iterator[TelemetryStore]:
     with open_store(tmp_path / "telemetry.duckdb") as store:
         yield store
 
@@ -129,8 +135,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def context(site: Site, store: TelemetryStore, database: Database, clock: Clock) -> Context:
+def context_of(site: Site, store: TelemetryStore, database: Database, clock: Clock) -> Context:
     return Context(
         site=site,
         store=store,
@@ -140,6 +145,20 @@ def context(site: Site, store: TelemetryStore, database: Database, clock: Clock)
         live=LiveBoard(site.points),
         clock=clock,
     )
+
+
+@pytest.fixture
+def context(site: Site, store: TelemetryStore, database: Database, clock: Clock) -> Context:
+    return context_of(site, store, database, clock)
+
+
+@contextmanager
+def service_in(folder: Path, site: Site) -> Iterator[Context]:
+    """Open what is in a data folder as a service does."""
+    database = Database(f"sqlite:///{folder / 'wardwatt.db'}")
+    with open_store(folder / "telemetry.duckdb") as store:
+        yield context_of(site, store, database, Clock())
+    database.close()
 
 
 @pytest.fixture
@@ -189,28 +208,18 @@ def standing(site: Site, people: People, tmp_path_factory: pytest.TempPathFactor
     """A program that may do everything, at a service that tests share: only for requests that change nothing."""
     folder = tmp_path_factory.mktemp("standing")
     shutil.copyfile(people.file, folder / "wardwatt.db")
-    database = Database(f"sqlite:///{folder / 'wardwatt.db'}")
-    clock = Clock()
-    with open_store(folder / "telemetry.duckdb") as store:
-        context = Context(
-            site=site,
-            store=store,
-            database=database,
-            desk=Desk(database, site, clock),
-            quarantine=Quarantine(database),
-            live=LiveBoard(site.points),
-            clock=clock,
-        )
-        headers = {"Authorization": f"Bearer {people.tokens['admin']}"}
-        with TestClient(
+    headers = {"Authorization": f"Bearer {people.tokens['admin']}"}
+    with (
+        service_in(folder, site) as context,
+        TestClient(
             create_app(context),
             base_url="http://localhost",
             headers=headers,
             raise_server_exceptions=False,
             follow_redirects=False,
-        ) as client:
-            yield client
-    database.close()
+        ) as client,
+    ):
+        yield client
 
 
 def word_in(page: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
-from tests.api.conftest import Clock
+from tests.api.conftest import Clock, People, service_in
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -46,15 +48,29 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return load_site(file)
 
 
+@pytest.fixture(scope="session")
+def booked_folder(site: Site, people: People, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The books of 40 days in which the main counts 100 kWh an hour and the ICU 10."""
+    folder = tmp_path_factory.mktemp("booked")
+    shutil.copyfile(people.file, folder / "wardwatt.db")
+    with service_in(folder, site) as context:
+        for key, per_hour in ((MAIN, 100.0), (ICU, 10.0)):
+            index, n = context.site.points.index[key], 40 * 24 * 4 + 1
+            times = context.clock() - (np.arange(n)[::-1] * HOUR_US // 4).astype(np.int64)
+            values = 1000.0 + per_hour / 4 * np.arange(n)
+            context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, values))
+        context.books.bring_up_to_date()
+    return folder
+
+
+@pytest.fixture
+def beginning(request: pytest.FixtureRequest, people: People) -> Path:
+    folder: Path = request.getfixturevalue("booked_folder") if "booked" in request.fixturenames else people.file.parent
+    return folder
+
+
 @pytest.fixture
 def booked(context: Context) -> Context:
-    """The books of 40 days in which the main counts 100 kWh an hour and the ICU 10."""
-    for key, per_hour in ((MAIN, 100.0), (ICU, 10.0)):
-        index, n = context.site.points.index[key], 40 * 24 * 4 + 1
-        times = context.clock() - (np.arange(n)[::-1] * HOUR_US // 4).astype(np.int64)
-        values = 1000.0 + per_hour / 4 * np.arange(n)
-        context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, values))
-    context.books.bring_up_to_date()
     return context
 
 
@@ -186,7 +202,9 @@ def test_a_published_report_keeps_the_version_that_it_used(client: TestClient, b
     before = client.get(f"{BASE}/statements/{name}/2026-06", params={"version": 1}).json()["figures"]["total_cents"]
     # An exchange that is entered late changes the closed month.
     at = booked.clock() - 20 * 24 * HOUR_US
-    client.post(f"{BASE}/registers/{MAIN}/exchanges", json={"at": str(at), "end": 60_000.0, "start": 0.0})
+    client.post(
+        f"{BASE}/registers/{MAIN}/exchanges", json={"at": str(at), "end": 60_000.0, "start": 0.0, "confirmed": True}
+    )
     booked.books.bring_up_to_date()
     again = client.get(f"{BASE}/statements/{name}/2026-06", params={"version": 1}).json()
     assert again["figures"]["total_cents"] == before

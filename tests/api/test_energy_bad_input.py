@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
+from tests.api.conftest import People, service_in
 
 HOUR_US = 3_600_000_000
 MAIN, ICU = "em-main/energy_import", "em-icu/energy_import"
@@ -53,15 +55,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return load_site(file)
 
 
+@pytest.fixture(scope="session")
+def beginning(site: Site, people: People, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The books of 20 days in which the main counts 100 kWh an hour and the ICU 10."""
+    folder = tmp_path_factory.mktemp("booked")
+    shutil.copyfile(people.file, folder / "wardwatt.db")
+    with service_in(folder, site) as context:
+        for key, per_hour in ((MAIN, 100.0), (ICU, 10.0), ("wm-main/volume_total", 1.0)):
+            index, n = context.site.points.index[key], 20 * 24 * 4 + 1
+            times = context.clock() - (np.arange(n)[::-1] * HOUR_US // 4).astype(np.int64)
+            values = 1000.0 + per_hour / 4 * np.arange(n)
+            context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, values))
+        context.books.bring_up_to_date()
+    return folder
+
+
 @pytest.fixture
 def booked(context: Context) -> Context:
-    """The books of 20 days in which the main counts 100 kWh an hour and the ICU 10."""
-    for key, per_hour in ((MAIN, 100.0), (ICU, 10.0), ("wm-main/volume_total", 1.0)):
-        index, n = context.site.points.index[key], 20 * 24 * 4 + 1
-        times = context.clock() - (np.arange(n)[::-1] * HOUR_US // 4).astype(np.int64)
-        values = 1000.0 + per_hour / 4 * np.arange(n)
-        context.store.write(ReadingBatch.of(context.site.points, [index] * n, times, values))
-    context.books.bring_up_to_date()
     return context
 
 
