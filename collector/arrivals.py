@@ -13,9 +13,12 @@ import struct
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from collector.slot_file import map_table
 
 _SLOT: Final = struct.Struct("<QQ16s")  # count of messages so far, arrival [µs], digest of topic and payload
+_NOTE: Final = np.dtype([("count", "<u8"), ("arrival_us", "<u8"), ("digest", "V16")])  # the same, for all at once
 _SLOTS = 65_536  # packet ids are 16 bits
 # A packet id comes round after 65,535 messages at the earliest, so a note older than that is of another message.
 _STALE = 60_000
@@ -38,7 +41,7 @@ class ArrivalLedger:
 
     def __init__(self, path: Path | None) -> None:
         self._table = map_table(path, _SLOT.size * _SLOTS)
-        self._count = max(count for count, _, _ in _SLOT.iter_unpack(self._table))
+        self._count = int(np.frombuffer(self._table, _NOTE)["count"].max())
 
     def arrival(self, mid: int, topic: str, payload: bytes, now_us: int, redelivered: bool) -> int:
         """Return when this QoS 1 message first arrived: `now_us`, or what was noted if it is `redelivered`. [µs]"""

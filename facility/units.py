@@ -138,6 +138,7 @@ def conversion(source: str, target: str) -> tuple[float, float]:
     return float(f"{at_one - at_zero:.15g}"), float(f"{at_zero:.15g}")
 
 
+@lru_cache(maxsize=1024)
 def pint_unit(unit: str) -> pint.Unit:
     """Return pint's unit for a canonical spelling, for dimension checks of formulas."""
     return _REGISTRY.Unit(_PINT.get(canonical_unit(unit), canonical_unit(unit)))

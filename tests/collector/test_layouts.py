@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,12 @@ equipment:
 Rows = list[tuple[str, int, float, int]]
 
 
+def site_file(folder: Path, *telemetry: str) -> Path:
+    machines = "".join(f"  - {{id: f{i}, class: lv_feeder, telemetry: {t}}}\n" for i, t in enumerate(telemetry, 1))
+    (folder / "site.yaml").write_text(HEAD + machines, encoding="utf-8")
+    return folder / "site.yaml"
+
+
 class Gateway:
     """Decodes what comes on one topic for machines with a given telemetry."""
 
@@ -38,12 +45,6 @@ class Gateway:
         self.topics = TopicMap(site)
         self.decoder = Decoder(self.topics, ArrivalLedger(None), MIB)
         self.rejections: list[Any] = []
-
-    @classmethod
-    def of(cls, folder: Path, *telemetry: str) -> Gateway:
-        machines = "".join(f"  - {{id: f{i}, class: lv_feeder, telemetry: {t}}}\n" for i, t in enumerate(telemetry, 1))
-        (folder / "site.yaml").write_text(HEAD + machines, encoding="utf-8")
-        return cls(load_site(folder / "site.yaml"))
 
     def __call__(self, payload: Any, *, arrival_us: int = NOW, topic: str = "gw") -> Rows:
         """Return the readings of one payload: machine/point, time before now [s], value, quality."""
@@ -67,7 +68,8 @@ class Gateway:
 
 @pytest.fixture
 def gateway(tmp_path: Path) -> Callable[..., Gateway]:
-    return lambda *telemetry: Gateway.of(tmp_path, *telemetry)
+    site_of = cache(lambda *telemetry: load_site(site_file(tmp_path, *telemetry)))  # examples share their site
+    return lambda *telemetry: Gateway(site_of(*telemetry))
 
 
 def sample(ago_s: float, **values: Any) -> dict[str, Any]:
