@@ -133,6 +133,14 @@ def test_a_month_of_which_nothing_is_known_has_no_energy_but_its_basic_charge_by
     assert json.loads(json.dumps(result.to_json()))["used"] is None
 
 
+def test_a_month_that_was_estimated_whole_is_charged_whole_and_its_demand_is_uncertain() -> None:
+    use = even(74_400.0)
+    use.grade[:] = ESTIMATED
+    result = made(TWO_PART, use, reactive=even(0.0), capacity_kva=2000.0)
+    assert (result.measured, result.estimated, result.used) == (0.0, 1.0, pytest.approx(74_400.0))
+    assert (codes(result), result.at_least) == (["peak-uncertain"], True)
+
+
 def test_a_running_month_is_provisional_and_misses_nothing_that_has_not_come() -> None:
     result = made(PLAIN, even(310.0), through=date(2026, 3, 11))
     assert result.provisional
