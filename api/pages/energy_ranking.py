@@ -52,7 +52,7 @@ class DepartmentCard:
     ticks: tuple[tuple[float, str], ...]
     band: tuple[float, float]
     one: float
-    more: Link | None
+    more: Link
 
 
 def department_card(accounts: PeriodAccounts, words: Words, currency: str) -> DepartmentCard:
@@ -79,10 +79,10 @@ def department_card(accounts: PeriodAccounts, words: Words, currency: str) -> De
         one=ratio_x(1.0),
         more=Link(
             f"/energy/departments?month={accounts.period.first:%Y-%m}",
-            words.plural("All %(n)s department", "All %(n)s departments", len(rows)),
-        )
-        if rows
-        else None,
+            words.plural("All %(n)s department", "All %(n)s departments", len(rows))
+            if rows
+            else words("Departments of the month"),
+        ),
     )
 
 
