@@ -55,7 +55,7 @@ from facility.expressions import ExpressionError
 from facility.factor_library import CarbonFile, CarbonSettings
 from facility.measure_file import MeasureFile
 from facility.measures import Measure
-from facility.names import Id, Names
+from facility.names import CannotStand, Id, Names
 from facility.retention_file import RetentionFile
 from facility.site import (
     AnomalySettings,
@@ -204,10 +204,21 @@ def _ratio(value: float) -> float:
 Ratio = Annotated[float, AfterValidator(_ratio)]
 
 
+def _shown(count: float) -> float:
+    if count < 0.0:
+        raise CannotStand(
+            Names(
+                zh=f"{count:.10g} 小于零；请填写表上的示数",
+                en=f"{count:.10g} is below zero; write what the register showed",
+            )
+        )
+    return count
+
+
 class _ExchangeFile(_Strict):
     at: Moment
-    end: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    start: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    end: Annotated[float, Field(allow_inf_nan=False), AfterValidator(_shown)]
+    start: Annotated[float, Field(allow_inf_nan=False), AfterValidator(_shown)]
     digits: Annotated[int, Field(ge=3, le=15)] | None = None
 
 

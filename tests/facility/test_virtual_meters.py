@@ -149,7 +149,12 @@ class TestExchangesInTheSiteFile:
     @pytest.mark.parametrize(
         ("wrong", "place", "words", "zh"),
         [
-            ("{at: 2026-03-02 10:20, end: -5, start: 12}", "[1].end", "-5: input should", "-5”不合要求"),
+            (
+                "{at: 2026-03-02 10:20, end: -5, start: 12}",
+                "[1].end",
+                "-5 is below zero; write what",
+                "-5 小于零；请填写",
+            ),
             ("{at: 2026-03-02 10:20, end: 100000, start: 1}", "[1].end", "has more than the register's 5", "5 位数"),
             (
                 "{at: 2026-04-02 10:20, end: 8, start: 0}",
