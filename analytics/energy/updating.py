@@ -287,8 +287,8 @@ class Updater:
         if end_us <= start_us:
             return
         booked = self._booking.book(survey, segment, rows, start_us, end_us)
-        known = [key for key, held in zip(keys, figures.held[rows, days], strict=True) if held.any()]
-        there = read_used(self._store, known, start_us, end_us)
+        # Also of days that the ledger does not hold: a booking may have broken off in between.
+        there = read_used(self._store, keys, start_us, end_us)
         new = {key: b.intervals for key, b in booked.items()}
         addresses = {key: address_of(self._site, run.registers[key]) for key in keys}
         run.steps += write_used(self._store, addresses, new, there)

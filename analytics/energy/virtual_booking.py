@@ -137,8 +137,7 @@ class VirtualBooking:
         means = {key: means_by_step(s.time_us, s.mean, start_us, end_us) for key, s in steps.items()}
         found = computed(meters, used, means, start_us, end_us, self._site.time_zone)
         new = {PREFIX + name: intervals for name, intervals in found.items()}
-        held = [key for k, key in enumerate(self._meters) if figures.held[k, days].any()]
-        there = read_used(self._store, held, start_us, end_us)
+        there = read_used(self._store, list(self._meters), start_us, end_us)
         written = write_used(self._store, {key: self._address(key) for key in new}, new, there)
         edges = np.minimum(run.edges[days.start : days.stop + 1], end_us)
         fresh = figures_of(tuple(new), figures.days[days.start], new, edges)

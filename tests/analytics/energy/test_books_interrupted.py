@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analytics.energy.intervals import MISSING
+from analytics.energy.ledger import Ledger
 from facility.database import Database
 from facility.errors import StoreUnavailable
-from tests.analytics.energy.accounts import MAIN, WARD, Accounts, busy, midnight, quarters
+from tests.analytics.energy.accounts import BY_HAND, MAIN, WARD, Accounts, busy, midnight, quarters
 
 FIRST = date(2026, 2, 20)
 DAY = timedelta(days=1)
@@ -50,6 +52,29 @@ def test_what_a_killed_booking_restated_is_closed_by_the_next(accounts: Accounts
     assert versions == {(2, 2, "late data"), (3, 2, "late data"), (4, 1, "")}
     told = [(r.subject, r.first_day) for r in books.restatements(kind="register")]
     assert told == [(MAIN, FIRST + 7 * DAY)]
+
+
+def test_steps_that_a_killed_booking_left_go_if_nothing_says_so_any_more(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    made = Accounts.open(tmp_path, database)
+    with made.store:
+        made.at(FIRST + 3 * DAY)
+        books = made.books()
+        books.add_hand_reading(BY_HAND, midnight(FIRST), 10.0, "li")
+        wrong = books.add_hand_reading(BY_HAND, midnight(FIRST + DAY), 34.0, "li")
+        with monkeypatch.context() as context:
+            context.setattr(Ledger, "write_days", killed)
+            with pytest.raises(KilledError):
+                books.bring_up_to_date()
+        books = made.books()
+        books.withdraw_hand_reading(wrong.id, "li")
+        books.bring_up_to_date()
+        steps = books.intervals([BY_HAND], midnight(FIRST), midnight(FIRST + DAY))[BY_HAND]
+        assert set(steps.grade.tolist()) == {MISSING}
 
 
 def test_two_that_keep_the_same_books_take_turns(accounts: Accounts) -> None:
