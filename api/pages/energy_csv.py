@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from analytics.energy.day_charges import DayCharge
 from analytics.energy.day_costs import DayCost
 from analytics.energy.intervals import Totals
+from analytics.energy.statements import Statement
 from api.pages.energy_counted import CountedMeter
 from api.pages.energy_period import Period
 from api.pages.words import Words
@@ -42,10 +43,13 @@ def period_csv(
     meters: Mapping[str, CountedMeter],
     parts: Mapping[str, Totals],
     costs: Sequence[DayCost],
+    bills: Sequence[Statement],
     now_us: int,
 ) -> str:
     """
     Return one line a register and part that has begun, and one a contract and day of `costs`, of a day and hour.
+
+    Of a year the contracts have a line a month instead, with all of its bill.
 
     An unknown amount is an empty cell, never 0.
     """
@@ -95,4 +99,16 @@ def period_csv(
                         missing,
                     ]
                 )
+    for bill in bills:
+        contract, cents = site.contracts.get(bill.subject), bill.figures.get("total_cents")
+        if contract is not None and cents is not None:
+            name = words("bill, %(contract)s", contract=words.name(contract.name))
+            carrier = words.name(CARRIER_NAMES[contract.carrier])
+            shares = (f"{float(bill.figures[share]):.4f}" for share in ("measured", "estimated", "missing"))
+            writer.writerow(
+                [
+                    f"{bill.month:{form}}", f"bill/{bill.subject}", cell(name), carrier, f"{cents / 100:.2f}",
+                    site.currency, *shares,
+                ]
+            )  # fmt: skip
     return out.getvalue()

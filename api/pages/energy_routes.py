@@ -25,7 +25,7 @@ from api.pages.energy_indicators import indicators_page
 from api.pages.energy_period import Period, asked_period
 from api.pages.energy_reading import part_totals, period_accounts
 from api.pages.energy_restatements import restatements_page
-from api.pages.energy_shown import Shown
+from api.pages.energy_shown import Shown, months_of, statements_of
 from api.pages.energy_statements import told_notes
 from api.pages.frame import NavLink
 from api.pages.visit import Visit, visit_of
@@ -93,9 +93,10 @@ def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, name: str)
     parts = part_totals(books, list(meters), period)
     shown = Shown(period, today_at(sources), sources.now_us(), books.registers())
     costs = costs_shown(books, shown)
+    bills = statements_of(books, "bill", months_of(period)) if period.span == "year" else []
     return Response(
         # A spreadsheet takes UTF-8 for what it is only with the mark at its beginning.
-        "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, costs, sources.now_us()),
+        "\ufeff" + period_csv(sources.site, visit.words, period, meters, parts, costs, bills, sources.now_us()),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="energy-{period.span}-{period.at}.csv"'},
     )

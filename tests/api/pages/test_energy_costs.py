@@ -112,6 +112,12 @@ def test_the_table_of_a_day_has_a_line_for_each_hour_that_has_begun(booked: Cont
     assert found[9] == ('2026-07-14 09:00,cost/electricity,"charged by the unit, Electricity",Electricity,80.00,CNY,,,')
 
 
+def test_the_table_of_a_year_has_the_whole_bill_of_each_month(booked: Context, operator: TestClient) -> None:
+    lines = operator.get("/energy/year-2026.csv").text.splitlines()
+    (july,) = [x for x in lines if x.startswith("2026-07,bill/electricity")]
+    assert july == '2026-07,bill/electricity,"bill, Electricity",Electricity,29300.00,CNY,1.0000,0.0000,0.0000'
+
+
 @pytest.mark.parametrize(
     ("name", "first", "last"),
     [
