@@ -216,7 +216,7 @@ class Updater:
                 since = survey.place_of(state.booked_us)
                 stale[k, since:] |= begun[k, since:]
             definition = definition_of(run.registers[key])
-            if state is not None and state.definition != definition:
+            if state is not None and state.definition not in ("", definition):
                 stale[k] |= figures.held[k]
                 run.causes[key] = cause_of_definition(state.definition, definition)
             elif changed[k].any():

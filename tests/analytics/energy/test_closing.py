@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from analytics.desk import ActionRefused
+from analytics.energy.month_drafts import MonthDrafts
 from facility.database import Database
+from facility.errors import StoreUnavailable
 from tests.analytics.energy.accounts import MAIN, SITE, WARD, Accounts, busy, midnight, quarters, write_site
 
 FIRST = date(2026, 3, 1)
@@ -164,6 +166,51 @@ def test_a_missing_tariff_is_told_and_all_else_is_made(tmp_path: Path, database:
         assert bill.figures.get("total_cents") is None
         assert "has no tariff" in bill.problems[0].words.en
         assert {s.kind for s in books.statements(month=FIRST)} >= {"bill", "allocation", "balance", "carbon"}
+
+
+def test_a_month_is_published_again_only_with_another_version(accounts: Accounts) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    books.bring_up_to_date()
+    books.publish(FIRST, "zhao")
+    with pytest.raises(ActionRefused, match="zhao has published 2026-03 with these versions already"):
+        books.publish(FIRST, "li")
+    accounts.feed(MAIN, quarters(FIRST, 41)[5 * 96 :], 1.1 * busy(41, seed=1)[5 * 96 :])
+    books.bring_up_to_date(thorough=True)
+    assert books.publish(FIRST, "li").versions["bill/electricity"] == 2
+
+
+def test_a_month_whose_store_is_away_is_closed_when_it_is_back(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the store is away")
+
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    with monkeypatch.context() as context:
+        context.setattr(MonthDrafts, "_carbon", away)
+        with pytest.raises(StoreUnavailable):
+            books.bring_up_to_date()
+    assert books.statements() == []
+    books.bring_up_to_date()
+    assert {s.kind for s in books.statements(month=FIRST)} >= {"bill", "allocation", "balance", "carbon"}
+
+
+def test_what_rests_on_a_bill_that_cannot_be_made_stays_as_it_was(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    accounts.at(FIRST + 41 * DAY)
+    books = accounts.books()
+    books.bring_up_to_date()
+    accounts.feed(MAIN, quarters(FIRST, 41)[5 * 96 :], 1.1 * busy(41, seed=1)[5 * 96 :])
+    monkeypatch.setattr(MonthDrafts, "_bills", broken)
+    books.bring_up_to_date(thorough=True)
+    newest = {s.kind: s.version for s in books.statements(month=FIRST) if s.subject in ("electricity", "site")}
+    assert newest == {"bill": 1, "allocation": 1, "balance": 2, "carbon": 2, "indicators": 1}
 
 
 def test_nothing_is_published_before_there_is_anything(accounts: Accounts) -> None:
