@@ -107,6 +107,7 @@ def people(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Peo
 @pytest.fixture(scope="session")
 def beginning(people: People) -> Path:
     """The data folder with which a service begins, to be copied; a module may bring its own, with readings in it."""
+    open_store(people.file.parent / "telemetry.duckdb").close()
     return people.file.parent
 
 
