@@ -84,9 +84,14 @@ def resolve(entries: Sequence[VirtualMeterFile], equipment: Sequence[Equipment])
 
     sound: dict[str, VirtualMeter] = {}
     uses: dict[str, list[str]] = {}
+    by_carrier: dict[Carrier, dict[str, Input]] = {}
     for name, n in place.items():
         entry = entries[n]
-        known = {**points, **registers, **_main_registers(equipment, entry.carrier), **virtual}
+        if entry.carrier not in by_carrier:
+            by_carrier[entry.carrier] = {
+                **points, **registers, **_main_registers(equipment, entry.carrier), **virtual,
+            }  # fmt: skip
+        known = by_carrier[entry.carrier]
         try:
             formula = compile_meter(entry.formula, entry.unit, known)
             _refuse_vague(entry, formula.points, known, machines)

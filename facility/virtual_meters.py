@@ -9,7 +9,7 @@ is an energy. So every figure grows with time as meters do, and sums over hours 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -60,6 +60,22 @@ class VirtualMeter:
         return tuple(dict.fromkeys(i.key for i in self.inputs.values() if i.kind == kind))
 
 
+@dataclass(frozen=True, slots=True)
+class _Units(Mapping[str, str]):
+    """The units of what names stand for, looked up as they are met: of tens of thousands a formula names three."""
+
+    known: Mapping[str, Input]
+
+    def __getitem__(self, name: str) -> str:
+        return "h" if name == STEP_HOURS else self.known[name].unit
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.known, STEP_HOURS: None})
+
+    def __len__(self) -> int:
+        return len({*self.known, STEP_HOURS})
+
+
 def compile_meter(text: str, unit: str, known: Mapping[str, Input]) -> Formula:
     """
     Compile a virtual meter's formula.
@@ -70,8 +86,7 @@ def compile_meter(text: str, unit: str, known: Mapping[str, Input]) -> Formula:
         If it does not parse, names something unknown, its units do not fit, or it does not grow with time as a meter's
         count does: an energy without a time in it would be added in every step anew.
     """
-    units = {name: i.unit for name, i in known.items()} | {STEP_HOURS: "h"}
-    formula = compile_formula(text, Symbols(units, {}, {}, references=True), unit)
+    formula = compile_formula(text, Symbols(_Units(known), {}, {}, references=True), unit)
     if not formula.points:
         raise ExpressionError(
             f"{text!r} names no meter and no point; name one", f"{quoted_zh(text)}中没有表计或测点；请写入一个"
