@@ -9,7 +9,8 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from analytics.energy import reading_tables
-from analytics.energy.entries import NEW_START, OLD_END, READING, EnteredExchange, EntryRefused, HandReading
+from analytics.energy.entries import EnteredExchange, HandReading
+from analytics.energy.entry_checks import NEW_START, OLD_END, READING, EntryRefused
 from analytics.energy.measure_book import EnteredMeasure
 from analytics.energy.statements import Report
 from api.context import Context

@@ -22,7 +22,8 @@ from analytics.energy.closing import Closing
 from analytics.energy.day_costs import DayCost, carbon_by_day, costs_on_record, supply_keys
 from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
-from analytics.energy.entries import Around, EnteredExchange, EntryRefused, HandReading, Point
+from analytics.energy.entries import EnteredExchange, HandReading
+from analytics.energy.entry_checks import Around, EntryRefused, Point, check_exchange, check_reading
 from analytics.energy.intervals import Floats, Intervals, Times, Totals, totals
 from analytics.energy.ledger import Ledger, Restatement
 from analytics.energy.month_drafts import MonthDrafts
@@ -302,7 +303,7 @@ class Books:
         """
         booked = self._register(register)
         around = self.around(register, at_us)
-        entries.check_reading(booked, at_us, value, around, self._clock(), self._zone, confirmed)
+        check_reading(booked, at_us, value, around, self._clock(), self._zone, confirmed)
         with self._entering() as session:
             entered, fresh = entries.add_hand_reading(session, register, at_us, value, who, note, self._clock())
             if audit is not None and fresh:
@@ -397,7 +398,7 @@ class Books:
                 return same[0]
             booked = registers_with(self.site, {register: entered})[register]
             around = replace(around, exchanges_us=_exchanges_us(booked))
-            entries.check_exchange(booked, at_us, end, start, around, now_us, self._zone, confirmed)
+            check_exchange(booked, at_us, end, start, around, now_us, self._zone, confirmed)
             fresh = entries.add_exchange(session, register, at_us, end, start, who, note, now_us)
             if audit is not None:
                 audit(session)

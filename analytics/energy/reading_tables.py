@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.energy.entries import Around, EntryRefused, Point, check_reading
+from analytics.energy.entry_checks import Around, EntryRefused, Point, check_reading
 from facility.calendar import to_us
 from facility.metering import BookedRegister
 from facility.names import Names

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
 from starlette.responses import RedirectResponse, Response
 
-from analytics.energy.entries import EntryRefused
+from analytics.energy.entry_checks import EntryRefused
 from api import energy_actions
 from api.context import Context, context_of
 from api.pages.caches import Caches, From

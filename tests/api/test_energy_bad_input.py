@@ -17,7 +17,7 @@ from httpx import Response
 from typer.testing import CliRunner
 
 from analytics.energy.baseline import fit
-from analytics.energy.entries import EntryRefused
+from analytics.energy.entry_checks import EntryRefused
 from api.command import app
 from api.context import Context
 from facility.readings import ReadingBatch

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analytics.desk import NoSuchRecord
-from analytics.energy.entries import EntryRefused
+from analytics.energy.entry_checks import EntryRefused
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, STEP_US
 from facility.database import Database
 from tests.analytics.energy.accounts import BY_HAND, MAIN, SITE, WARD, WATER, Accounts, busy, midnight, quarters

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analytics.energy.books import Books
-from analytics.energy.entries import EntryRefused
+from analytics.energy.entry_checks import EntryRefused
 from facility.database import Database
 from facility.names import Names
 from facility.spreadsheet import NotATable, TableRefused
