@@ -90,7 +90,7 @@ def booked(context: Context) -> None:
 def test_on_a_phone_no_energy_page_is_cut_off_and_all_of_it_can_be_hit(
     chromium: Any, address: str, password: str, booked: None
 ) -> None:
-    page = open_session(chromium, address, password, "en", viewport={"width": 390, "height": 844})
+    page = open_session(chromium, address, password, "en", viewport={"width": 360, "height": 844})
     found: dict[str, list[str]] = {}
     for path in PAGES:
         answer = page.goto(address + path)
@@ -103,7 +103,7 @@ def test_on_a_phone_no_energy_page_is_cut_off_and_all_of_it_can_be_hit(
 def test_on_a_phone_a_figure_tells_what_it_is_and_in_what(
     chromium: Any, address: str, password: str, booked: None
 ) -> None:
-    page = open_session(chromium, address, password, "en", viewport={"width": 390, "height": 844})
+    page = open_session(chromium, address, password, "en", viewport={"width": 360, "height": 844})
     page.goto(f"{address}/energy/bill?month=2026-06")
     told = "e => getComputedStyle(e, '::before').content + e.textContent + getComputedStyle(e, '::after').content"
     amount = page.eval_on_selector(".bl tbody .l-k", told)
@@ -113,8 +113,8 @@ def test_on_a_phone_a_figure_tells_what_it_is_and_in_what(
 
 
 def test_on_a_phone_the_tab_that_is_open_is_in_sight(chromium: Any, address: str, password: str, booked: None) -> None:
-    page = open_session(chromium, address, password, "en", viewport={"width": 390, "height": 844})
+    page = open_session(chromium, address, password, "en", viewport={"width": 360, "height": 844})
     page.goto(f"{address}/energy/restatements")
     box = page.locator("nav.tabs [aria-current]").bounding_box()
     assert box["x"] >= 0
-    assert box["x"] + box["width"] <= 390
+    assert box["x"] + box["width"] <= 360
