@@ -32,16 +32,17 @@ from analytics.energy.indicator_accounts import (
     month_indicators,
     registers_wanted,
 )
-from analytics.energy.intervals import STEP_US, Floats, Intervals, Times, Total, Totals
+from analytics.energy.intervals import STEP_US, Floats, Intervals, Total, Totals
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
+from analytics.energy.outdoor import Outdoor
 from analytics.energy.restating import CLOSING_US
 from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
 from analytics.energy.standings import DailyUse, Rates, standings
 from analytics.energy.statements import Draft, Statement, Told
 from analytics.energy.supply_totals import together
-from analytics.energy.weather import daily_means, degree_days
+from analytics.energy.weather import degree_days
 from facility.allocation_rules import AllocationRules, Share
 from facility.calendar import at_us, day_bounds_us, day_of
 from facility.contracts import billed_registers, deducted_registers
@@ -58,14 +59,11 @@ from facility.units import conversion
 
 log = logging.getLogger(__name__)
 
-OUTDOOR: Final = "outdoor_temperature"
 # Plans are judged by what up to two years before let expect.
 _BEHIND: Final = timedelta(days=730)
-_HOT_C: Final = 35.0  # Guangdong's sharp peak: days whose highest temperature reaches it
 _DEAR: Final = frozenset({"sharp", "peak"})
 _MONTHS_COMPARED: Final = 12
 _DEMAND_BEHIND: Final = timedelta(days=90)
-_HOUR_US: Final = 3_600_000_000
 
 
 class Accounts(Protocol):
@@ -116,6 +114,7 @@ class MonthDrafts:
     ) -> None:
         self._site, self._store, self._accounts, self._activity = site, store, accounts, activity
         self._clock, self._zone = clock, site.time_zone
+        self._outdoor = Outdoor(site, store)
 
     def of(self, month: date) -> list[Draft]:
         """
@@ -130,7 +129,7 @@ class MonthDrafts:
         if end <= first:
             return []
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
-        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
+        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
         failed: set[str] = set()
         for kind, make, rests_on in (
             ("bill", self._bills, ()),
@@ -173,7 +172,9 @@ class MonthDrafts:
                 past,
                 self._accounts.intervals,
                 self._clock() if made.provisional else None,
-                self._known_temperatures(own) if made.provisional else None,
+                self._outdoor.known(own.first - _DEMAND_BEHIND, own.end - timedelta(days=1))
+                if made.provisional
+                else None,
             )
             own.drafts.append(Draft("bill", contract.id, own.first, figures))
         for carrier in BOUGHT:
@@ -218,7 +219,7 @@ class MonthDrafts:
         after = (first + timedelta(days=32)).replace(day=1)
         end = min(after, max(today, day + timedelta(days=1)))
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
-        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._hot_days(start_us, end_us))
+        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
         closed = end_us + CLOSING_US <= self._clock() and end == after
         contracts = [c for c in self._site.contracts.values() if not c.resold]
         bills = [(c, made) for c in contracts if (made := self._bill(own, c)) is not None]
@@ -233,12 +234,6 @@ class MonthDrafts:
         if not passed or charge.missing == 1.0:
             return charge
         return replace(charge, missing=max(0.0, 1.0 - (1.0 - charge.missing) / passed))
-
-    def _known_temperatures(self, own: _Month) -> dict[date, float]:
-        """Return the mean outdoor temperature of the days before, as far as it is known. [°C]"""
-        begin = own.first - _DEMAND_BEHIND
-        means = self._daily_temperature(begin, own.end - timedelta(days=1))
-        return {begin + timedelta(days=i): float(t) for i, t in enumerate(means) if math.isfinite(t)}
 
     def _used(self, own: _Month, keys: Iterable[str]) -> Mapping[str, Intervals]:
         unread = [key for key in dict.fromkeys(keys) if key not in own.used]
@@ -351,7 +346,7 @@ class MonthDrafts:
             if supply:
                 days = self._accounts.daily([r.key for r in supply], begin, last)
                 totals[carrier] = together(supply, days, self._zone)
-        use = DailyUse(begin, totals, self._temperatures(edges))
+        use = DailyUse(begin, totals, self._outdoor.means(edges))
         found = standings(self._site.targets, use, self._rates(own), own.first, self._clock(), self._zone)
         rows = [standing.to_json() for standing in found]
         own.drafts.append(Draft("targets", "site", own.first, {"rows": rows}))
@@ -419,7 +414,7 @@ class MonthDrafts:
         reported = cache(lambda a, b: ActivityRecord(self._activity.reported(a, b)))
         around = Surroundings(
             lambda kind, department, a, b: reported(a, b).total(kind, department, a, b),
-            cache(lambda a, b: degree_days(self._daily_temperature(a, b))),
+            cache(lambda a, b: degree_days(self._outdoor.daily(a, b))),
         )
         found = month_indicators(self._site, months, machines, intervals, around)
         own.drafts.append(Draft("indicators", "site", own.first, found.to_json()))
@@ -472,7 +467,7 @@ class MonthDrafts:
                     mine_["cost"] = Total(cents + (before.amount if before else 0.0), *shares)
         return MonthAccounts(month, last, amounts, departments)
 
-    # -- weather and machines
+    # -- machines
 
     def _means(self, own: _Month) -> dict[str, float]:
         keys = gauges_wanted(self._site)
@@ -480,38 +475,6 @@ class MonthDrafts:
             return {}
         found = self._store.rollup(keys, Level.DAY, own.start_us, own.end_us)
         return {key: float(np.average(r.mean, weights=r.count)) for key, r in found.items() if r.count.sum() > 0}
-
-    def _outdoor(self) -> str | None:
-        """Return the point that tells the outdoor temperature: of a weather station, or else of any machine."""
-        having = [e for e in self._site.equipment.values() if OUTDOOR in e.points]
-        best = min(having, key=lambda e: e.cls.id != "weather_station", default=None)
-        return None if best is None else f"{best.id}/{OUTDOOR}"
-
-    def _temperatures(self, edges: Times) -> Floats | None:
-        key = self._outdoor()
-        if key is None:
-            return None
-        hours = self._store.rollup([key], Level.HOUR, int(edges[0]), int(edges[-1]))[key]
-        known = hours.count > 0
-        return daily_means(hours.time_us[known], hours.mean[known], edges)
-
-    def _daily_temperature(self, first: date, last: date) -> Floats:
-        days = [first + timedelta(days=i) for i in range((last - first).days + 2)]
-        edges = np.array([at_us(day, 0, self._zone) for day in days], dtype=np.int64)
-        found = self._temperatures(edges)
-        return np.full(len(days) - 1, np.nan) if found is None else found
-
-    def _hot_days(self, start_us: int, end_us: int) -> dict[date, bool]:
-        """Return of each day whose outdoor temperature is known whether it was hot."""
-        key = self._outdoor()
-        if key is None:
-            return {}
-        days = self._store.rollup([key], Level.DAY, start_us, end_us)[key]
-        return {
-            day_of(int(t) + _HOUR_US, self._zone): bool(highest >= _HOT_C)
-            for t, highest, n in zip(days.time_us, days.max, days.count, strict=True)
-            if n > 0
-        }
 
 
 def _factor(unit: str, other: str) -> float:
