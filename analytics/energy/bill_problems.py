@@ -120,8 +120,8 @@ _WORDS: Final = {
     ),
     "reactive-silent": _Words(
         "{place}：{registers} 没有数据，力调电费未计；请接入，电表没有该寄存器的请在站点文件中写 absent: true",
-        "{place}: nothing is known of {registers}, so there is no power-factor adjustment; connect it, or write absent: "
-        "true at the point if the meter has no such register",
+        "{place}: nothing is known of {registers}, so there is no power-factor adjustment; connect it, or write "
+        "absent: true at the point if the meter has no such register",
         at_least=False,
     ),
     "no-factor": _Words(

@@ -75,6 +75,7 @@ class Jobs:
     ) -> None:
         self._site, self._store, self._desk, self._database, self._clock = site, store, desk, database, clock
         self._health, self._books = health, books
+        self._keeping = threading.Lock()
         self._booked_us = self._books_rest_until_us = 0  # when the books were brought up to date last
         self._watched = [(e, e.anomaly) for e in site.equipment.values() if e.anomaly is not None]
         self._seen_us: dict[str, int] = {}  # newest reading at the last look
@@ -135,8 +136,15 @@ class Jobs:
 
     def keep_books(self) -> None:
         """Bring the energy accounts up to date: every quarter of an hour, and soon after somebody entered something."""
-        books, now_us = self._books, self._clock()
-        if books is None or books.progress() is not None or now_us < self._books_rest_until_us:
+        if self._books is None or not self._keeping.acquire(blocking=False):
+            return  # a turn that comes while the first booking runs is no turn that was missed
+        try:
+            self._keep(self._books, self._clock())
+        finally:
+            self._keeping.release()
+
+    def _keep(self, books: Books, now_us: int) -> None:
+        if books.progress() is not None or now_us < self._books_rest_until_us:
             return
         if now_us - self._booked_us < _BOOK_S * 1_000_000 and not books.wanted:
             return
