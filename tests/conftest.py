@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,22 @@ def migrated(request: pytest.FixtureRequest) -> Iterator[Database]:
         database = Database(url)
         yield database
         database.close()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are cores: tests with servers wait for them much of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the collector of garbage pass over what is collected here: it lives as long as the process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
