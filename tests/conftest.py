@@ -93,6 +93,11 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_sessionfinish() -> None:
+    """Leave nothing behind at the end: native modules tell on the way out of what was never let go."""
+    gc.unfreeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that take minutes, so that no worker is left alone with them at the end."""
     items.sort(key=lambda item: "/tests/system/" not in item.path.as_posix())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,19 +26,17 @@ TARIFF = "tariffs: [{carrier: electricity, from: 2020-01-01, price: 0.80, unit: 
 
 
 class Hospital:
-    """A data folder with two months of one meter, and its site file."""
+    """A folder with a site file, a database, and a store with two months of one meter."""
 
     def __init__(self, folder: Path) -> None:
-        self.site = write_site(folder, SITE + TARIFF)
+        self.site = folder / "site.yaml"
         self.data = folder / "data"
-        self.data.mkdir()
         self.database = Database(f"sqlite:///{self.data}/wardwatt.db")
-        self.database.upgrade()
-        site = load_site(self.site)
-        table = PointTable(tuple(a for a in site.points.addresses if a.key == MAIN))
-        with open_store(self.data / "telemetry.duckdb", zone=ZONE.key) as store:
-            times = quarters(FIRST, 40)
-            store.write(ReadingBatch.of(table, np.zeros(times.size, dtype=np.int32), times, busy(40, seed=1)))
+
+    @classmethod
+    def copied(cls, original: Path, folder: Path) -> Hospital:
+        shutil.copytree(original, folder, dirs_exist_ok=True)
+        return cls(folder)
 
     def run(self, *arguments: object, code: int = 0) -> Result:
         where = ["--site", str(self.site), "--data", str(self.data)]
@@ -49,15 +48,37 @@ class Hospital:
         return json.loads(self.run(*arguments, "--json").stdout.strip().splitlines()[-1])
 
 
-@pytest.fixture
-def hospital(tmp_path: Path) -> Hospital:
-    return Hospital(tmp_path)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hospital before anything was booked, to be copied."""
+    made = Hospital(tmp_path_factory.mktemp("built"))
+    site = load_site(write_site(made.site.parent, SITE + TARIFF))
+    table = PointTable(tuple(a for a in site.points.addresses if a.key == MAIN))
+    made.database.upgrade()
+    made.database.close()
+    with open_store(made.data / "telemetry.duckdb", zone=ZONE.key) as store:
+        times = quarters(FIRST, 40)
+        store.write(ReadingBatch.of(table, np.zeros(times.size, dtype=np.int32), times, busy(40, seed=1)))
+    return made.site.parent
+
+
+@pytest.fixture(scope="module")
+def booked_once(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hospital whose books are up to date, to be copied."""
+    made = Hospital.copied(built, tmp_path_factory.mktemp("booked"))
+    made.run("book")
+    made.database.close()
+    return made.site.parent
 
 
 @pytest.fixture
-def booked(hospital: Hospital) -> Hospital:
-    hospital.run("book")
-    return hospital
+def hospital(built: Path, tmp_path: Path) -> Hospital:
+    return Hospital.copied(built, tmp_path)
+
+
+@pytest.fixture
+def booked(booked_once: Path, tmp_path: Path) -> Hospital:
+    return Hospital.copied(booked_once, tmp_path)
 
 
 def test_booking_tells_what_was_done_and_a_second_one_finds_nothing(hospital: Hospital) -> None:
