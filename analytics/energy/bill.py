@@ -330,9 +330,10 @@ def _power_factor(draft: _Draft, held: Intervals, reactive: Intervals | None, si
         draft.tell("factor-uncertain", share=share)
     for (target, tax), base in draft.adjustable.items():
         percent = power_factor_adjustment(factor, target)
+        told = f"{percent:+.2f}".replace("-", "−")
         detail = Names(
-            zh=f"功率因数 {factor:.2f}，标准 {target:.2f}，{percent:+.2f}%",
-            en=f"power factor {factor:.2f}, standard {target:.2f}, {percent:+.2f} %",
+            zh=f"功率因数 {factor:.2f}，标准 {target:.2f}，{told}%",
+            en=f"power factor {factor:.2f}, standard {target:.2f}, {told} %",
         )
         name = Names(zh="力调电费（功率因数调整）", en="Power-factor adjustment")
         draft.write(line("power_factor", name, base / 100.0, "%", percent / 100.0, detail=detail), tax)
