@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,7 +162,7 @@ def _tune_sqlite(engine: Engine) -> None:
         # The driver would begin transactions by its own rules; `_begin` below does it instead.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _keep_a_log(cursor)
         # FULL: an acknowledgement that was answered survives a power cut, not only a killed process.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
@@ -172,3 +174,16 @@ def _tune_sqlite(engine: Engine) -> None:
         # one that takes the write lock first waits its turn.
         read_only = connection.get_execution_options().get("wardwatt_read_only", False)
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _keep_a_log(cursor: sqlite3.Cursor) -> None:
+    # Of services that open a new file together one is refused at once, whatever the timeout, while another changes it.
+    until = time.monotonic() + _BUSY_TIMEOUT_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(0.01)
