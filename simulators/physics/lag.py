@@ -26,11 +26,13 @@ def first_order(
     -------
     (n,) float in the target's unit; a step much longer than `tau_s` ends at the target.
     """
-    if target.shape[0] > 1 and np.ptp(dt_s) == 0.0:
-        keep = math.exp(-float(dt_s[0]) / tau_s)
-        even: NDArray[np.float64] = lfilter([1.0 - keep], [1.0, -keep], target, zi=[keep * start])[0]
-        return even
     followed = np.empty_like(target)
+    if target.shape[0] > 2 and np.ptp(dt_s[1:]) == 0.0:
+        # Only the first step may be of another length, as it is where a stretch begins.
+        followed[0] = float(target[0]) + (start - float(target[0])) * math.exp(-float(dt_s[0]) / tau_s)
+        keep = math.exp(-float(dt_s[1]) / tau_s)
+        followed[1:] = lfilter([1.0 - keep], [1.0, -keep], target[1:], zi=[keep * followed[0]])[0]
+        return followed
     y = start
     for i, (goal, dt) in enumerate(zip(target.tolist(), dt_s.tolist(), strict=True)):
         y = goal + (y - goal) * math.exp(-dt / tau_s)

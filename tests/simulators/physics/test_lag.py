@@ -23,3 +23,11 @@ class TestLag:
 
     def test_standing_still_takes_no_time(self) -> None:
         assert first_order(array(80.0), array(0.0), 600.0, 20.0).tolist() == [20.0]
+
+    @pytest.mark.parametrize("first_s", [0.0, 13.0, 60.0, 900.0])
+    def test_steps_of_one_length_after_a_first_of_any_agree_with_a_loop(self, first_s: float) -> None:
+        target, dt_s = 20.0 + 5.0 * np.sin(np.arange(50.0)), np.array([first_s, *[60.0] * 49])
+        one_by_one = [7.0]
+        for goal, dt in zip(target, dt_s, strict=True):
+            one_by_one.append(first_order(array(goal), array(dt), 600.0, one_by_one[-1])[0])
+        assert first_order(target, dt_s, 600.0, 7.0) == pytest.approx(np.array(one_by_one[1:]), rel=1e-12)
