@@ -160,6 +160,62 @@ class _Case:
         return cls(days.group, days.excess, days.fed, whiten, whiten @ days.excess, spread, days.open)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fit:
+    """
+    How well each of several courses of an error explains the balances.
+
+    Attributes
+    ----------
+    size : (k,) float, with which a course fits best; 0 where it explains nothing
+    misfit, at_head : (k,) float, what it leaves unexplained in all balances, and in the first
+    """
+
+    size: Floats
+    misfit: Floats
+    at_head: Floats
+
+    @classmethod
+    def of(cls, cases: Sequence[_Case], courses: Sequence[Floats]) -> _Fit:
+        """Fit each of (d, k) courses, which is given for each of the balances."""
+        weight = np.zeros(courses[0].shape[1])
+        along = np.zeros(courses[0].shape[1])
+        total = 0.0
+        shapes = [case.whiten @ course for case, course in zip(cases, courses, strict=True)]
+        for case, shape in zip(cases, shapes, strict=True):
+            weight += np.sum(shape**2, axis=0)
+            along += case.cleaned @ shape
+            total += float(case.cleaned @ case.cleaned)
+        telling = weight > 1e-9
+        size = np.where(telling, along / np.where(telling, weight, 1.0), 0.0)
+        at_head = np.sum((cases[0].cleaned[:, None] - shapes[0] * size) ** 2, axis=0)
+        return cls(size, np.maximum(total - size**2 * weight, 0.0), at_head)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """What an explanation may leave unexplained at most, in all balances and in the first."""
+
+    misfit: float
+    at_head: float
+
+    @classmethod
+    def of(cls, cases: Sequence[_Case]) -> _Bar:
+        """Set the bar by what is to be explained."""
+        days = cases[0].excess.size
+        null = math.fsum(float(c.cleaned @ c.cleaned) for c in cases)
+        # What closes a neighbour's balance explains nothing of this one.
+        head = float(cases[0].cleaned @ cases[0].cleaned)
+        return cls(
+            min(null - _CLEAR, max((1.0 - _LEAST_EXPLAINED) * null, _FITS * days * len(cases))),
+            min(max((1.0 - _LEAST_EXPLAINED) * head, _FITS * days), _BETTER * head),
+        )
+
+    def passed(self, fit: _Fit) -> NDArray[np.bool_]:
+        """Return which of the courses leave no more than that, (k,)."""
+        return np.asarray((fit.misfit <= self.misfit) & (fit.at_head <= self.at_head))
+
+
 def find_suspect(
     group: GroupDays, around: Sequence[GroupDays], through: Mapping[str, Floats], names: Mapping[str, Names]
 ) -> Verdict:
@@ -177,13 +233,6 @@ def find_suspect(
         return Verdict(None, math.nan, too_few(days, _FEWEST_DAYS))
     cases, tried = _best_described([group, *around], through)
     samples = days * len(cases)
-    null = math.fsum(float(c.cleaned @ c.cleaned) for c in cases)
-    limit = min(null - _CLEAR, max((1.0 - _LEAST_EXPLAINED) * null, _FITS * samples))
-    head = cases[0]
-    # What closes a neighbour's balance explains nothing of this one.
-    unexplained = float(head.cleaned @ head.cleaned)
-    enough = min(max((1.0 - _LEAST_EXPLAINED) * unexplained, _FITS * days), _BETTER * unexplained)
-    tried = [t for t in tried if t.misfit <= limit and t.at_head <= enough]
     if not tried:
         return Verdict(None, math.nan, none_fits())
     shares = _likelihoods(tried, samples)
@@ -201,42 +250,56 @@ def find_suspect(
 
 
 def _best_described(groups: Sequence[GroupDays], through: Mapping[str, Floats]) -> tuple[list[_Case], list[_Tried]]:
-    """Return the balances and what was tried, with the daily errors that describe the days best."""
+    """Return the balances and the explanations that hold, with the daily errors that describe the days best."""
     found: list[tuple[float, list[_Case], list[_Tried]]] = []
     for part in _DAILY:
         cases = [_Case.of(g, part) for g in groups]
-        tried = list(_explanations(cases, through))
-        misfit = min((t.misfit for t in tried), default=0.0)
+        misfit, tried = _explanations(cases, through)
         found.append((misfit + math.fsum(c.spread for c in cases), cases, tried))
     _, cases, tried = min(found, key=lambda f: f[0])
     return cases, tried
 
 
-def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> Iterator[_Tried]:
+def _explanations(cases: Sequence[_Case], through: Mapping[str, Floats]) -> tuple[float, list[_Tried]]:
+    """Return the least misfit of all that was tried, 0 if nothing could be, and what explains enough."""
     head = cases[0]
     days = head.excess.size
-    changes = [0, *range(_FEWEST_BEFORE, days - _FEWEST_BEFORE + 1)]
-    after = (np.arange(days)[:, None] >= np.array(changes)).astype(np.float64)
+    bar = _Bar.of(cases)
+    changes = np.array([0, *range(_FEWEST_BEFORE, days - _FEWEST_BEFORE + 1)])
+    after = (np.arange(days)[:, None] >= changes).astype(np.float64)
+    least, tried = math.inf, list[_Tried]()
     for node in (*head.group.parents, *head.group.children):
         counted = through[node]
-        courses = [_sign(c.group, node) * counted[:, None] * after for c in cases]
-        for since, size, misfit, at_head in zip(changes, *_fitted(cases, courses), strict=True):
-            factor = _factor_of(size)
-            if factor is None:
-                continue
-            parameters = 1 + (since > 0)
-            yield _Tried(node, "reversed" if factor < 0 else "factor", factor, since, misfit, parameters, at_head)
-            if 0 < factor < 1 and node in head.group.children and sum(_sign(c.group, node) != 0 for c in cases) == 1:
+        fit = _Fit.of(cases, [_sign(c.group, node) * counted[:, None] * after for c in cases])
+        factors = _factors(fit.size)
+        told = np.isfinite(factors)
+        least = min(least, float(np.min(fit.misfit, where=told, initial=math.inf)))
+        alone = node in head.group.children and sum(_sign(c.group, node) != 0 for c in cases) == 1
+        for i in np.flatnonzero(told & bar.passed(fit)).tolist():
+            factor, since = float(factors[i]), int(changes[i])
+            misfit, at_head, parameters = float(fit.misfit[i]), float(fit.at_head[i]), 1 + (since > 0)
+            tried.append(
+                _Tried(node, "reversed" if factor < 0 else "factor", factor, since, misfit, parameters, at_head)
+            )
+            if alone and 0 < factor < 1:
                 chance = _WELL_KNOWN if known_factor(factor) is not None else 0
-                yield _Tried(None, None, math.nan, since, misfit, parameters + chance, at_head)
+                tried.append(_Tried(None, None, math.nan, since, misfit, parameters + chance, at_head))
         stopped = counted <= 0
         if 0 < np.count_nonzero(stopped) <= days - _FEWEST_BEFORE:
-            yield from _standstill(cases, node, counted, stopped)
+            for still in _standstill(cases, node, counted, stopped):
+                least = min(least, still.misfit)
+                if still.misfit <= bar.misfit and still.at_head <= bar.at_head:
+                    tried.append(still)
     for course in (np.ones(days), np.maximum(head.fed, 0.0)):
-        courses = [course[:, None] * after if c is head else np.zeros_like(after) for c in cases]
-        for since, size, misfit, at_head in zip(changes, *_fitted(cases, courses), strict=True):
-            if size > 0:
-                yield _Tried(None, None, math.nan, since, misfit, 1 + (since > 0), at_head)
+        fit = _Fit.of(cases, [course[:, None] * after if c is head else np.zeros_like(after) for c in cases])
+        told = fit.size > 0
+        least = min(least, float(np.min(fit.misfit, where=told, initial=math.inf)))
+        for i in np.flatnonzero(told & bar.passed(fit)).tolist():
+            since = int(changes[i])
+            tried.append(
+                _Tried(None, None, math.nan, since, float(fit.misfit[i]), 1 + (since > 0), float(fit.at_head[i]))
+            )
+    return (least if math.isfinite(least) else 0.0), tried
 
 
 def _standstill(cases: Sequence[_Case], node: str, counted: Floats, stopped: NDArray[np.bool_]) -> Iterator[_Tried]:
@@ -274,33 +337,13 @@ def _misfit(cases: Sequence[_Case], explained: Sequence[Floats]) -> float:
     return math.fsum(float(np.sum((c.cleaned - c.whiten @ e) ** 2)) for c, e in zip(cases, explained, strict=True))
 
 
-def _fitted(cases: Sequence[_Case], courses: Sequence[Floats]) -> tuple[list[float], list[float], list[float]]:
-    """
-    Return for each of (d, k) courses the size with which it fits best, and what it leaves unexplained: in all, and in
-    the first of the balances.
-
-    The size is 0 where a course explains nothing.
-    """
-    weight = np.zeros(courses[0].shape[1])
-    along = np.zeros(courses[0].shape[1])
-    total = 0.0
-    for case, course in zip(cases, courses, strict=True):
-        shape = case.whiten @ course
-        weight += np.sum(shape**2, axis=0)
-        along += case.cleaned @ shape
-        total += float(case.cleaned @ case.cleaned)
-    telling = weight > 1e-9
-    size = np.where(telling, along / np.where(telling, weight, 1.0), 0.0)
-    at_head = np.sum((cases[0].cleaned[:, None] - cases[0].whiten @ courses[0] * size) ** 2, axis=0)
-    return size.tolist(), np.maximum(total - size**2 * weight, 0.0).tolist(), at_head.tolist()
-
-
-def _factor_of(error: float) -> float | None:
-    """Return counted over true, of a meter of which the share `error` of what it counts is wrong."""
-    if error == 0.0 or abs(1.0 - error) < 1e-6:
-        return None
-    factor = 1.0 / (1.0 - error)
-    return factor if _SMALLEST_FACTOR <= abs(factor) <= 1.0 / _SMALLEST_FACTOR else None
+def _factors(error: Floats) -> Floats:
+    """Return counted over true, (k,), of meters of which the share `error` of what they count is wrong; NaN if none."""
+    true = 1.0 - error
+    close = (error == 0.0) | (np.abs(true) < 1e-6)
+    factor = 1.0 / np.where(close, 1.0, true)
+    likely = ~close & (np.abs(factor) >= _SMALLEST_FACTOR) & (np.abs(factor) <= 1.0 / _SMALLEST_FACTOR)
+    return np.where(likely, factor, math.nan)
 
 
 def _likelihoods(tried: Sequence[_Tried], samples: int) -> dict[str | None, float]:
