@@ -46,7 +46,7 @@ class Curve:
         known = values[np.isfinite(values)]
         knots = tuple(float(k) for k in np.unique(np.quantile(known, shares))) if len(shares) else ()
         low, high = float(known.min()) - reach, float(known.max()) + reach
-        raw = _pieces(known, knots, low, high)
+        raw = pieces(known, knots, low, high)
         spread = raw.std(axis=0)
         return cls(
             knots, low, high, tuple(raw.mean(axis=0).tolist()), tuple(np.where(spread > 0, spread, 1.0).tolist())
@@ -62,7 +62,7 @@ class Curve:
 
     def columns(self, values: Floats) -> Floats:
         """Return (n, len(knots) + 1) columns; a missing value stands at the middle of what the curve was made from."""
-        raw = _pieces(values, self.knots, self.low, self.high)
+        raw = pieces(values, self.knots, self.low, self.high)
         result: Floats = (raw - np.asarray(self.centre)) / np.asarray(self.scale)
         missing = ~np.isfinite(values)
         if missing.any():
@@ -85,7 +85,8 @@ class Curve:
         return cls(tuple(data["knots"]), data["low"], data["high"], tuple(data["centre"]), tuple(data["scale"]))
 
 
-def _pieces(values: Floats, knots: Sequence[float], low: float, high: float) -> Floats:
+def pieces(values: Floats, knots: Sequence[float], low: float, high: float) -> Floats:
+    """Return (n, len(knots) + 1): `values` within the bounds, and how far each lies above each knot."""
     x = np.clip(values, low, high)
     result = np.empty((x.size, len(knots) + 1))
     result[:, 0] = x

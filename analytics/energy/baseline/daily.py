@@ -253,7 +253,7 @@ def fit_daily(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyFit:
             beta, worth = weighted.solve(penalties)
     fallback = {name: value for name, value in _FALLBACK.items() if name in columns.groups}
     terms = tuple(name for name in columns.groups if np.isfinite(penalties.get(name, OUT)))
-    core = DailyCore(scheme, beta, sums.solve(fallback)[0], terms)
+    core = DailyCore(scheme, beta, sums.coefficients(fallback), terms)
     expected = core.expected_of(grid, columns)
     shift = float(np.average((target - expected)[counted], weights=even[counted]))
     beta[0] += shift
@@ -285,7 +285,7 @@ def _scheme(grid: Grid, counted: Bools, kinds: DayKinds) -> DailyScheme:
 def _look(scheme: DailyScheme, grid: Grid, columns: Columns, target: Floats, counted: Bools) -> tuple[Bools, Bools]:
     """Look for odd days with a plain model, before the form is chosen."""
     sums = BlockedSums(columns, target, counted.astype(float), np.zeros(grid.days.size, dtype=np.int64), 1)
-    beta = sums.solve({name: value for name, value in _FIRST_LOOK.items() if name in columns.groups})[0]
+    beta = sums.coefficients({name: value for name, value in _FIRST_LOOK.items() if name in columns.groups})
     expected = columns.matrix @ beta
     weekday = beta[slice(*columns.groups["weekday"])]
     change = weekday[scheme.kinds.rest_weekday] - weekday[scheme.kinds.weekday(grid.days)]

@@ -6,11 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from analytics.energy.baseline.curves import Curve
+from analytics.energy.baseline.curves import pieces
 from analytics.energy.baseline.rows import Bools, Floats, Grid, delayed, smoothed
 
 # (kind, size): temperature of so many hours ago, or as felt behind a wall of so many hours.
 _EFFECTIVE: Final = (("ago", 0), ("ago", 2), ("ago", 3), ("ago", 5), ("wall", 3), ("wall", 8), ("wall", 16))
+_KNOT_SHARES: Final = (0.2, 0.5, 0.8)
 
 
 def effective_temperature(grid: Grid, counted: Bools) -> tuple[str, int]:
@@ -23,7 +24,7 @@ def effective_temperature(grid: Grid, counted: Bools) -> tuple[str, int]:
     best, least = _EFFECTIVE[0], np.inf
     for form in _EFFECTIVE:
         celsius = felt(grid, form)[counted]
-        x = Curve.through(celsius, (0.2, 0.5, 0.8)).columns(celsius)
+        x = pieces(celsius, np.quantile(celsius, _KNOT_SHARES).tolist(), -np.inf, np.inf)
         x -= np.column_stack([np.bincount(hour, column, 24) / number for column in x.T])[hour]
         moment = x.T @ energy
         beta = np.linalg.lstsq(x.T @ x, moment, rcond=None)[0]

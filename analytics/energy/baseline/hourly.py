@@ -70,6 +70,30 @@ _FIRST_LOOK: Final[Penalties] = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Weather:
+    """
+    Columns that depend on temperatures and further drivers alone.
+
+    Attributes
+    ----------
+    bend : (cells, k) of the effective temperature, None without any
+    slow : (cells, k) of each slow temperature
+    now : (cells, k) of the temperature at the time, where another one is effective
+    others : (cells, k) of each further driver that says something
+    """
+
+    bend: Floats | None
+    slow: list[Floats]
+    now: Floats | None
+    others: list[Floats]
+
+    @property
+    def straight(self) -> Floats:
+        """Return the straight column of each further driver, (cells, drivers)."""
+        return np.column_stack([block[:, 0] for block in self.others])
+
+
 @dataclass(frozen=True, slots=True)
 class HourlyScheme:
     """What the columns of an hourly baseline are made with."""
@@ -100,43 +124,59 @@ class HourlyScheme:
         others = tuple(Curve.of_driver(grid.others[counted, j], _SLOW_SHARES) for j in range(grid.others.shape[1]))
         return cls(kinds, year, effective, temperature, slow, now, others)
 
-    def columns(self, grid: Grid) -> tuple[Columns, Columns]:
-        """Return the columns that all hours share, and those of which each hour has its own coefficients."""
-        rest_day = self.kinds.rest(grid.days)
-        rest = np.repeat(rest_day, 24).astype(float)[:, None]
-        weekday = np.repeat(np.eye(7)[self.kinds.weekday(grid.days)], 24, axis=0)
-        hour = np.tile(np.eye(24), (grid.days.size, 1))
-        one = np.ones((grid.cells, 1))
-        shared: dict[str, Floats] = {"one": one, "hour": hour, "rest_hour": hour * rest, "weekday": weekday}
-        own: dict[str, Floats] = {"weekday": np.concatenate([one, weekday, rest], axis=1)}
-        if self.year:
-            course = np.repeat(course_of_year(grid.days), 24, axis=0)
-            shared |= {"year": course[:, :2], "year_fine": course[:, 2:], "rest_year": course[:, :4] * rest}
-            own |= {"year": course, "rest_year": course[:, :4] * rest}
-        elif self.temperature is None:
-            shared["winter"] = np.repeat(winter(grid.days), 24, axis=0)
-        bend = None
+    def weather(self, grid: Grid) -> Weather:
+        """Return the columns of temperatures and further drivers, which no kind of day changes."""
+        bend, slow, now = None, None, None
         if self.temperature is not None and self.effective is not None and grid.temperature is not None:
             bend = self.temperature.columns(felt(grid, self.effective))
             slow = [
                 curve.columns(smoothed(grid.temperature, grid.days, 24, hours))
                 for curve, hours in zip(self.slow, _SLOW_HOURS, strict=True)
             ]
-            shared |= {"temperature": bend, "rest_temperature": bend * rest, "slow": np.concatenate(slow, axis=1)}
-            own |= {"temperature": bend, "slow": np.column_stack([part[:, 0] for part in slow])}
-            if self.now is not None:
-                shared["now"] = self.now.columns(grid.temperature)
-        used = [(curve, grid.others[:, j]) for j, curve in enumerate(self.others) if curve is not None]
-        if used:
-            blocks = [curve.columns(values) for curve, values in used]
-            straight = np.column_stack([block[:, 0] for block in blocks])
-            shared["others"] = np.concatenate(blocks, axis=1)
-            own["others"] = straight
+            now = None if self.now is None else self.now.columns(grid.temperature)
+        others = [curve.columns(grid.others[:, j]) for j, curve in enumerate(self.others) if curve is not None]
+        return Weather(bend, slow or [], now, others)
+
+    def shared(self, grid: Grid, weather: Weather) -> Columns:
+        """Return the columns that all hours share."""
+        rest = np.repeat(self.kinds.rest(grid.days), 24).astype(float)[:, None]
+        weekday = np.repeat(np.eye(7)[self.kinds.weekday(grid.days)], 24, axis=0)
+        hour = np.tile(np.eye(24), (grid.days.size, 1))
+        parts: dict[str, Floats] = {
+            "one": np.ones((grid.cells, 1)), "hour": hour, "rest_hour": hour * rest, "weekday": weekday
+        }  # fmt: skip
+        if self.year:
+            course = np.repeat(course_of_year(grid.days), 24, axis=0)
+            parts |= {"year": course[:, :2], "year_fine": course[:, 2:], "rest_year": course[:, :4] * rest}
+        elif self.temperature is None:
+            parts["winter"] = np.repeat(winter(grid.days), 24, axis=0)
+        bend = weather.bend
+        if bend is not None:
+            slow = np.concatenate(weather.slow, axis=1)
+            parts |= {"temperature": bend, "rest_temperature": bend * rest, "slow": slow}
+            if weather.now is not None:
+                parts["now"] = weather.now
+        if weather.others:
+            parts["others"] = np.concatenate(weather.others, axis=1)
             if bend is not None:
                 # What sun or moisture adds may differ below and above the middle temperature.
-                middle = bend[:, [bend.shape[1] // 2]]
-                shared["temperature_others"] = np.concatenate([straight * bend[:, [0]], straight * middle], axis=1)
-        return Columns.of(shared), Columns.of(own)
+                straight, middle = weather.straight, bend[:, [bend.shape[1] // 2]]
+                parts["temperature_others"] = np.concatenate([straight * bend[:, [0]], straight * middle], axis=1)
+        return Columns.of(parts)
+
+    def own(self, grid: Grid, weather: Weather) -> Columns:
+        """Return the columns of which each hour has its own coefficients."""
+        rest = np.repeat(self.kinds.rest(grid.days), 24).astype(float)[:, None]
+        weekday = np.repeat(np.eye(7)[self.kinds.weekday(grid.days)], 24, axis=0)
+        parts: dict[str, Floats] = {"weekday": np.concatenate([np.ones((grid.cells, 1)), weekday, rest], axis=1)}
+        if self.year:
+            course = np.repeat(course_of_year(grid.days), 24, axis=0)
+            parts |= {"year": course, "rest_year": course[:, :4] * rest}
+        if weather.bend is not None:
+            parts |= {"temperature": weather.bend, "slow": np.column_stack([part[:, 0] for part in weather.slow])}
+        if weather.others:
+            parts["others"] = weather.straight
+        return Columns.of(parts)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads back."""
@@ -190,7 +230,8 @@ class HourlyCore:
 
     def expected(self, grid: Grid) -> Floats:
         """Return the (D * 24,) energy that is expected in each cell."""
-        return self.expected_of(grid, *self.scheme.columns(grid))
+        weather = self.scheme.weather(grid)
+        return self.expected_of(grid, self.scheme.shared(grid, weather), self.scheme.own(grid, weather))
 
     def expected_of(self, grid: Grid, shared: Columns, own: Columns) -> Floats:
         """Return the (D * 24,) energy that is expected in each cell, its columns being made already."""
@@ -220,7 +261,8 @@ class HourlyCore:
             days, 24, np.arange(cells), np.full(cells, np.nan), lasting, np.ones(cells, dtype=bool), others
         )  # fmt: skip
         scheme = replace(self.scheme, kinds=DayKinds(self.scheme.kinds.weekend))
-        columns, own_columns = scheme.columns(grid)
+        weather = scheme.weather(grid)
+        columns, own_columns = scheme.shared(grid, weather), scheme.own(grid, weather)
         workdays = [day for day in range(7) if day not in scheme.kinds.weekend]
         shared, own = self.shared.copy(), self.own.copy()
         for groups, beta, shift in ((columns.groups, shared[None], 0), (own_columns.groups, own, 1)):
@@ -305,8 +347,9 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     target = np.where(counted, grid.energy, 0.0)
     block, blocks = blocks_of_days(grid.days)
     rows = np.repeat(block, 24)
+    weather = scheme.weather(grid)
     for _ in range(_LOOKS):
-        shared, own = scheme.columns(grid)
+        shared = scheme.shared(grid, weather)
         sums = BlockedSums(shared, target, counted * recency, rows, blocks)
         odd = _odd_days(scheme, grid, shared, sums, counted)
         if not odd.any:
@@ -315,8 +358,9 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
         off = (*scheme.kinds.odd_days, *grid.days[odd.off].tolist())
         scheme = replace(scheme, kinds=replace(scheme.kinds, odd_days=off))
     else:
-        shared, own = scheme.columns(grid)
+        shared = scheme.shared(grid, weather)
         sums = BlockedSums(shared, target, counted * recency, rows, blocks)
+    own = scheme.own(grid, weather)
     target = np.where(counted, target, 0.0)
     penalties, _ = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
     beta, worth = sums.solve(penalties)
@@ -328,7 +372,11 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     fallback = {name: value for name, value in _FALLBACK.items() if name in shared.groups}
     terms = [name for name in shared.groups if np.isfinite(penalties.get(name, OUT))]
     core = HourlyCore(
-        scheme, beta, chosen.beta, sums.solve(fallback)[0], (*terms, *(["hour by hour"] if chosen.parameters else []))
+        scheme,
+        beta,
+        chosen.beta,
+        sums.coefficients(fallback),
+        (*terms, *(["hour by hour"] if chosen.parameters else [])),
     )
     weight = counted * recency
     expected = core.expected_of(grid, shared, own)
@@ -362,7 +410,7 @@ def _share(missed: Floats, missed_too: Floats, weight: Floats) -> float:
 
 def _odd_days(scheme: HourlyScheme, grid: Grid, shared: Columns, sums: BlockedSums, counted: Bools) -> OddDays:
     """Look at the days with a plain model, before the penalties are chosen."""
-    beta = sums.solve({name: value for name, value in _FIRST_LOOK.items() if name in shared.groups})[0]
+    beta = sums.coefficients({name: value for name, value in _FIRST_LOOK.items() if name in shared.groups})
     rest = scheme.kinds.rest(grid.days)
     first = shared.groups["rest_hour"][0]
     expected = shared.matrix @ beta

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -97,12 +98,20 @@ class BlockedSums:
         system = self.gram_all[np.ix_(taken, taken)] - gram
         places = np.arange(taken.size)
         system[:, places, places] += penalty
-        beta = np.linalg.solve(system, (self.moment_all[taken] - moment)[..., None])[..., 0]
+        beta = _solved(system, self.moment_all[taken] - moment)
         inside = np.matmul(gram, beta[..., None])[..., 0]
         error = self.power - 2.0 * np.sum(beta * moment, axis=1) + np.sum(beta * inside, axis=1)
         full = np.zeros((self.blocks, self.columns))
         full[:, taken] = beta
         return np.maximum(error, 0.0), full
+
+    def coefficients(self, penalties: Mapping[str, float]) -> Floats:
+        """Return the (p,) coefficients over all blocks."""
+        penalty, taken = self.diagonal(penalties)
+        system = self.gram_all[np.ix_(taken, taken)] + np.diag(penalty)
+        beta = np.zeros(self.columns)
+        beta[taken] = np.linalg.solve(system, self.moment_all[taken])
+        return beta
 
     def solve(self, penalties: Mapping[str, float]) -> tuple[Floats, float]:
         """Return the (p,) coefficients over all blocks, and how many parameters they are worth (trace of the hat)."""
@@ -138,6 +147,17 @@ class BlockedSums:
                 if better(errors, found, gain if option < held else 0.0):
                     best, errors = {**best, name: option}, found
         return best, float(errors.sum())
+
+
+def _solved(systems: Floats, known: Floats) -> Floats:
+    """Return the solutions, (k, p), of symmetric positive definite `systems` (k, p, p)."""
+    found = np.empty_like(known)
+    for i, system in enumerate(systems):
+        # A matrix that is its own transpose need not be copied to the order of columns that LAPACK reads.
+        _, found[i], failed = dposv(system.T, known[i], lower=1)
+        if failed:  # by rounding alone: the penalties make every system positive definite
+            found[i] = np.linalg.solve(system, known[i])
+    return found
 
 
 def better(errors: Floats, found: Floats, gain: float) -> bool:

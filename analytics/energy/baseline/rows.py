@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter
 
+from analytics.energy.sufficiency import distinct
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -131,9 +133,9 @@ def frequency_of(times: Times) -> Frequency:
     ValueError
         If the usual distance of rows is weeks or months, as of bills.
     """
-    distinct = np.unique(times)
-    days = np.unique(distinct.astype("datetime64[D]"))
-    if distinct.size > 2 * days.size:
+    each = distinct(times)
+    days = distinct(each.astype("datetime64[D]"))
+    if each.size > 2 * days.size:
         return "hourly"
     if days.size > 2:
         usual = float(np.median(np.diff(days).astype(np.int64)))
