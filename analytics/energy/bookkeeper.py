@@ -28,16 +28,15 @@ class Bookkeeper:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._mark = ""
+        self._mark = uuid.uuid4().hex
 
     def begin(self) -> bool:
         """Begin to write; return whether the books are as this process left them: no other has begun since."""
         with self._database.session() as session:
             take_turn(session, TURN)
-            before, own = self._mark, uuid.uuid4().hex
-            unchanged = bool(before) and read_setting(session, _SETTING) == before
-            write_setting(session, _SETTING, own)
-        self._mark = own
+            unchanged = read_setting(session, _SETTING) == self._mark
+            if not unchanged:
+                write_setting(session, _SETTING, self._mark)
         return unchanged
 
     @contextmanager
