@@ -272,8 +272,8 @@ class Desk:
                 steps_ = len(ticket.checklist)
                 raise ActionRefused(
                     Names(
-                        zh=f"工单共有 {steps_} 步；没有第 {step + 1} 步",
-                        en=f"the ticket has {steps_} steps; there is none with number {step}",
+                        zh=f"工单共有 {steps_} 步；没有编号为 {step} 的步骤（从 0 起编号）",
+                        en=f"the ticket has {steps_} steps; there is none with number {step}, counted from 0",
                     )
                 )
             steps = [dict(s) for s in ticket.checklist]

@@ -34,7 +34,7 @@ class Bookkeeper:
         """Begin to write; return whether the books are as this process left them: no other has begun since."""
         with self._database.session() as session:
             take_turn(session, TURN)
-            unchanged = read_setting(session, _SETTING) == self._mark
+            unchanged = bool(read_setting(session, _SETTING) == self._mark)
             if not unchanged:
                 write_setting(session, _SETTING, self._mark)
         return unchanged
