@@ -82,7 +82,8 @@ class Link:
         marked as sent again, whether it was retained; must not raise
     on_pause : called in the link's thread whenever no more is to be read for now; a good moment to hand on
     may_read : asked before each burst; while False nothing is read
-    on_connected : called in the link's thread once the broker has greeted us and we have subscribed
+    on_connected : called in the link's thread once the broker has greeted us and we have asked to subscribe
+    on_subscribed : called in the link's thread once the broker has granted all filters
     presence : what is said of our being there, in a greeting, a farewell and a will; None: nothing
     memory : remembers which filters the session has, so that those no longer wanted are given up; None: in memory only
     watching : begin anew with each connection, and have the broker keep nothing for us
@@ -98,6 +99,7 @@ class Link:
         on_pause: Callable[[], None],
         may_read: Callable[[], bool],
         on_connected: Callable[[], None] = lambda: None,
+        on_subscribed: Callable[[], None] = lambda: None,
         presence: Presence | None = None,
         memory: FilterMemory | None = None,
         watching: bool = False,
@@ -110,6 +112,7 @@ class Link:
         self._on_pause = on_pause
         self._may_read = may_read
         self._on_connected = on_connected
+        self._on_subscribed = on_subscribed
         self._presence = presence
         self._memory = memory or FilterMemory(None)
         self._watching = watching
@@ -343,6 +346,8 @@ class Link:
             self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
             self.detail = self.last_error
             log.error("subscription refused", extra={"filters": refused})
+        else:
+            self._on_subscribed()
 
     def _published(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _p: Any) -> None:
         if reason.is_failure:

@@ -28,7 +28,7 @@ from facility.site import Site
 
 log = logging.getLogger(__name__)
 
-# The broker takes a moment to hear what we want; what came to others meanwhile is theirs to judge.
+# What the broker passed on before it heard what we want may reach others after its answer to us: theirs to judge.
 _GRACE_US: Final = 1_000_000
 _TICK_S: Final = 0.1
 
@@ -84,6 +84,7 @@ class Watch:
             on_pause=self._hand_on,
             may_read=lambda: True,
             on_connected=self._on_connected,
+            on_subscribed=self._on_subscribed,
             watching=True,
             settings=settings,
         )
@@ -122,9 +123,12 @@ class Watch:
     # In the connection's thread
 
     def _on_connected(self) -> None:
-        self._hears_from_us = self._clock() + _GRACE_US
+        self._hears_from_us = None
         if self._sparkplug is not None:
             self._sparkplug.connected(self._decoder.draft, self._clock())
+
+    def _on_subscribed(self) -> None:
+        self._hears_from_us = self._clock() + _GRACE_US
 
     def _on_message(self, topic: str, payload: bytes, _mid: int, _dup: bool, retained: bool) -> None:
         self.received += 1
