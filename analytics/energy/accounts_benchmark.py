@@ -20,7 +20,7 @@ from facility.database import Database
 from facility.readings import PointTable, ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
-from facility.store import TelemetryStore
+from facility.store.duckdb import DuckDBStore
 
 Progress = Callable[[str, float], None]
 
@@ -47,12 +47,12 @@ class _Plant:
     """A hospital of many meters, its store, and its counters so far."""
 
     site: Site
-    store: TelemetryStore
+    store: DuckDBStore
     keys: tuple[str, ...]
     table: PointTable
 
 
-def run(store: TelemetryStore, folder: Path, meters: int, days: int, progress: Progress) -> dict[str, Any]:
+def run(store: DuckDBStore, folder: Path, meters: int, days: int, progress: Progress) -> dict[str, Any]:
     """
     Measure the accounts of a hospital with many electricity meters, each read every 15 minutes.
 
@@ -151,7 +151,11 @@ def _site(folder: Path, meters: int, ratio: float) -> Site:
 
 
 def _fill(plant: _Plant, first: date, days: int, begin: date, progress: Progress) -> None:
-    """Write the readings of some days; what a meter counts follows from the time alone, so any order will do."""
+    """
+    Write the readings of some days, and let the store put them in order, for which a hospital gives it the whole time.
+
+    What a meter counts follows from the time alone, so any order will do.
+    """
     times = _us(plant, first) + STEP_US * np.arange(96 * days, dtype=np.int64)
     hours = (times - _us(plant, begin)) / 3_600_000_000
     # The integral of a load that is twice as high at noon as at midnight.
@@ -166,6 +170,7 @@ def _fill(plant: _Plant, first: date, days: int, begin: date, progress: Progress
             values = np.round(1000.0 + loads[:, None] * part[None, :], 2).ravel()
             point = np.repeat(rows, part.size)
             plant.store.write(ReadingBatch.of(plant.table, point, np.tile(times[j : j + 96 * 7], rows.size), values))
+    plant.store.compact()
     progress("fill", 1.0)
 
 

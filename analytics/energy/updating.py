@@ -11,21 +11,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from analytics.energy import entries
+from analytics.energy.behind import Behind
 from analytics.energy.booking import Bools, Segment, learning_days, segments
 from analytics.energy.bookkeeper import Bookkeeper
 from analytics.energy.day_figures import DayFigures, figures_of, months_of, widened
 from analytics.energy.derived import address_of, read_used, write_used
-from analytics.energy.intervals import STEP_US
+from analytics.energy.intervals import STEP_US, Intervals
 from analytics.energy.ledger import Cause, Ledger, RegisterState
 from analytics.energy.posting import Posted, post
 from analytics.energy.register_booking import RegisterBooking, portions
 from analytics.energy.register_definitions import cause_of_definition, definition_of, registers_with
 from analytics.energy.register_events import RegisterEvent
+from analytics.energy.registers import Booked
 from analytics.energy.survey import Progress, Survey, Surveyor
 from analytics.energy.virtual_booking import RegistersRun, VirtualBooking
 from facility.calendar import day_bounds_us, day_of
@@ -35,7 +38,7 @@ from facility.readings import Series
 from facility.site import Site
 from facility.store import TelemetryStore
 
-_MOST_READ: Final = 4_000_000  # readings in memory at a time
+_MOST_READ: Final = 2_000_000  # readings of a part; one is in memory while the one before it is stored
 _EARLIEST: Final = date(2000, 1, 1)  # of what is older no reading is entered or collected
 _STATED_MONTHS: Final = 12  # on either side of a month with readings; some meters are read once a year
 _MOST_EVENTS: Final = 500  # of a register, the newest
@@ -261,13 +264,21 @@ class Updater:
     def _book_all(self, run: _Run, survey: Survey, work: Mapping[Segment, list[int]], progress: Progress) -> None:
         total = sum(len(rows) * (segment.last + 1 - segment.first) for segment, rows in work.items())
         done = 0
-        for segment, rows in work.items():
-            days = segment.last + 1 - segment.first
-            readings = survey.counts[rows, segment.lead : segment.tail + 1].sum(axis=1)
-            for part in portions(rows, readings, 96 * days, _MOST_READ):
-                progress("book", done / max(1, total))
-                self._book(run, survey, segment, part)
-                done += len(part) * days
+        # Storing takes as long as working out, and waits for the disk: so each part is stored while the next is read.
+        with Behind("accounts") as behind:
+            for segment, rows in work.items():
+                days = segment.last + 1 - segment.first
+                readings = survey.counts[rows, segment.lead : segment.tail + 1].sum(axis=1)
+                for part in portions(rows, readings, 96 * days, _MOST_READ):
+                    progress("book", done / max(1, total))
+                    start_us = int(self._edges[segment.first])
+                    end_us = min(int(self._edges[segment.last + 1]), run.until_us)
+                    if start_us < end_us:
+                        booked = self._booking.book(survey, segment, part, start_us, end_us)
+                        # Also of days that the ledger does not hold: a booking may have broken off in between.
+                        there = read_used(self._store, list(booked), start_us, end_us)
+                        behind.do(partial(self._keep, run, survey, segment, part, booked, there))
+                    done += len(part) * days
         progress("book", 1.0)
 
     def _book_virtual(self, run: _Run, thorough: bool, progress: Progress) -> None:
@@ -280,20 +291,23 @@ class Updater:
             run.take(one)
         self._states |= {state.register: state for state in states}
 
-    def _book(self, run: _Run, survey: Survey, segment: Segment, rows: Sequence[int]) -> None:
+    def _keep(
+        self,
+        run: _Run,
+        survey: Survey,
+        segment: Segment,
+        rows: Sequence[int],
+        booked: Mapping[str, Booked],
+        there: Mapping[str, Intervals],
+    ) -> None:
+        """Store what the registers in some rows counted where `there` stands something else, and then post it."""
         figures, days = survey.figures, slice(segment.first, segment.last + 1)
-        keys = [figures.keys[k] for k in rows]
-        start_us, end_us = int(self._edges[segment.first]), min(int(self._edges[segment.last + 1]), run.until_us)
-        if end_us <= start_us:
-            return
-        booked = self._booking.book(survey, segment, rows, start_us, end_us)
-        # Also of days that the ledger does not hold: a booking may have broken off in between.
-        there = read_used(self._store, keys, start_us, end_us)
+        edges = np.minimum(self._edges[segment.first : segment.last + 2], run.until_us)
+        start_us, end_us = int(edges[0]), int(edges[-1])
         new = {key: b.intervals for key, b in booked.items()}
-        addresses = {key: address_of(self._site, run.registers[key]) for key in keys}
+        addresses = {key: address_of(self._site, run.registers[key]) for key in booked}
         run.steps += write_used(self._store, addresses, new, there)
-        edges = np.minimum(self._edges[segment.first : segment.last + 2], end_us)
-        fresh = figures_of(keys, figures.days[segment.first], new, edges)
+        fresh = figures_of(list(booked), figures.days[segment.first], new, edges)
         fresh.readings[:], fresh.signature[:] = survey.counts[rows, days], survey.signatures[rows, days]
         states = [self._with_events(run, key, b.events, start_us, end_us) for key, b in booked.items()]
         self._post(run, fresh, rows, days, [s for s in states if s is not None])

@@ -171,13 +171,13 @@ def accounts(
 ) -> None:
     """A month's accounts from nothing, then a year of late readings and a year restated; with memory."""
     from analytics.energy.accounts_benchmark import run
-    from facility.store.opening import open_store
+    from facility.store.duckdb import DuckDBStore
 
     with (
         told(),
         _working_folder(folder) as place,
         stages() as progress,
-        open_store(place / "telemetry.duckdb", zone="Asia/Shanghai") as store,
+        DuckDBStore(place / "telemetry.duckdb", zone="Asia/Shanghai") as store,
     ):
         result = run(store, place, meters, days, progress)
     if not as_json:

@@ -105,6 +105,7 @@ class DuckDBStore:
         self._hot_first_us = NOT_YET  # no reading of the hot part is older
         self._next_seq = self._next_run = 1
         self._runs: dict[int, int] = {}  # how many readings each run of the cold part holds
+        self._open_run = (0, 0)  # the run that was written last, 0 if none was, and its last point
         self._merge: Merge | None = None
         self._zone = zone
         self._rollups = DuckDBRollups(self.settings)
@@ -289,22 +290,25 @@ class DuckDBStore:
             cold = self._cold_copy()
             run(cursor, "BEGIN")
             self._rollups.take_in(cursor, rows, self._book.is_state)
-            number = self._next_run
-            if len(rows):
+            shares = self._shares(rows)
+            for number, share in shares:
                 run(
                     cursor,
                     "INSERT INTO cold SELECT ?, point, time_s, ms, us, value, quality FROM incoming",
                     [number],
-                    cold_columns(rows.take(run_order(rows.point))),
+                    cold_columns(share.take(run_order(share.point))),
                 )
-                run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, len(rows)])
+                run(cursor, "DELETE FROM runs WHERE run = ?", [number])
+                run(cursor, "INSERT INTO runs VALUES (?, ?)", [number, self._runs.get(number, 0) + len(share)])
             cold.add(rows)
             run(cursor, "DELETE FROM hot WHERE seq <= ?", [last_seq])
             _put_cold_points(cursor, cold)
             run(cursor, "COMMIT")
-            if len(rows):
-                self._next_run = number + 1
-                self._runs[number] = len(rows)
+            for number, share in shares:
+                self._next_run = max(self._next_run, number + 1)
+                self._runs[number] = self._runs.get(number, 0) + len(share)
+            if shares:
+                self._open_run = (shares[0][0], int(shares[0][1].point[-1]))
             self._publish(cold)
             # Before the checkpoint, which may fail: the readings have been moved all the same.
             with self._writing:
@@ -328,6 +332,21 @@ class DuckDBStore:
                     return
                 time.sleep(patience_s)
 
+    def _shares(self, rows: Readings) -> list[tuple[int, Readings]]:
+        """
+        Tell which rows, sorted, go into which run: those behind the last point of the run written last go on in it.
+
+        Whoever writes the history of one point after the other makes one run so, and not many to be merged.
+        """
+        number, last_point = self._open_run
+        cut = int(np.searchsorted(rows.point, last_point, side="right"))
+        held = self._runs.get(number, self.settings.longest_run)
+        merging = self._merge is not None and number in self._merge.sources
+        if merging or 2 * cut > len(rows) or held + len(rows) > self.settings.longest_run:
+            number, cut = self._next_run, 0
+        shares = [(number, rows.take(slice(cut, None))), (self._next_run, rows.take(slice(0, cut)))]
+        return [(into, share) for into, share in shares if len(share)]
+
     def _hot_rows(self, cursor: Connection, last_seq: int) -> tuple[Readings, int]:
         """Return the hot readings, sorted and one for each key, and how many rows they were."""
         columns = fetch(cursor, "SELECT point, time_us, value, quality, seq FROM hot WHERE seq <= ?", [last_seq])
@@ -349,7 +368,7 @@ class DuckDBStore:
         nth, value, quality = same_keys(cursor, late)
         same = (value.view(np.int64) == late.value[nth].view(np.int64)) & (quality == late.quality[nth])
         same |= late.time_us[nth] < self._rollups.book.closed_us()
-        for part in scattered(late.take(np.sort(nth[~same])), self._book.cold.spacing_us()):
+        for part, many in scattered(late.take(np.sort(nth[~same])), self._book.cold.spacing_us()):
             cold = self._cold_copy()
             cold.readings -= np.bincount(part.point, minlength=cold.readings.shape[0])
             run(cursor, "BEGIN")
@@ -362,7 +381,8 @@ class DuckDBStore:
             _put_cold_points(cursor, cold)
             run(cursor, "COMMIT")
             self._publish(cold)
-            self._checkpoint(cursor)
+            if many:
+                self._checkpoint(cursor)
         lacking = np.ones(len(rows), dtype=np.bool_)
         lacking[np.flatnonzero(may_be_there)[nth[same]]] = False
         return rows.take(lacking)
@@ -594,6 +614,7 @@ class DuckDBStore:
             self._ids = WeakKeyDictionary()
             self._runs = dict(zip(runs["run"].tolist(), runs["readings"].tolist(), strict=True))
             self._next_run = max(self._runs, default=0) + 1
+            self._open_run = (0, 0)
             self._merge = None
             self._next_seq = int(hot["seq"].max()) + 1 if hot["seq"].shape[0] else 1
             self._hot_readings = int(hot["seq"].shape[0])

@@ -23,6 +23,7 @@ from facility.store.last_write import Readings, first_of_each
 # and deletions go by parts, which also lets the hot part be moved in between.
 _PART_READINGS: Final = 500_000  # where whole stretches go: about 31 row groups
 _PART_ROW_GROUPS: Final = 128  # where single readings go, here and there
+_FEW_ROW_GROUPS: Final = 64  # need no checkpoint of their own
 
 # Time at rest is three columns. Most gateways stamp whole seconds or milliseconds: the finer columns then hold nothing
 # but zeros, which take no room, and seconds pack into a byte.
@@ -159,9 +160,11 @@ def deletion(held: Columns, readings: NDArray[np.int64], before: int) -> Iterato
             yield first, last, begin + (before - begin) * i // cuts if i < cuts else before
 
 
-def scattered(rows: Readings, spacing_us: NDArray[np.float64]) -> Iterator[Readings]:
+def scattered(rows: Readings, spacing_us: NDArray[np.float64]) -> Iterator[tuple[Readings, bool]]:
     """
     Cut readings, sorted by (point, time), that are to be deleted from the cold part one by one.
+
+    With each part comes whether a checkpoint is to follow it; after a small last part the next one is soon enough.
 
     `spacing_us` (points,) is the mean time between the readings of each id, from which follows how many row groups the
     deletion touches. [µs]
@@ -172,7 +175,8 @@ def scattered(rows: Readings, spacing_us: NDArray[np.float64]) -> Iterator[Readi
     touched = np.cumsum(np.append(True, (np.diff(rows.point) != 0) | (np.diff(stretch) != 0))) - 1
     cuts = np.flatnonzero(np.diff(touched // _PART_ROW_GROUPS)) + 1
     for first, end in pairwise([0, *cuts.tolist(), len(rows)]):
-        yield rows.take(slice(first, end))
+        many = end < len(rows) or int(touched[-1] - touched[first]) >= _FEW_ROW_GROUPS
+        yield rows.take(slice(first, end)), many
 
 
 def _point_ranges(held: Columns) -> list[tuple[int, int]]:

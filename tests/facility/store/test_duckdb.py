@@ -23,6 +23,7 @@ from tests.facility.store import writer
 
 TABLE = PointTable.of_keys(["tx1/load_kw", "tx1/hot_spot_c", "ahu-3/supply_temp_c"])
 KEYS = [TABLE.key(i) for i in range(3)]
+MANY = PointTable.of_keys([f"m{i}/energy_import_used" for i in range(20)])
 BY_HAND = DuckDBSettings(compact_in_background=False)
 EVER = (-(2**62), 2**62)
 
@@ -196,6 +197,64 @@ def test_many_runs_are_merged_into_few(tmp_path: Path) -> None:
         assert len(store._runs) <= 6
         assert sum(store._runs.values()) == 900
         assert store.series(KEYS, *EVER)[KEYS[2]].value.tolist() == np.repeat(np.arange(30.0), 10).tolist()
+
+
+def history(point: int, rows: int, value: float = 1.0) -> ReadingBatch:
+    """A reading a second of one point of a table of many."""
+    return ReadingBatch.of(MANY, np.full(rows, point), np.arange(rows) * 1_000_000, np.full(rows, value))
+
+
+def test_the_history_of_one_point_after_the_other_makes_one_run_and_nothing_to_merge(tmp_path: Path) -> None:
+    settings = DuckDBSettings(fan_in=3, compact_in_background=False)
+    with DuckDBStore(tmp_path / "t.duckdb", settings=settings) as store:
+        for value in (1.0, 2.0):
+            for point in range(20):
+                store.write(history(point, 100, value))
+                store.compact()
+        # The values that stand now begin a run of their own, for it begins again with the first point.
+        assert len(store._runs) == 2
+        store.write(history(19, 150, 3.0))
+        store.compact()
+        assert len(store._runs) == 3
+        found = store.series([MANY.key(i) for i in range(20)], *EVER)
+        assert [series.value.tolist() for series in found.values()] == [[2.0] * 100] * 19 + [[3.0] * 150]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_written_in_whatever_order_each_key_holds_its_last_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    monkeypatch.setattr("facility.store.duckdb_runs._PART_READINGS", 300)
+    rng = np.random.default_rng(seed)
+    settings = DuckDBSettings(fan_in=2, longest_run=2_000, compact_in_background=False)
+    path, truth = tmp_path / "t.duckdb", np.full((20, 200), np.nan)
+    for _ in range(2):
+        with DuckDBStore(path, settings=settings) as store:
+            for turn in range(30):
+                first, last = np.sort(rng.integers(0, 20, 2)).tolist()
+                begin, end = np.sort(rng.integers(0, 201, 2)).tolist()
+                point = np.repeat(np.arange(first, last + 1), end - begin)
+                time_s = np.tile(np.arange(begin, end), last + 1 - first)
+                store.write(ReadingBatch.of(MANY, point, time_s * 1_000_000, np.full(point.size, float(turn))))
+                truth[first : last + 1, begin:end] = turn
+                step = rng.integers(3)
+                if step == 1:
+                    store._move_hot()
+                    store._merge_some()
+                elif step == 2:
+                    store.compact()
+            for i in range(20):
+                series = store.series([MANY.key(i)], *EVER)[MANY.key(i)]
+                held = np.flatnonzero(~np.isnan(truth[i]))
+                assert (series.time_us // 1_000_000).tolist() == held.tolist()
+                assert series.value.tolist() == truth[i, held].tolist()
+            assert store.size().readings == np.count_nonzero(~np.isnan(truth))
+            store.compact()
+    with duckdb.connect(str(path), read_only=True) as file:
+        runs = dict(file.execute("SELECT run, readings FROM runs").fetchall())
+        held_in = dict(file.execute("SELECT run, count(*) FROM cold GROUP BY run").fetchall())
+    # What was written anew has gone from its run, which is counted only when that is merged.
+    assert all(runs[number] >= count for number, count in held_in.items())
 
 
 def test_late_data_rewrites_a_run_in_small_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
