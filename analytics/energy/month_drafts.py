@@ -8,10 +8,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,7 +26,6 @@ from analytics.energy.day_charges import DayCharge
 from analytics.energy.day_costs import DayCost
 from analytics.energy.energy_charge import contract_prices, energy_cost
 from analytics.energy.indicator_accounts import (
-    MonthAccounts,
     Surroundings,
     intervals_wanted,
     month_indicators,
@@ -35,12 +34,13 @@ from analytics.energy.indicator_accounts import (
 from analytics.energy.intervals import STEP_US, Floats, Intervals, Total, Totals
 from analytics.energy.machine_indicators import MachineFigures, gauges_wanted
 from analytics.energy.meter_use import meter_uses
+from analytics.energy.month_record import MONTHS_COMPARED, Accounts, Month, MonthRecord, whole
 from analytics.energy.outdoor import Outdoor
 from analytics.energy.restating import CLOSING_US
 from analytics.energy.run_hours import counters_wanted, hours_of
 from analytics.energy.standard_coal import standard_coal
-from analytics.energy.standings import DailyUse, Rates, standings
-from analytics.energy.statements import Draft, Statement, Told
+from analytics.energy.standings import DailyUse, standings
+from analytics.energy.statements import Draft, Told
 from analytics.energy.supply_totals import together
 from analytics.energy.weather import degree_days
 from facility.allocation_rules import AllocationRules, Share
@@ -52,7 +52,6 @@ from facility.metering import BOUGHT, CARRIER_NAMES, BookedRegister, points_of_s
 from facility.names import Names
 from facility.site import Site
 from facility.store import Level, TelemetryStore
-from facility.targets import Measure
 from facility.tariff import bands_at
 from facility.tariff_model import Contract
 from facility.units import conversion
@@ -62,39 +61,7 @@ log = logging.getLogger(__name__)
 # Plans are judged by what up to two years before let expect.
 _BEHIND: Final = timedelta(days=730)
 _DEAR: Final = frozenset({"sharp", "peak"})
-_MONTHS_COMPARED: Final = 12
 _DEMAND_BEHIND: Final = timedelta(days=90)
-
-
-class Accounts(Protocol):
-    """What the statements are made of; `Books` has it."""
-
-    def registers(self) -> dict[str, BookedRegister]: ...
-
-    def intervals(self, keys: Sequence[str], start_us: int, end_us: int) -> dict[str, Intervals]: ...
-
-    def daily(self, keys: Sequence[str], first_day: date, last_day: date) -> dict[str, Totals]: ...
-
-    def monthly(self, keys: Sequence[str], first_month: date, last_month: date) -> dict[str, Totals]: ...
-
-    def statements(
-        self, *, kind: str | None = None, subject: str | None = None, month: date | None = None
-    ) -> list[Statement]: ...
-
-
-@dataclass
-class _Month:
-    """What is known of a month while its statements are made; intervals are read once and shared."""
-
-    first: date
-    end: date  # day after the last that is over
-    start_us: int
-    end_us: int
-    registers: dict[str, BookedRegister]
-    hot_days: dict[date, bool]  # of those that are known
-    used: dict[str, Intervals] = field(default_factory=dict)
-    bills: list[tuple[Contract, Bill]] = field(default_factory=list)
-    drafts: list[Draft] = field(default_factory=list)
 
 
 class MonthDrafts:
@@ -114,7 +81,7 @@ class MonthDrafts:
     ) -> None:
         self._site, self._store, self._accounts, self._activity = site, store, accounts, activity
         self._clock, self._zone = clock, site.time_zone
-        self._outdoor = Outdoor(site, store)
+        self._outdoor, self._record = Outdoor(site, store), MonthRecord(site, accounts)
 
     def of(self, month: date) -> list[Draft]:
         """
@@ -129,7 +96,7 @@ class MonthDrafts:
         if end <= first:
             return []
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
-        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
+        own = Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
         failed: set[str] = set()
         for kind, make, rests_on in (
             ("bill", self._bills, ()),
@@ -153,7 +120,7 @@ class MonthDrafts:
 
     # -- bills
 
-    def _bills(self, own: _Month) -> None:
+    def _bills(self, own: Month) -> None:
         billed = {contract.carrier for contract in self._site.contracts.values() if not contract.resold}
         for contract in self._site.contracts.values():
             made = self._bill(own, contract)
@@ -163,7 +130,7 @@ class MonthDrafts:
                 own.bills.append((contract, made))
         for contract, made in own.bills:
             before = self._accounts.statements(kind="bill", subject=contract.id)
-            past = [s.figures for s in before if s.month < own.first][-(_MONTHS_COMPARED - 1) :]
+            past = [s.figures for s in before if s.month < own.first][-(MONTHS_COMPARED - 1) :]
             figures = contract_figures(
                 self._site,
                 contract,
@@ -181,7 +148,7 @@ class MonthDrafts:
             if carrier not in billed and points_of_supply(self._site, own.registers, carrier):
                 own.drafts.append(Draft("bill", carrier, own.first, {"carrier": carrier}, (_no_tariff(carrier),)))
 
-    def _bill(self, own: _Month, contract: Contract) -> Bill | None:
+    def _bill(self, own: Month, contract: Contract) -> Bill | None:
         """Return the bill of a contract; None if it bills nothing of the site."""
         billed = billed_registers(self._site, own.registers, contract)
         return contract_bill(
@@ -195,7 +162,7 @@ class MonthDrafts:
             hot_days=own.hot_days,
         )
 
-    def _resale(self, own: _Month, contract: Contract, made: Bill) -> dict[str, Any]:
+    def _resale(self, own: Month, contract: Contract, made: Bill) -> dict[str, Any]:
         """Return what is charged for what is sold on, and what the hospital's own price of a unit makes of it."""
         bought: int | None = None
         prices, _ = self._prices(own, contract.carrier)
@@ -219,7 +186,7 @@ class MonthDrafts:
         after = (first + timedelta(days=32)).replace(day=1)
         end = min(after, max(today, day + timedelta(days=1)))
         start_us, end_us = at_us(first, 0, self._zone), at_us(end, 0, self._zone)
-        own = _Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
+        own = Month(first, end, start_us, end_us, self._accounts.registers(), self._outdoor.hot_days(start_us, end_us))
         closed = end_us + CLOSING_US <= self._clock() and end == after
         contracts = [c for c in self._site.contracts.values() if not c.resold]
         bills = [(c, made) for c in contracts if (made := self._bill(own, c)) is not None]
@@ -235,13 +202,13 @@ class MonthDrafts:
             return charge
         return replace(charge, missing=max(0.0, 1.0 - (1.0 - charge.missing) / passed))
 
-    def _used(self, own: _Month, keys: Iterable[str]) -> Mapping[str, Intervals]:
+    def _used(self, own: Month, keys: Iterable[str]) -> Mapping[str, Intervals]:
         unread = [key for key in dict.fromkeys(keys) if key not in own.used]
         if unread:
             own.used |= self._accounts.intervals(unread, own.start_us, own.end_us)
         return own.used
 
-    def _used_this_year(self, own: _Month, contract: Contract, billed: Sequence[BookedRegister]) -> Total | None:
+    def _used_this_year(self, own: Month, contract: Contract, billed: Sequence[BookedRegister]) -> Total | None:
         """Return what was billed from January to the month before, in the unit of the first register that is billed."""
         if own.first.month == 1 or not any(t.tiers is not None and t.tiers.period == "year" for t in contract.tariffs):
             return None
@@ -249,11 +216,11 @@ class MonthDrafts:
         every = [*billed, *deducted]
         keys = [r.key for r in every]
         found = self._accounts.monthly(keys, date(own.first.year, 1, 1), own.first - timedelta(days=1))
-        return _whole(together(every, found, self._zone, taken_off=len(deducted)))
+        return whole(together(every, found, self._zone, taken_off=len(deducted)))
 
     # -- allocation, balance
 
-    def _allocations(self, own: _Month) -> None:
+    def _allocations(self, own: Month) -> None:
         for carrier in self._carriers(own):
             if not points_of_supply(self._site, own.registers, carrier):
                 continue
@@ -278,7 +245,7 @@ class MonthDrafts:
             figures = found.to_json() | {"headline": {"value": found.total_cents / 100.0, "unit": self._site.currency}}
             own.drafts.append(Draft("allocation", carrier, own.first, figures))
 
-    def _running_hours(self, own: _Month, rules: AllocationRules) -> dict[str, float]:
+    def _running_hours(self, own: Month, rules: AllocationRules) -> dict[str, float]:
         """Return how long the machines ran by which a rule shares."""
         counters = counters_wanted(rules)
         if not counters:
@@ -288,7 +255,7 @@ class MonthDrafts:
         days = self._store.rollup(list(counters.values()), Level.DAY, first_us, own.end_us)
         return hours_of(counters, {key: d.last for key, d in days.items()})
 
-    def _prices(self, own: _Month, carrier: Carrier) -> tuple[Floats | None, Any]:
+    def _prices(self, own: Month, carrier: Carrier) -> tuple[Floats | None, Any]:
         """Return the price of each step of the month, and which are dear; by the first contract of a carrier."""
         contract = next((c for c in self._site.contracts.values() if c.carrier == carrier and not c.resold), None)
         if contract is None:
@@ -304,7 +271,7 @@ class MonthDrafts:
         dear_bands = np.array([*(b.name in _DEAR for b in tariff.bands), False])
         return prices, dear_bands[bands_at(tariff, begins, self._zone, hot)]
 
-    def _balances(self, own: _Month) -> None:
+    def _balances(self, own: Month) -> None:
         last = own.end - timedelta(days=1)
         for carrier in self._carriers(own):
             keys = [r.key for r in own.registers.values() if r.carrier == carrier]
@@ -312,13 +279,13 @@ class MonthDrafts:
             if found.rows or found.problems:
                 own.drafts.append(Draft("balance", carrier, own.first, found.to_json()))
 
-    def _carriers(self, own: _Month) -> list[Carrier]:
+    def _carriers(self, own: Month) -> list[Carrier]:
         present = {r.carrier for r in own.registers.values() if r.flow == "in"}
         return [c for c in BOUGHT if c in present]
 
     # -- carbon, targets, indicators
 
-    def _carbon(self, own: _Month) -> None:
+    def _carbon(self, own: Month) -> None:
         last = own.end - timedelta(days=1)
         amounts = bought_amounts(self._site, own.registers, self._supply_totals(own), own.first, last)
         emitted = carbon(own.first, amounts, self._site.carbon)
@@ -328,12 +295,12 @@ class MonthDrafts:
         }  # fmt: skip
         own.drafts.append(Draft("carbon", "site", own.first, figures))
 
-    def _supply_totals(self, own: _Month) -> dict[str, Total]:
+    def _supply_totals(self, own: Month) -> dict[str, Total]:
         keys = [r.key for c in BOUGHT for r in points_of_supply(self._site, own.registers, c)]
         used = self._used(own, keys)
         return {key: used[key].total for key in keys}
 
-    def _targets(self, own: _Month) -> None:
+    def _targets(self, own: Month) -> None:
         if not any(t.year == own.first.year for t in self._site.targets):
             return
         begin, last = own.first - _BEHIND, own.end - timedelta(days=1)
@@ -347,67 +314,15 @@ class MonthDrafts:
                 days = self._accounts.daily([r.key for r in supply], begin, last)
                 totals[carrier] = together(supply, days, self._zone)
         use = DailyUse(begin, totals, self._outdoor.means(edges))
-        found = standings(self._site.targets, use, self._rates(own), own.first, self._clock(), self._zone)
+        found = standings(self._site.targets, use, self._record.rates(own), own.first, self._clock(), self._zone)
         rows = [standing.to_json() for standing in found]
         own.drafts.append(Draft("targets", "site", own.first, {"rows": rows}))
 
-    def _rates(self, own: _Month) -> Rates:
-        by_unit: dict[tuple[Carrier, Measure], float] = {}
-        for carrier in BOUGHT:
-            bills = [made for contract, made in own.bills if contract.carrier == carrier and math.isfinite(made.used)]
-            used = math.fsum(made.used for made in bills)
-            if used > 0:
-                by_unit[carrier, "cost"] = math.fsum(made.total_cents / 100.0 for made in bills) / used
-        for draft in own.drafts:
-            if draft.kind == "carbon":
-                for row in draft.figures["carbon"]["rows"]:
-                    _rate(by_unit, self._carrier_of(row["energy"]), "carbon", row["kg"], row["amount"])
-                for row in draft.figures["coal"]["rows"]:
-                    _rate(by_unit, self._carrier_of(row["energy"]), "coal", row["equivalent_kgce"], row["amount"])
-        by_month: dict[tuple[date, Carrier, Measure], float] = {
-            (month, carrier, "cost"): rate for (month, carrier), rate in self._past_prices(own).items()
-        }
-        shares: dict[tuple[date, Carrier], Mapping[str, float]] = {}
-        for month, carrier, figures in self._allocated(own, own.first.replace(month=1)):
-            amount = float(figures["amount"])
-            if amount > 0:
-                shares[month, carrier] = {
-                    row["department"]: float(row["amount"]) / amount
-                    for row in figures["rows"]
-                    if row["department"] is not None
-                }
-        return Rates(by_unit, shares, by_month)
-
-    def _past_prices(self, own: _Month) -> dict[tuple[date, Carrier], float]:
-        """Return what a unit of each carrier cost in the months before, by the bills on record."""
-        sums: dict[tuple[date, Carrier], tuple[float, float]] = {}
-        for kept in self._accounts.statements(kind="bill"):
-            used, cents = kept.figures.get("used"), kept.figures.get("total_cents")
-            if used and cents is not None and kept.month < own.first:
-                before = sums.get((kept.month, kept.figures["carrier"]), (0.0, 0.0))
-                sums[kept.month, kept.figures["carrier"]] = (before[0] + cents / 100.0, before[1] + used)
-        return {key: cost / used for key, (cost, used) in sums.items()}
-
-    def _carrier_of(self, energy: str) -> Carrier | None:
-        if energy == self._site.carbon.gas:
-            return "gas"
-        return next((c for c in BOUGHT if c == energy), None)
-
-    def _allocated(self, own: _Month, since: date) -> list[tuple[date, Carrier, Mapping[str, Any]]]:
-        """Return the allocations from a month on: those on record, and of this month the fresh ones."""
-        found = [
-            (s.month, s.subject, s.figures)
-            for s in self._accounts.statements(kind="allocation")
-            if since <= s.month < own.first
-        ]
-        found += [(d.month, d.subject, d.figures) for d in own.drafts if d.kind == "allocation"]
-        return [(month, c, figures) for month, subject, figures in found for c in BOUGHT if c == subject]
-
-    def _indicators(self, own: _Month) -> None:
-        months = [self._month_accounts(own, m) for m in self._months_behind(own)]
+    def _indicators(self, own: Month) -> None:
+        months = self._record.months(own)
         keys = registers_wanted(self._site)
         held = self._accounts.daily(keys, own.first, own.end - timedelta(days=1))
-        totals = {key: _whole(days) for key, days in held.items()}
+        totals = {key: whole(days) for key, days in held.items()}
         machines = MachineFigures(totals, self._means(own))
         intervals = {key: used for key in intervals_wanted(self._site) if (used := self._used(own, [key])[key])}
         # One question for each span, not one for each department.
@@ -419,57 +334,9 @@ class MonthDrafts:
         found = month_indicators(self._site, months, machines, intervals, around)
         own.drafts.append(Draft("indicators", "site", own.first, found.to_json()))
 
-    def _months_behind(self, own: _Month) -> list[date]:
-        """Return up to twelve consecutive months that end with this one, as far back as they are on record."""
-        known = {s.month for s in self._accounts.statements(kind="carbon")}
-        months = [own.first]
-        while len(months) < _MONTHS_COMPARED and (before := (months[0] - timedelta(days=1)).replace(day=1)) in known:
-            months.insert(0, before)
-        return months
-
-    def _month_accounts(self, own: _Month, month: date) -> MonthAccounts:
-        """Return what a month's accounts say: of this month the fresh drafts, of others what is on record."""
-        fresh = month == own.first
-        drafts: dict[tuple[str, str], Mapping[str, Any]] = {(d.kind, d.subject): d.figures for d in own.drafts}
-        if not fresh:
-            drafts = {(s.kind, s.subject): s.figures for s in self._accounts.statements(month=month)}
-        last = own.end - timedelta(days=1) if fresh else (month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-        amounts: dict[Any, Total] = {}
-        supply = [(c, r) for c in BOUGHT for r in points_of_supply(self._site, own.registers, c)]
-        held = self._accounts.daily([r.key for _, r in supply], month, last)
-        for carrier in dict.fromkeys(c for c, _ in supply):
-            mine = [r for c, r in supply if c == carrier]
-            amounts[carrier] = _whole(together(mine, held, self._zone))
-        # A contract for what does not come in, such as oxygen that is made here, leaves no gap in the cost.
-        bills = [
-            f
-            for (kind, _), f in drafts.items()
-            if kind == "bill" and f.get("total_cents") is not None and f["carrier"] in amounts
-        ]
-        if bills:
-            worst = max(bills, key=lambda f: float(f["missing"]))
-            cost = math.fsum(int(f["total_cents"]) / 100.0 for f in bills)
-            amounts["cost"] = Total(cost, worst["measured"], worst["estimated"], worst["missing"])
-        climate = drafts.get(("carbon", "site"))
-        if climate is not None:
-            missing = max((float(r["missing"]) for r in climate["carbon"]["rows"]), default=1.0)
-            amounts["carbon"] = Total(float(climate["carbon"]["kg"]), 1.0 - missing, 0.0, missing)
-            amounts["coal"] = Total(float(climate["coal"]["equivalent_kgce"]), 1.0 - missing, 0.0, missing)
-        departments: dict[str, dict[Any, Total]] = {}
-        for (kind, subject), figures in drafts.items():
-            for row in figures["rows"] if kind == "allocation" else ():
-                mine_ = departments.setdefault(row["department"], {}) if row["department"] is not None else None
-                if mine_ is not None:
-                    shares = (row["measured"], row["estimated"], row["missing"])
-                    mine_[subject] = Total(float(row["amount"]), *shares)
-                    before = mine_.get("cost")
-                    cents = int(row["cents"]) / 100.0
-                    mine_["cost"] = Total(cents + (before.amount if before else 0.0), *shares)
-        return MonthAccounts(month, last, amounts, departments)
-
     # -- machines
 
-    def _means(self, own: _Month) -> dict[str, float]:
+    def _means(self, own: Month) -> dict[str, float]:
         keys = gauges_wanted(self._site)
         if not keys:
             return {}
@@ -486,21 +353,6 @@ def _factor(unit: str, other: str) -> float:
 
 def _keys_of(share: Share) -> tuple[str, ...]:
     return share.of if share.by == "meters" else ()
-
-
-def _rate(
-    rates: dict[tuple[Carrier, Measure], float], carrier: Carrier | None, measure: Measure, total: float, amount: float
-) -> None:
-    if carrier is not None and amount > 0:
-        rates[carrier, measure] = total / amount
-
-
-def _whole(days: Totals) -> Total:
-    """Return consecutive sums as one."""
-    length = np.diff(days.edges_us).astype(np.float64)
-    known = np.isfinite(days.amount)
-    shares = [float(np.average(share, weights=length)) for share in (days.measured, days.estimated, days.missing)]
-    return Total(float(days.amount[known].sum()) if known.any() else math.nan, *shares)
 
 
 def _no_tariff(carrier: Carrier) -> Told:
