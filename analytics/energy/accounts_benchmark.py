@@ -20,7 +20,7 @@ from facility.database import Database
 from facility.readings import PointTable, ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
-from facility.store.duckdb import DuckDBStore
+from facility.store import TelemetryStore
 
 Progress = Callable[[str, float], None]
 
@@ -47,18 +47,21 @@ class _Plant:
     """A hospital of many meters, its store, and its counters so far."""
 
     site: Site
-    store: DuckDBStore
+    store: TelemetryStore
+    settle: Callable[[], None]
     keys: tuple[str, ...]
     table: PointTable
 
 
-def run(store: DuckDBStore, folder: Path, meters: int, days: int, progress: Progress) -> dict[str, Any]:
+def run(
+    store: TelemetryStore, settle: Callable[[], None], folder: Path, meters: int, days: int, progress: Progress
+) -> dict[str, Any]:
     """
     Measure the accounts of a hospital with many electricity meters, each read every 15 minutes.
 
     Parameters
     ----------
-    store : empty
+    store, settle : an empty store, and what lets it put in order what was written
     folder : for the site file and the relational database
     meters, days : how many; the last month of the days is booked first, the others come late
 
@@ -70,7 +73,7 @@ def run(store: DuckDBStore, folder: Path, meters: int, days: int, progress: Prog
     keys = tuple(f"{e.id}/energy_import" for e in site.equipment.values())
     wanted = set(keys)
     table = PointTable(tuple(a for a in site.points.addresses if a.key in wanted))
-    plant = _Plant(site, store, keys, table)
+    plant = _Plant(site, store, settle, keys, table)
     begin = _LAST_MONTH - timedelta(days=max(0, days - 31))
     database = Database(f"sqlite:///{folder}/wardwatt.db")
     try:
@@ -170,7 +173,7 @@ def _fill(plant: _Plant, first: date, days: int, begin: date, progress: Progress
             values = np.round(1000.0 + loads[:, None] * part[None, :], 2).ravel()
             point = np.repeat(rows, part.size)
             plant.store.write(ReadingBatch.of(plant.table, point, np.tile(times[j : j + 96 * 7], rows.size), values))
-    plant.store.compact()
+    plant.settle()
     progress("fill", 1.0)
 
 

@@ -179,7 +179,7 @@ def accounts(
         stages() as progress,
         DuckDBStore(place / "telemetry.duckdb", zone="Asia/Shanghai") as store,
     ):
-        result = run(store, place, meters, days, progress)
+        result = run(store, store.compact, place, meters, days, progress)
     if not as_json:
         result = {key: value for name, part in result.items() for key, value in _flat(name, part).items()}
     _print(result, as_json)
