@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import lru_cache
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known word most like `word`, or the words themselves if they are few."""
-    words = sorted(map(str, known))
+    words = tuple(sorted(map(str, known)))
     close = _closest(word, words)
     if close:
         return f"; did you mean {close[0]!r}?"
@@ -21,7 +22,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def nearest_zh(word: str, known: Iterable[str]) -> str:
     """Return what `nearest` does, in Chinese."""
-    words = sorted(map(str, known))
+    words = tuple(sorted(map(str, known)))
     close = _closest(word, words)
     if close:
         return f"；是不是{quoted_zh(close[0])}？"
@@ -37,5 +38,7 @@ def quoted_zh(value: object) -> str:
     return f"“{repr(str(value))[1:-1]}”"
 
 
-def _closest(word: str, words: list[str]) -> list[str]:
-    return difflib.get_close_matches(str(word), words, n=1, cutoff=0.6)
+# A table may have one wrong word in each of its many rows.
+@lru_cache(maxsize=256)
+def _closest(word: str, words: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(word, words, n=1, cutoff=0.6)

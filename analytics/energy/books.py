@@ -23,7 +23,7 @@ from analytics.energy.day_costs import DayCost, carbon_by_day, costs_on_record, 
 from analytics.energy.day_figures import DayFigures
 from analytics.energy.derived import read_used
 from analytics.energy.entries import EnteredExchange, HandReading
-from analytics.energy.entry_checks import Around, EntryRefused, Point, check_exchange, check_reading
+from analytics.energy.entry_checks import Around, Point, check_exchange, check_reading
 from analytics.energy.intervals import Floats, Intervals, Times, Totals, totals
 from analytics.energy.ledger import Ledger, Restatement
 from analytics.energy.month_drafts import MonthDrafts
@@ -38,7 +38,6 @@ from facility.database import Database, take_turn
 from facility.metering import BookedRegister
 from facility.names import Names
 from facility.site import Site
-from facility.spreadsheet import Mistake, TableRefused
 from facility.store import TelemetryStore
 from facility.wording import quoted_zh
 
@@ -343,16 +342,7 @@ class Books:
         registers, now_us = self.registers(), self._clock()
         found = read_table(name, content, self.site, registers, self._around, now_us, confirmed)
         with self._entering() as session:
-            mistakes, fresh = [], 0
-            for reading in found:
-                try:
-                    fresh += entries.add_hand_reading(
-                        session, reading.register, reading.at_us, reading.value, who, reading.note, now_us
-                    )[1]
-                except EntryRefused as error:
-                    mistakes.append(Mistake(reading.row, "value", f"{reading.value:.10g}", error.words))
-            if mistakes:
-                raise TableRefused(mistakes)
+            fresh = entries.add_hand_readings(session, found, who, now_us)
             if audit is not None and fresh:
                 audit(session, fresh)
         return fresh

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from analytics.desk import NoSuchRecord, no_such
 from analytics.energy.entry_checks import EntryRefused
+from analytics.energy.reading_tables import NewReading
 from analytics.energy.tables import HandReadingRow, MeterExchangeRow
 from facility import database
 from facility.names import Names
+from facility.spreadsheet import Mistake, TableRefused
 
 _MOST_NOTE: Final = 500
 HAND_READING: Final = Names(zh="人工抄表", en="hand reading")
@@ -123,13 +125,7 @@ def add_hand_reading(
         )
     ).first()
     if row is not None and row.value != value:
-        raise EntryRefused(
-            Names(
-                zh=f"同一时刻已登记读数 {row.value:,.10g}；请先撤销那一条，或更正时间",
-                en=f"{row.value:,.10g} is on record for the same moment; withdraw that reading first, or correct the "
-                "time",
-            )
-        )
+        raise EntryRefused(_other_stands(row.value))
     fresh = row is None
     if row is None:
         row = HandReadingRow(
@@ -139,6 +135,36 @@ def add_hand_reading(
         session.add(row)
         session.flush()
     return HandReading(**_fields(row, HandReading)), fresh
+
+
+def add_hand_readings(session: Session, readings: Iterable[NewReading], who: str, now_us: int) -> int:
+    """
+    Keep the readings of a table; return how many are new: those that are on record already stay as they are.
+
+    TableRefused, and nothing kept, if another value stands for the moment of any.
+    """
+    table = list(readings)
+    standing = {
+        (own.register, own.at_us): own.value
+        for found in hand_readings(session, {r.register for r in table}).values()
+        for own in found
+    }
+    others = [(r, standing.get((r.register, r.at_us), r.value)) for r in table]
+    mistakes = [Mistake(r.row, "value", f"{r.value:.10g}", _other_stands(v)) for r, v in others if v != r.value]
+    if mistakes:
+        raise TableRefused(mistakes)
+    fresh = [
+        {
+            "register": r.register, "at_us": r.at_us, "value": r.value, "note": _plain(r.note), "entered_us": now_us,
+            "entered_by": who, "withdrawn_us": None, "withdrawn_by": None,
+        }
+        for r in table
+        if (r.register, r.at_us) not in standing
+    ]  # fmt: skip
+    if fresh:
+        # One statement: while it is written, nobody else writes, alarms neither.
+        session.execute(insert(HandReadingRow), fresh)
+    return len(fresh)
 
 
 def add_exchange(
@@ -192,6 +218,13 @@ def withdraw_exchange(
     if counted:
         row.withdrawn_us, row.withdrawn_by = now_us, who
     return EnteredExchange(**_fields(row, EnteredExchange)), counted
+
+
+def _other_stands(value: float) -> Names:
+    return Names(
+        zh=f"同一时刻已登记读数 {value:,.10g}；请先撤销那一条，或更正时间",
+        en=f"{value:,.10g} is on record for the same moment; withdraw that reading first, or correct the time",
+    )
 
 
 def _plain(note: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -80,10 +82,7 @@ def read_table(
     for key, own in found.items():
         own.sort(key=lambda r: (r.at_us, r.row))
         known = around(key, own[0].at_us, own[-1].at_us)
-        for reading in own:
-            others = [Point(r.at_us, r.value) for r in own if r is not reading]
-            mistake = _checked(reading, registers[key], others, known, now_us, site.time_zone, confirmed)
-            mistakes += [mistake] if mistake is not None else []
+        mistakes += _checked(own, registers[key], known, now_us, site.time_zone, confirmed)
     if mistakes:
         raise TableRefused(sorted(mistakes, key=lambda m: m.row))
     return sorted((r for own in found.values() for r in own), key=lambda r: r.row)
@@ -183,30 +182,33 @@ def _reading(
 
 
 def _checked(
-    reading: NewReading,
+    own: Sequence[NewReading],
     register: BookedRegister,
-    others: Sequence[Point],
     known: Around,
     now_us: int,
     zone: ZoneInfo,
     confirmed: bool,
-) -> Mistake | None:
-    same = [p for p in others if p.at_us == reading.at_us]
-    if same:
-        shown = f"{reading.value:.10g}"
-        told = Names(
-            zh="表格中该计数器在此时刻有两个读数；请只保留一个",
-            en="the table has two readings of this register at this time; keep one",
-        )
-        return Mistake(reading.row, "time", shown, told)
-    standing = [*known.before, *known.after, *others]
-    around = Around(
-        sorted((p for p in standing if p.at_us < reading.at_us), key=lambda p: p.at_us),
-        sorted((p for p in standing if p.at_us > reading.at_us), key=lambda p: p.at_us),
-        known.exchanges_us,
+) -> Iterator[Mistake]:
+    """Yield what is wrong with the readings of one register, oldest first, each against all that is known besides."""
+    times = Counter(r.at_us for r in own)
+    standing = sorted(
+        [*known.before, *known.after, *(Point(r.at_us, r.value) for r in own)], key=lambda point: point.at_us
     )
-    try:
-        check_reading(register, reading.at_us, reading.value, around, now_us, zone, confirmed)
-    except EntryRefused as error:
-        return Mistake(reading.row, "value", f"{reading.value:.10g}", error.words)
-    return None
+    for reading in own:
+        shown = f"{reading.value:.10g}"
+        if times[reading.at_us] > 1:
+            told = Names(
+                zh="表格中该计数器在此时刻有两个读数；请只保留一个",
+                en="the table has two readings of this register at this time; keep one",
+            )
+            yield Mistake(reading.row, "time", shown, told)
+            continue
+        begin = bisect_left(standing, reading.at_us, key=lambda point: point.at_us)
+        end = bisect_right(standing, reading.at_us, lo=begin, key=lambda point: point.at_us)
+        # The first before, the last before and the next: a check needs no more, and tables have many rows.
+        before = standing[: min(begin, 1)] + standing[max(begin - 1, 1) : begin]
+        try:
+            around = Around(before, standing[end : end + 1], known.exchanges_us)
+            check_reading(register, reading.at_us, reading.value, around, now_us, zone, confirmed)
+        except EntryRefused as error:
+            yield Mistake(reading.row, "value", shown, error.words)
