@@ -3,75 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
-from typing import Any, Final
+from datetime import date
+from typing import Any
 
 from sqlalchemy.orm import Session
 
-from analytics.energy import reading_tables
 from analytics.energy.entries import EnteredExchange, HandReading
-from analytics.energy.entry_checks import NEW_START, OLD_END, READING, EntryRefused
+from analytics.energy.entry_checks import NEW_START, OLD_END, READING
+from analytics.energy.entry_texts import asked_time, asked_value
 from analytics.energy.measure_book import EnteredMeasure
 from analytics.energy.statements import Report
 from api.context import Context
 from api.security import audit
 from api.security.logins import Identity
-from facility.calendar import to_us
-from facility.names import Names
-from facility.site import Site
-from facility.wording import quoted_zh
-
-_FORMS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M")
-
-
-def read_time(site: Site, text: str) -> int:
-    """Return a time that a person wrote, in the site's zone. [µs UTC] EntryRefused if it is none."""
-    for form in _FORMS:
-        try:
-            return to_us(datetime.strptime(text.strip(), form).replace(tzinfo=site.time_zone))
-        except (ValueError, OverflowError):
-            continue
-    if not text.strip():
-        raise EntryRefused(
-            Names(
-                zh="缺少时间；请按本院当地时间填写，例如 2026-07-16 08:00",
-                en="the time is missing; write the site's time, such as 2026-07-16 08:00",
-            )
-        )
-    raise EntryRefused(
-        Names(
-            zh=f"{quoted_zh(text[:40])}不是时间；请按本院当地时间填写，例如 2026-07-16 08:00",
-            en=f"{text[:40]!r} is no time; write the site's time, such as 2026-07-16 08:00",
-        )
-    )
-
-
-def read_value(text: str, what: Names) -> float:
-    """Return a number that a person wrote, thousands set off or not. EntryRefused if it is none."""
-    value = reading_tables.read_value(text)
-    if value is None and not text.strip():
-        raise EntryRefused(
-            Names(
-                zh=f"缺少{what.zh}；请填写表上的示数，例如 10452.7",
-                en=f"{what.en} is missing; write what the register shows, such as 10452.7",
-            )
-        )
-    if value is None:
-        raise EntryRefused(
-            Names(
-                zh=f"{what.zh}{quoted_zh(text[:40])}不是数字；请填写表上的示数，例如 10452.7",
-                en=f"{what.en} {text[:40]!r} is no number; write what the register shows, such as 10452.7",
-            )
-        )
-    return value
 
 
 def add_reading(
     here: Context, user: Identity, key: str, at: str, value: str, note: str, *, confirmed: bool = False
 ) -> HandReading:
     """Enter a reading as a person wrote it into a form; EntryRefused, NoSuchRecord."""
-    shown = read_value(value, READING)
-    return enter_reading(here, user, key, read_time(here.site, at), shown, note, confirmed=confirmed)
+    shown = asked_value(value, READING)
+    return enter_reading(here, user, key, asked_time(at, here.site.time_zone), shown, note, confirmed=confirmed)
 
 
 def enter_reading(
@@ -95,8 +47,8 @@ def add_exchange(
     here: Context, user: Identity, key: str, at: str, end: str, start: str, note: str, *, confirmed: bool = False
 ) -> EnteredExchange:
     """Enter an exchange as a person wrote it into a form; EntryRefused, NoSuchRecord."""
-    at_us = read_time(here.site, at)
-    old, new = read_value(end, OLD_END), read_value(start, NEW_START)
+    at_us = asked_time(at, here.site.time_zone)
+    old, new = asked_value(end, OLD_END), asked_value(start, NEW_START)
     return enter_exchange(here, user, key, at_us, old, new, note, confirmed=confirmed)
 
 

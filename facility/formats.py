@@ -133,6 +133,23 @@ def moment(time_us: int, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros).astimezone(zone)
 
 
+def offset_text(time_us: int, zone: ZoneInfo) -> str:
+    """Write how far the site's clock is ahead of UTC at a time: +08:00."""
+    return moment(time_us, zone).isoformat()[-6:]
+
+
+def which_of_two(time_us: int, zone: ZoneInfo) -> str:
+    """Return what stands after a time that the clock shows twice, when it is put back: ` +01:00`; else nothing."""
+    shown = moment(time_us, zone)
+    twice = shown.replace(fold=0).timestamp() != shown.replace(fold=1).timestamp()
+    return f" {offset_text(time_us, zone)}" if twice else ""
+
+
+def exact_minute(time_us: int, zone: ZoneInfo) -> str:
+    """Write a time to the minute so that it names one: 2026-07-16 02:49, 2026-10-25 02:30 +01:00."""
+    return f"{moment(time_us, zone):%Y-%m-%d %H:%M}{which_of_two(time_us, zone)}"
+
+
 def clock(time_us: int, zone: ZoneInfo, *, seconds: bool = True) -> str:
     """Write a time of day: 02:49:02, or 02:49."""
     return moment(time_us, zone).strftime("%H:%M:%S" if seconds else "%H:%M")

@@ -19,7 +19,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Index, func, insert, select
 from sqlalchemy.orm import Mapped, Session
 
-from analytics.energy.reading_tables import read_value
+from analytics.energy.entry_texts import read_value
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, MEANS, MOST_A_DAY, Activity, ActivityKind, Period
 from facility.database import Base, Database, Identity, Microseconds
 from facility.names import Names

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from analytics.desk import ActionRefused
 from facility.calendar import to_us
-from facility.formats import moment
+from facility.formats import exact_minute
 from facility.metering import BookedRegister
 from facility.names import Names
 
@@ -77,7 +77,7 @@ def check_reading(
     previous = around.before[-1] if around.before else None
     following = around.after[0] if around.after else None
     if previous is not None and value < previous.value and not _between(around, previous.at_us, at_us):
-        since = _shown(previous.at_us, zone)
+        since = exact_minute(previous.at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"{value:,.10g} 低于前一次读数（{since}，{previous.value:,.10g} {register.unit}）；请更正；"
@@ -88,7 +88,7 @@ def check_reading(
             True,
         )
     if following is not None and value > following.value and not _between(around, at_us, following.at_us):
-        until = _shown(following.at_us, zone)
+        until = exact_minute(following.at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"{value:,.10g} 高于后一次读数（{until}，{following.value:,.10g} {register.unit}）；请更正；"
@@ -114,7 +114,7 @@ def check_exchange(
     _check_value(register, end, OLD_END)
     _check_value(register, start, NEW_START)
     if any(abs(at_us - other) < 60_000_000 for other in around.exchanges_us):
-        at = _shown(at_us, zone)
+        at = exact_minute(at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"{at} 已登记过一次换表；请先撤销那一条，或更正时间",
@@ -125,7 +125,7 @@ def check_exchange(
     until = min((e for e in around.exchanges_us if e > at_us), default=None)
     previous = around.before[-1] if around.before else None
     if previous is not None and (since is None or previous.at_us > since) and end < previous.value:
-        shown = _shown(previous.at_us, zone)
+        shown = exact_minute(previous.at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"旧表止度 {end:,.10g} 低于该表 {shown} 的示数 {previous.value:,.10g} {register.unit}；"
@@ -136,7 +136,7 @@ def check_exchange(
         )
     following = around.after[0] if around.after else None
     if following is not None and (until is None or following.at_us < until) and start > following.value:
-        shown = _shown(following.at_us, zone)
+        shown = exact_minute(following.at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"新表起度 {start:,.10g} 高于该表 {shown} 的示数 {following.value:,.10g} {register.unit}；"
@@ -157,7 +157,7 @@ def _check_jump(register: BookedRegister, at_us: int, value: float, around: Arou
     # Within minutes a register that counts in coarse steps may well take one: an hour is the least it is spread over.
     a_day = (value - previous.value) * _DAY_US / max(at_us - previous.at_us, _SHORTEST_US)
     if a_day > _JUMP * usual:
-        since = _shown(previous.at_us, zone)
+        since = exact_minute(previous.at_us, zone)
         raise EntryRefused(
             Names(
                 zh=f"若为 {value:,.10g}，则自 {since} 起平均每天 {a_day:,.4g} {register.unit}，"
@@ -170,7 +170,7 @@ def _check_jump(register: BookedRegister, at_us: int, value: float, around: Arou
 
 
 def _check_time(at_us: int, now_us: int, zone: ZoneInfo) -> None:
-    at = _shown(at_us, zone)
+    at = exact_minute(at_us, zone)
     if at_us > now_us:
         raise EntryRefused(
             Names(zh=f"{at} 还没有到；请更正时间", en=f"{at} lies in the future; correct the time"),
@@ -218,7 +218,3 @@ def _usual_a_day(around: Around) -> float | None:
 
 def _between(around: Around, from_us: int, to_us_: int) -> bool:
     return any(from_us <= exchange <= to_us_ for exchange in around.exchanges_us)
-
-
-def _shown(time_us: int, zone: ZoneInfo) -> str:
-    return f"{moment(time_us, zone):%Y-%m-%d %H:%M}"

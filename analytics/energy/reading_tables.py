@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.energy.entry_checks import Around, EntryRefused, Point, check_reading
-from facility.calendar import to_us
+from analytics.energy.entry_texts import read_time, read_value
 from facility.metering import BookedRegister
 from facility.names import Names
 from facility.site import Site
@@ -29,11 +26,6 @@ COLUMNS: Final[dict[str, Sequence[str]]] = {
 }
 REQUIRED: Final = ("register", "time", "value")
 
-_DATE: Final = re.compile(
-    r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?"
-)
-# A comma sets off thousands and nothing else: 10452,7 read as 104527 would be ten meters' worth.
-_NUMBER: Final = re.compile(r"[+-]?(\d+|\d{1,3}(,\d{3})+)(\.\d*)?([eE][+-]?\d+)?|[+-]?\.\d+")
 _UNIT_WORDS: Final = {"m3": "m³", "nm3": "Nm³", "度": "kWh", "千瓦时": "kWh", "立方米": "m³", "吨": "t", "吉焦": "GJ"}
 
 
@@ -88,25 +80,6 @@ def read_table(
     return sorted((r for own in found.values() for r in own), key=lambda r: r.row)
 
 
-def read_time(text: str, zone: ZoneInfo) -> int | None:
-    """Return a time as people write it, 2026-03-01 08:30, 2026/3/1 or 2026年3月1日; None if it is none. [µs UTC]"""
-    match = _DATE.fullmatch(text.strip())
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
-    try:
-        return to_us(datetime(year, month, day, hour, minute, second, tzinfo=zone))
-    except (ValueError, OverflowError):
-        return None
-
-
-def read_value(text: str) -> float | None:
-    """Return a number as people write it, thousands set off by commas or not; None if it is none."""
-    plain = text.strip().replace("，", ",").replace(" ", "")
-    value = float(plain.replace(",", "")) if _NUMBER.fullmatch(plain) else math.nan
-    return value if math.isfinite(value) else None
-
-
 def main_register(registers: Mapping[str, BookedRegister], equipment: str) -> str | None:
     """Return the register that is meant by a machine's id alone: its named one, or its only one; None if unclear."""
     own = [r for r in registers.values() if r.equipment.id == equipment]
@@ -152,13 +125,18 @@ def _reading(
             zh=f"没有这个名称的计数器{nearest_zh(wanted, names)}",
             en=f"no register is called so{nearest(wanted, names)}",
         )
-    at_us = read_time(row.cells["time"], zone)
-    if at_us is None:
-        wrong(
-            "time",
-            zh="请按本院当地时间填写，如 2026-03-01 08:30；只写日期即为当天零点",
-            en="write the site's time as 2026-03-01 08:30, or a date alone for its midnight",
-        )
+    at_us = None
+    try:
+        at_us = read_time(row.cells["time"], zone)
+    except EntryRefused as error:
+        wrong("time", zh=error.words.zh, en=error.words.en)
+    else:
+        if at_us is None:
+            wrong(
+                "time",
+                zh="请按本院当地时间填写，如 2026-03-01 08:30；只写日期即为当天零点",
+                en="write the site's time as 2026-03-01 08:30, or a date alone for its midnight",
+            )
     value = read_value(row.cells["value"])
     if value is None:
         wrong(

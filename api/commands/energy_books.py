@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
 
 from api.options import Options
 from api.security import audit
+from facility.formats import exact_minute
 from facility.names import Language
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def language_of(text: str) -> Language:
 
 def moment_of(site: Site, time_us: int) -> str:
     """Return a time as the site's clock shows it."""
-    return f"{datetime.fromtimestamp(0, site.time_zone) + timedelta(microseconds=time_us):%Y-%m-%d %H:%M}"
+    return exact_minute(time_us, site.time_zone)
 
 
 def figure(value: float | None) -> str:

@@ -36,8 +36,6 @@ from api.security import audit
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from facility.site import Site
-
 app = typer.Typer(no_args_is_help=True, help="Registers that people read.")
 
 RegisterArgument = Annotated[str, typer.Argument(help="equipment/point, or the machine's id alone: w-main.")]
@@ -60,8 +58,11 @@ def add_reading(
     as_json: JsonOption = False,
 ) -> None:
     """Enter a register that was read by hand."""
+    from analytics.energy.entry_checks import READING
+    from analytics.energy.entry_texts import asked_time, asked_value
+
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        key, at_us, shown = _key(here, register), _time(here.site, at), _value(value)
+        key, at_us, shown = _key(here, register), asked_time(at, here.site.time_zone), asked_value(value, READING)
         detail = {"at_us": at_us, "value": shown, "note": note, "confirmed": confirm}
         entered = here.books.add_hand_reading(
             key, at_us, shown, WHO, note, confirmed=confirm,
@@ -161,8 +162,12 @@ def exchange(
     as_json: JsonOption = False,
 ) -> None:
     """Enter an exchange of a meter: the old register's end, the new one's start."""
+    from analytics.energy.entry_checks import NEW_START, OLD_END
+    from analytics.energy.entry_texts import asked_time, asked_value
+
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        key, at_us, old, new = _key(here, register), _time(here.site, at), _value(end), _value(start)
+        key, at_us = _key(here, register), asked_time(at, here.site.time_zone)
+        old, new = asked_value(end, OLD_END), asked_value(start, NEW_START)
         detail = {"at_us": at_us, "end": old, "start": new, "note": note, "confirmed": confirm}
         audit = note_of("energy-exchange-entered", f"register {key}", detail)
         entered = here.books.add_exchange(key, at_us, old, new, WHO, note, confirmed=confirm, audit=audit)
@@ -189,21 +194,3 @@ def _key(here: Opened, register: str) -> str:
     own = [k for k, r in registers.items() if r.equipment.id == register]
     mend = f"; write one of {', '.join(own)}" if own else nearest(register, registers)
     raise ValueError(f"{register!r} is no register that is booked{mend}")
-
-
-def _time(site: Site, text: str) -> int:
-    from analytics.energy.reading_tables import read_time
-
-    at_us = read_time(text, site.time_zone)
-    if at_us is None:
-        raise ValueError(f"{text!r} is no time; write the site's time, such as '2026-03-01 08:30'")
-    return at_us
-
-
-def _value(text: str) -> float:
-    from analytics.energy.reading_tables import read_value
-
-    value = read_value(text)
-    if value is None:
-        raise ValueError(f"{text!r} is no number; write what the register shows, such as 10452.7")
-    return value

@@ -20,7 +20,7 @@ from api.pages.energy_period import Period
 from api.pages.numbers import joined
 from api.pages.words import Words
 from facility.calendar import to_us
-from facility.formats import MISSING, number
+from facility.formats import MISSING, exact_minute, number
 from facility.metering import CARRIER_NAMES, BookedRegister
 from facility.names import Names
 from facility.site import Site
@@ -186,7 +186,7 @@ def meter_page(
         exchanges=_exchanges(site, meter.register, own.exchanges, now_us, words),
         may_read=may_read and meter.register is not None,
         may_exchange=may_exchange and meter.register is not None,
-        now=times.full(now_us, site.time_zone)[:16],
+        now=exact_minute(now_us, site.time_zone),
         filled=filled,
     )
 

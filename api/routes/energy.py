@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 
 from analytics.energy.entries import EnteredExchange, HandReading
+from analytics.energy.entry_texts import at_wall
 from analytics.energy.intervals import ESTIMATED, MEASURED, MISSING, Totals
 from analytics.energy.ledger import Restatement
 from analytics.energy.measure_book import EnteredMeasure, MeasureRefused
@@ -301,7 +302,7 @@ def readings(here: Here, equipment: str, point: str, withdrawn: bool = False) ->
 def add_reading(here: Here, user: Operator, equipment: str, point: str, body: ReadingIn) -> ReadingOut:
     """Enter a reading by hand; the same one again changes nothing."""
     key = _register(here, f"{equipment}/{point}").key
-    at_us = parse_time(body.at, "at", here.site.time_zone)
+    at_us = _entered_at(here, body.at)
     return _reading(
         energy_actions.enter_reading(here, user, key, at_us, body.value, body.note, confirmed=body.confirmed)
     )
@@ -325,7 +326,7 @@ def exchanges(here: Here, equipment: str, point: str, withdrawn: bool = False) -
 def add_exchange(here: Here, user: Engineer, equipment: str, point: str, body: ExchangeIn) -> ExchangeOut:
     """Enter an exchange of a meter; the same one again changes nothing."""
     key = _register(here, f"{equipment}/{point}").key
-    at_us = parse_time(body.at, "at", here.site.time_zone)
+    at_us = _entered_at(here, body.at)
     entered = energy_actions.enter_exchange(
         here, user, key, at_us, body.end, body.start, body.note, confirmed=body.confirmed
     )
@@ -460,6 +461,17 @@ def account_out(own: MeasureAccount) -> MeasureOut:
 
 
 # --- inside -----------------------------------------------------------------------------------------------------------
+
+
+def _entered_at(here: Context, text: str) -> int:
+    """Return the time of an entry [µs UTC]; ApiError `bad-time`, EntryRefused if the site's clock never shows it."""
+    zone = here.site.time_zone
+    at_us = parse_time(text, "at", zone)
+    try:
+        shown = datetime.fromisoformat(text.strip())
+    except ValueError:  # microseconds
+        return at_us
+    return at_us if shown.tzinfo is not None else at_wall(shown, zone)
 
 
 def _register(here: Context, key: str) -> BookedRegister:

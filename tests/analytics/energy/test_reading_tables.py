@@ -11,7 +11,7 @@ import pytest
 from openpyxl import Workbook
 
 from analytics.energy.books import Books
-from analytics.energy.reading_tables import read_value
+from analytics.energy.entry_texts import read_value
 from facility.database import Database
 from facility.spreadsheet import NotATable, TableRefused
 from tests.analytics.energy.accounts import BY_HAND, WATER, Accounts, midnight

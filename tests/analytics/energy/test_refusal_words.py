@@ -135,7 +135,7 @@ def test_a_file_that_is_no_table_is_told_in_both_languages(books: Books, name: s
     "file",
     [
         "analytics/energy/entries.py", "analytics/energy/reading_tables.py", "analytics/energy/activity.py",
-        "analytics/energy/measure_book.py", "api/energy_actions.py", "facility/spreadsheet.py",
+        "analytics/energy/measure_book.py", "analytics/energy/entry_texts.py", "facility/spreadsheet.py",
         "facility/measure_entry.py", "facility/measure_file.py",
     ],
 )  # fmt: skip

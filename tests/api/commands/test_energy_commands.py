@@ -138,6 +138,17 @@ def test_a_reading_by_hand_is_entered_listed_and_withdrawn_with_its_lines_in_the
     assert actions == ["energy-reading-withdrawn", "energy-reading-entered"]
 
 
+def test_an_hour_that_the_clocks_skip_or_repeat_is_not_guessed(hospital: Hospital) -> None:
+    text = hospital.site.read_text(encoding="utf-8")
+    hospital.site.write_text(text.replace("Asia/Shanghai", "Europe/London"), encoding="utf-8")
+    told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2026-03-29 01:30", code=2).output
+    assert "2026-03-29 01:30 does not exist" in told
+    told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2025-10-26 01:30", code=2).output
+    assert "write '2025-10-26 01:30 +01:00' for the first" in told
+    told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2025-10-26 01:30 +00:00").output
+    assert "5 at 2025-10-26 01:30 +00:00." in told
+
+
 def test_a_table_with_mistakes_is_refused_whole(booked: Hospital, tmp_path: Path) -> None:
     table = tmp_path / "readings.csv"
     table.write_text("register,time,value\nw-old,2026-03-01,100\nw-old,2026-03-02,9x\n", encoding="utf-8")
