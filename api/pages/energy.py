@@ -427,7 +427,7 @@ def _parts_sentence(
 
 def until_words(accounts: PeriodAccounts, today: date, words: Words) -> str:
     """Return how far the figures of a period go: `to 07-15 24:00, 15 of 31 days`."""
-    if not accounts.running:
+    if not accounts.running or today < accounts.period.first:
         first, last = accounts.period.first.strftime("%m-%d"), accounts.period.last.strftime("%m-%d")
         return "" if first == last else words("%(first)s to %(last)s", first=first, last=last)
     done = min((today - accounts.period.first).days + 1, accounts.period.days)

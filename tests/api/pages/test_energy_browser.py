@@ -118,3 +118,12 @@ def test_on_a_phone_the_tab_that_is_open_is_in_sight(chromium: Any, address: str
     box = page.locator("nav.tabs [aria-current]").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360
+
+
+def test_on_a_phone_the_figures_of_a_month_that_is_over_stand_two_beside_each_other(
+    chromium: Any, address: str, password: str, booked: None
+) -> None:
+    page = open_session(chromium, address, password, "en", viewport={"width": 360, "height": 844})
+    page.goto(f"{address}/energy?span=month&at=2026-05")
+    boxes = [page.locator(".kf").nth(i).bounding_box() for i in range(4)]
+    assert [b["y"] == boxes[0]["y"] for b in boxes] == [True, True, False, False]

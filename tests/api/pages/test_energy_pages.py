@@ -75,6 +75,12 @@ def test_what_was_counted_stands_on_the_page(context: Context, operator: TestCli
         assert "<b>2,400</b>" in page
 
 
+def test_a_month_to_come_has_no_day_of_it_behind_it(operator: TestClient) -> None:
+    page = operator.get("/energy?span=month&at=2027-03").text
+    assert "03-01 to 03-31" in page
+    assert "of 31" not in page
+
+
 def test_the_hour_that_runs_has_no_hole(context: Context, clock: Clock, operator: TestClient) -> None:
     count_up(context, "em-main/energy_import", 100.0, 24)
     context.books.bring_up_to_date()  # it is 02:40, and the books go to 02:30
