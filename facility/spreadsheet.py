@@ -5,6 +5,7 @@ Cells come as text, as a person reads them; numbers of a spreadsheet without tra
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import lzma
@@ -13,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from itertools import islice
 from typing import Any, Final
 
 from facility.names import Names
@@ -25,6 +27,9 @@ _MOST_UNPACKED: Final = 4 * MOST_BYTES
 _FREELY_UNPACKED: Final = 5 * 1024 * 1024
 _MOST_TIMES: Final = 30
 _MOST_COLUMNS: Final = 100
+# Above the columns' names stand a title, the month, who read the meters.
+_MOST_TITLES: Final = 10
+_MOST_TOP: Final = 10_000  # characters
 # A message names so many mistakes of a table; all of them are in `mistakes`.
 _MOST_TOLD: Final = 20
 # What a broken file makes its readers raise: the archive's, the packing's, the XML's, and what its numbers lead to.
@@ -32,8 +37,9 @@ _BROKEN: Final = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError, SyntaxError, LookupError, ValueError,
     ArithmeticError, OSError, TypeError, AttributeError, AssertionError,
 )  # fmt: skip
-# What programs in China write besides UTF-8, with or without a byte-order mark.
+# What programs in China write besides UTF-8, with or without a byte-order mark; "Unicode text" always has one.
 _ENCODINGS: Final = ("utf-8-sig", "gb18030")
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class NotATable(ValueError):
@@ -85,7 +91,7 @@ class Row:
 
 def read_rows(name: str, content: bytes, columns: dict[str, Sequence[str]], required: Sequence[str]) -> list[Row]:
     """
-    Read a table whose first row that is not empty names its columns.
+    Read a table; one of its first rows names its columns, and what stands above that row is its title.
 
     Parameters
     ----------
@@ -104,22 +110,27 @@ def read_rows(name: str, content: bytes, columns: dict[str, Sequence[str]], requ
         raise _none(f"{name} 有 {len(content)} 字节，最多允许 {MOST_BYTES} 字节；请拆分", told)
     rows = _sheet(name, content) if name.lower().endswith((".xlsx", ".xlsm")) else _csv(name, content)
     numbered = ((i, row) for i, row in enumerate(rows, 1) if any(cell.strip() for cell in row))
-    head = next(numbered, None)
-    if head is None:
-        raise _none(f"{name} 是空的；第一行必须是列名", f"{name} is empty; its first row must name the columns")
     known = {_plain(word): column for column, words in columns.items() for word in (column, *words)}
-    names = [known.get(_plain(cell)) for cell in head[1]]
+    at, names = 0, []
+    for number, row in islice(numbered, _MOST_TITLES):
+        named = [known.get(_plain(cell)) for cell in row]
+        if at == 0 or len(set(named)) > len(set(names)):
+            at, names = number, named
+        if set(required) <= set(names):
+            break
+    if at == 0:
+        raise _none(f"{name} 是空的；第一行必须是列名", f"{name} is empty; its first row must name the columns")
     for column in required:
         if column not in names:
             words = list(dict.fromkeys((column, *columns[column])))
             raise _none(
-                f"{name}：第 {head[0]} 行缺少列“{column}”；请用以下列名之一：{'、'.join(words)}",
-                f"{name}: row {head[0]} names no column {column!r}; head one column with: {', '.join(words)}",
+                f"{name}：第 {at} 行缺少列“{column}”；请用以下列名之一：{'、'.join(words)}",
+                f"{name}: row {at} names no column {column!r}; head one column with: {', '.join(words)}",
             )
     if len(set(filter(None, names))) < sum(n is not None for n in names):
         raise _none(
-            f"{name}：第 {head[0]} 行有重复的列；请只保留一列",
-            f"{name}: row {head[0]} names a column twice; keep one of them",
+            f"{name}：第 {at} 行有重复的列；请只保留一列",
+            f"{name}: row {at} names a column twice; keep one of them",
         )
     found: list[Row] = []
     for number, row in numbered:
@@ -144,7 +155,7 @@ def _plain(text: str) -> str:
 
 
 def _csv(name: str, content: bytes) -> Iterable[list[str]]:
-    for encoding in _ENCODINGS:
+    for encoding in ("utf-16",) if content.startswith(_UTF_16) else _ENCODINGS:
         try:
             text = content.decode(encoding)
             break
@@ -160,10 +171,10 @@ def _csv(name: str, content: bytes) -> Iterable[list[str]]:
             f"{name} 不是文本；请另存为 CSV UTF-8 或 .xlsx",
             f"{name} is no text; save it as CSV UTF-8, or as .xlsx",
         )
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
+    top = "\n".join(text[:_MOST_TOP].splitlines()[:_MOST_TITLES])
+    separator = max(",;\t", key=top.count)
     try:
-        yield from csv.reader(io.StringIO(text), delimiter=separator)
+        yield from csv.reader(io.StringIO(text, newline=None), delimiter=separator)
     except csv.Error as error:
         raise _none(
             f"{name} 不是 CSV（{error}）；请从电子表格重新另存",

@@ -79,3 +79,26 @@ def test_a_formula_is_text_like_any_other() -> None:
 def test_what_programs_in_china_write_is_read() -> None:
     (row,) = read_rows("r.csv", "meter;reading\n总表;1\n".encode("gbk"), COLUMNS, ("register", "value"))
     assert row.cells["register"] == "总表"
+
+
+TITLED = "2026 年 3 月抄表记录,,\n抄表人：李,,\n\nmeter,,reading\n总表,,1\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [TITLED, TITLED.replace(",", ";"), "sep=;\n\n\n" + "meter;reading\n总表;1\n"],
+    ids=["commas", "semicolons", "sep="],
+)
+def test_a_title_may_stand_above_the_names_of_the_columns(text: str) -> None:
+    (row,) = read_rows("r.csv", text.encode(), COLUMNS, ("register", "value"))
+    assert (row.number, row.cells) == (5, {"register": "总表", "value": "1"})
+
+
+def test_below_a_title_the_row_that_comes_nearest_is_told_what_it_lacks() -> None:
+    with pytest.raises(NotATable, match=r"row 2 names no column 'value'"):
+        read_rows("r.csv", b"Readings of March\nmeter,value of March\nem-1,1\n", COLUMNS, ("register", "value"))
+
+
+def test_unicode_text_of_a_spreadsheet_program_is_read() -> None:
+    (row,) = read_rows("r.csv", "meter\treading\r\n总表\t1\r\n".encode("utf-16"), COLUMNS, ("register", "value"))
+    assert row.cells == {"register": "总表", "value": "1"}

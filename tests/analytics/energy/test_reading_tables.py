@@ -114,7 +114,7 @@ def test_a_machine_with_several_registers_is_named_by_the_one_that_is_its_main(b
             b"register,time\nw-old,2026-03-01\n",
             "names no column 'value'; head one column with",
         ),
-        ("a.csv", b"\xff\xfe\x00\x01", "is no text"),
+        ("a.csv", b"\xff\x00\x01", "is no text"),
         ("a.xlsx", b"PK nonsense", "cannot be read as a spreadsheet"),
         ("a.csv", b"register,time,value,reading\nw-old,2026-03-01,1,1\n", "names a column twice"),
     ],

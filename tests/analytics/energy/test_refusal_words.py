@@ -118,7 +118,7 @@ def test_of_many_mistakes_both_languages_count_those_that_they_do_not_name(books
         ("a.csv", b"", "a.csv 是空的；第一行必须是列名"),
         ("a.csv", b"register,time\n", "缺少列“value”；请用以下列名之一：value、reading、读数"),
         ("a.csv", b"register,time,value,reading\n", "有重复的列；请只保留一列"),
-        ("a.csv", b"\xff\xfe\x00\x01", "不是 UTF-8 或 GB 18030 文本；请另存为 CSV UTF-8"),
+        ("a.csv", b"\xff\x00\x01", "不是 UTF-8 或 GB 18030 文本；请另存为 CSV UTF-8"),
         ("a.csv", b"register,time\0,value\n", "不是文本；请另存为"),
         ("a.xlsx", b"PK nonsense", "无法作为电子表格读取"),
         ("\udcff.csv", b"", "?.csv 是空的"),
