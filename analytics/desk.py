@@ -64,6 +64,7 @@ ALERT: Final = Names(zh="告警", en="alert")
 TICKET: Final = Names(zh="工单", en="ticket")
 FINDING: Final = Names(zh="发现", en="finding")
 _TITLE: Final = Names(zh="标题", en="the title")
+_SEEN: Final = Names(zh="现象", en="what was seen")
 _COMMENT: Final = Names(zh="备注", en="the comment")
 _RESOLUTION: Final = Names(zh="处理结果", en="what was done")
 _ASSIGNEE: Final = Names(zh="办理人", en="the name of who is to do it")
@@ -221,7 +222,7 @@ class Desk:
         ActionRefused
             If there is no such equipment, the title is empty or too long, or the priority is none.
         """
-        title, text = _checked(title, _TITLE, most=200), text.strip()[:MOST_TEXT]
+        title, text = _checked(title, _TITLE, most=200), _checked(text, _SEEN) if text.strip() else ""
         if equipment not in self._site.equipment:
             raise ActionRefused(
                 Names(
@@ -479,14 +480,15 @@ def _get(session: Session, table: type[R], number: int, what: Names) -> R:
 
 
 def _checked(text: str, what: Names, most: int = MOST_TEXT) -> str:
-    text = text.strip()
+    # A form sends each new line as two characters, where its field counts one.
+    text = text.replace("\r\n", "\n").strip()
     if not text:
         raise ActionRefused(Names(zh=f"缺少{what.zh}；请简要填写", en=f"{what.en} is missing; write it in a few words"))
     if len(text) > most:
         raise ActionRefused(
             Names(
-                zh=f"{what.zh}有 {len(text)} 个字符；最多 {most} 个",
-                en=f"{what.en} is {len(text)} characters long; {most} are the most",
+                zh=f"{what.zh}有 {len(text)} 个字符；最多 {most} 个，请缩短",
+                en=f"{what.en} is {len(text)} characters long; {most} are the most, shorten it",
             )
         )
     return text

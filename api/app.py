@@ -18,6 +18,7 @@ from analytics.desk import DeskChange, NoSuchRecord, Refusal
 from api.context import Context
 from api.errors import ApiError, shown
 from api.heads import Heads
+from api.invalid import invalid_request
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
 from api.responses import Json
@@ -163,16 +164,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 
 async def _answer_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = [
-        f"{' '.join(str(part) for part in problem['loc'])}: {problem['msg']}, not {shown(problem.get('input'))}"
-        for problem in error.errors()[:5]
-    ]
-    return await answer(
-        request,
-        ApiError(
-            422, "invalid-request", f"{'; '.join(problems)}.", "Mend the values named and send the request again."
-        ),
-    )
+    return await answer(request, invalid_request(error.errors()))
 
 
 async def _answer_unavailable(request: Request, error: Exception) -> Response:

@@ -14,14 +14,13 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from analytics.desk import NoSuchRecord, no_such
-from analytics.energy.entry_checks import EntryRefused
+from analytics.energy.entry_checks import EntryRefused, plain_note
 from analytics.energy.reading_tables import NewReading
 from analytics.energy.tables import HandReadingRow, MeterExchangeRow
 from facility import database
 from facility.names import Names
 from facility.spreadsheet import Mistake, TableRefused
 
-_MOST_NOTE: Final = 500
 HAND_READING: Final = Names(zh="人工抄表", en="hand reading")
 
 
@@ -129,7 +128,7 @@ def add_hand_reading(
     fresh = row is None
     if row is None:
         row = HandReadingRow(
-            register=register, at_us=at_us, value=value, note=_plain(note), entered_us=now_us,
+            register=register, at_us=at_us, value=value, note=plain_note(note), entered_us=now_us,
             entered_by=who, withdrawn_us=None, withdrawn_by=None,
         )  # fmt: skip
         session.add(row)
@@ -155,7 +154,7 @@ def add_hand_readings(session: Session, readings: Iterable[NewReading], who: str
         raise TableRefused(mistakes)
     fresh = [
         {
-            "register": r.register, "at_us": r.at_us, "value": r.value, "note": _plain(r.note), "entered_us": now_us,
+            "register": r.register, "at_us": r.at_us, "value": r.value, "note": r.note, "entered_us": now_us,
             "entered_by": who, "withdrawn_us": None, "withdrawn_by": None,
         }
         for r in table
@@ -172,7 +171,7 @@ def add_exchange(
 ) -> EnteredExchange:
     """Keep an exchange."""
     row = MeterExchangeRow(
-        register=register, at_us=at_us, end_value=end, start_value=start, note=_plain(note), entered_us=now_us,
+        register=register, at_us=at_us, end_value=end, start_value=start, note=plain_note(note), entered_us=now_us,
         entered_by=who, withdrawn_us=None, withdrawn_by=None,
     )  # fmt: skip
     session.add(row)
@@ -225,11 +224,6 @@ def _other_stands(value: float) -> Names:
         zh=f"同一时刻已登记读数 {value:,.10g}；请先撤销那一条，或更正时间",
         en=f"{value:,.10g} is on record for the same moment; withdraw that reading first, or correct the time",
     )
-
-
-def _plain(note: str) -> str:
-    """Return a note as it is kept: what steers terminals and databases is no part of it."""
-    return "".join(c if c.isprintable() else " " for c in note).strip()[:_MOST_NOTE]
 
 
 def _fields(row: HandReadingRow | MeterExchangeRow, record: type[Any]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from facility.metering import BookedRegister
 from facility.names import Names
 
 _EARLIEST_US: Final = to_us(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
+_MOST_NOTE: Final = 500
 _MOST_DIGITS: Final = 15  # the site file's limit; above, a float no longer tells single counts apart
 _DAY_US: Final = 86_400_000_000
 # A jump asks for a second look where it is so many times what the register counts in so much time on the average.
@@ -167,6 +168,23 @@ def _check_jump(register: BookedRegister, at_us: int, value: float, around: Arou
             ),
             True,
         )
+
+
+def plain_note(note: str) -> str:
+    """
+    Return a note as it is kept: what steers terminals and databases is no part of it.
+
+    EntryRefused if it is too long.
+    """
+    plain = "".join(c if c.isprintable() else " " for c in note).strip()
+    if len(plain) > _MOST_NOTE:
+        raise EntryRefused(
+            Names(
+                zh=f"备注有 {len(plain)} 个字符；最多 {_MOST_NOTE} 个，请缩短",
+                en=f"the note has {len(plain)} characters; {_MOST_NOTE} are the most, shorten it",
+            )
+        )
+    return plain
 
 
 def _check_time(at_us: int, now_us: int, zone: ZoneInfo) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from analytics.energy.entry_checks import Around, EntryRefused, Point, check_reading
+from analytics.energy.entry_checks import Around, EntryRefused, Point, check_reading, plain_note
 from analytics.energy.entry_texts import read_time, read_value
 from facility.metering import BookedRegister
 from facility.names import Names
@@ -154,9 +154,14 @@ def _reading(
                 zh=f"该计数器以 {own} 计数；请换算读数并填写该单位",
                 en=f"the register counts in {own}; convert the value and write that unit",
             )
+    note = ""
+    try:
+        note = plain_note(row.cells["note"])
+    except EntryRefused as error:
+        wrong("note", zh=error.words.zh, en=error.words.en)
     if len(mistakes) > before or key is None or at_us is None or value is None:
         return None
-    return NewReading(row.number, key, at_us, value, row.cells["note"])
+    return NewReading(row.number, key, at_us, value, note)
 
 
 def _checked(

@@ -26,8 +26,8 @@ Operator = Annotated[Identity, Depends(require(READING_ROLE))]
 Engineer = Annotated[Identity, Depends(require(EXCHANGE_ROLE))]
 Visiting = Annotated[Visit, Depends(visit_of)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-Line = Annotated[str, Form(max_length=40)]
-Text = Annotated[str, Form(max_length=500)]
+# Whatever is too long is told by the check that knows the field, beside the form.
+Line = Annotated[str, Form()]
 
 
 def _to(key: str, part: str) -> Response:
@@ -46,7 +46,7 @@ def add_reading(
     point: str,
     at: Line = "",
     value: Line = "",
-    note: Text = "",
+    note: Line = "",
     confirmed: Line = "",
 ) -> Response:
     """Enter a reading; one that is refused is shown again with what is wrong."""
@@ -81,7 +81,7 @@ def add_exchange(
     at: Line = "",
     end: Line = "",
     start: Line = "",
-    note: Text = "",
+    note: Line = "",
     confirmed: Line = "",
 ) -> Response:
     """Enter an exchange; one that is refused is shown again with what is wrong."""
@@ -112,10 +112,12 @@ def import_readings(
     sources: From,
     visit: Visiting,
     caches: Caches,
-    file: Annotated[UploadFile, File()],
+    file: Annotated[UploadFile | None, File()] = None,
     confirmed: Line = "",
 ) -> Response:
     """Bring in a table of readings, whole or not at all; every mistake is shown with its row and its mend."""
+    if file is None:
+        return meters_response(sources, user, visit, caches, why=visit.words("No file was chosen."), status=422)
     name = (file.filename or "readings.csv")[-200:]
     try:
         energy_actions.import_readings(here, user, name, file.file.read(), confirmed=confirmed == "1")

@@ -36,8 +36,7 @@ Here = Annotated[Context, Depends(context_of)]
 Reader = Annotated[Identity, Depends(require("viewer"))]
 Engineer = Annotated[Identity, Depends(require(MEASURE_ROLE))]
 Visiting = Annotated[Visit, Depends(visit_of)]
-Line = Annotated[str, Form(max_length=40)]
-Text = Annotated[str, Form(max_length=500)]
+Line = Annotated[str, Form()]
 
 
 @router.get("/energy/savings")
@@ -95,14 +94,14 @@ def add_measure(
     sources: From,
     visit: Visiting,
     caches: Caches,
-    name_zh: Text = "",
-    name_en: Text = "",
-    meter: Annotated[str, Form(max_length=200)] = "",
-    from_: Annotated[str, Form(alias="from", max_length=40)] = "",
+    name_zh: Line = "",
+    name_en: Line = "",
+    meter: Line = "",
+    from_: Annotated[str, Form(alias="from")] = "",
     to: Line = "",
     cost: Line = "",
-    owner: Text = "",
-    source: Text = "",
+    owner: Line = "",
+    source: Line = "",
     ticket: Line = "",
 ) -> Response:
     """Enter a measure; one that is refused is shown again, each mistake at its field."""

@@ -32,7 +32,7 @@ router = APIRouter(include_in_schema=False)
 
 Reader = Annotated[Identity, Depends(require("viewer"))]
 Visiting = Annotated[Visit, Depends(visit_of)]
-Asked = Annotated[str, Query(max_length=40)]
+Asked = Annotated[str, Query()]
 
 
 READING_ROLE: Final[Role] = "operator"
@@ -48,7 +48,7 @@ def meters_route(
     month: Asked = "",
     carrier: Asked = "",
     grade: Asked = "",
-    q: Annotated[str, Query(max_length=100)] = "",
+    q: Annotated[str, Query()] = "",
     page: Asked = "",
 ) -> Response:
     """List the meters."""

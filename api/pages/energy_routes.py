@@ -39,7 +39,7 @@ _RESTATEMENTS: Final = 2_000
 
 Reader = Annotated[Identity, Depends(require("viewer"))]
 Visiting = Annotated[Visit, Depends(visit_of)]
-Asked = Annotated[str, Query(max_length=40)]
+Asked = Annotated[str, Query()]
 
 
 # --- the head ---------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def bill_route(
     visit: Visiting,
     caches: Caches,
     month: Asked = "",
-    contract: Annotated[str, Query(max_length=100)] = "",
+    contract: Annotated[str, Query()] = "",
     version: Annotated[int | None, Query(ge=1, le=100_000)] = None,
 ) -> Response:
     """Show the invoice, line by line."""

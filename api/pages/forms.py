@@ -22,8 +22,7 @@ router = APIRouter(include_in_schema=False)
 
 Here = Annotated[Context, Depends(context_of)]
 Operator = Annotated[Identity, Depends(require("operator"))]
-Line = Annotated[str, Form(max_length=200)]
-Text = Annotated[str, Form(max_length=4000)]
+Line = Annotated[str, Form()]
 
 
 def _to(path: str) -> Response:
@@ -40,7 +39,7 @@ def acknowledge(here: Here, user: Operator, sources: From, alert: int) -> Respon
 
 @router.post("/tickets/new")
 def new_ticket(
-    here: Here, user: Operator, equipment: Line = "", title: Line = "", priority: Line = "P3", text: Text = ""
+    here: Here, user: Operator, equipment: Line = "", title: Line = "", priority: Line = "P3", text: Line = ""
 ) -> Response:
     """Open a ticket for something that was seen."""
     made = actions.new_ticket(here, user, equipment, title, priority, text)
@@ -62,7 +61,7 @@ def assign(here: Here, user: Operator, sources: From, ticket: int, assignee: Lin
 
 
 @router.post("/tickets/{ticket}/comment")
-def comment(here: Here, user: Operator, sources: From, ticket: int, text: Text = "") -> Response:
+def comment(here: Here, user: Operator, sources: From, ticket: int, text: Line = "") -> Response:
     """Write a line into a ticket's history."""
     actions.comment(here, user, ticket_of(sources, ticket).id, text)
     return _to(f"/tickets/{ticket}")
@@ -78,7 +77,7 @@ def check_step(
 
 
 @router.post("/tickets/{ticket}/close")
-def close(here: Here, user: Operator, sources: From, ticket: int, resolution: Text = "") -> Response:
+def close(here: Here, user: Operator, sources: From, ticket: int, resolution: Line = "") -> Response:
     """Close a ticket with what was done."""
     actions.close(here, user, ticket_of(sources, ticket).id, resolution)
     return _to(f"/tickets/{ticket}")

@@ -34,7 +34,7 @@ def quarantine_route(
     sources: From,
     reader: Reader,
     visit: Visiting,
-    reason: Annotated[str | None, Query(max_length=100)] = None,
+    reason: Annotated[str | None, Query()] = None,
 ) -> Response:
     """List what could not be understood, by reason and topic."""
     live = sources.live()
@@ -74,7 +74,7 @@ def replay(
     here: Here,
     user: Mender,
     entry: Annotated[int | None, Form(ge=1, le=2**63 - 1)] = None,
-    reason: Annotated[str, Form(max_length=100)] = "",
+    reason: Annotated[str, Form()] = "",
 ) -> Response:
     """Decode again one line, all of a reason, or everything."""
     chosen = [entry] if entry is not None else here.quarantine.choose(reason) if reason else None

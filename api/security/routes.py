@@ -31,7 +31,7 @@ public = APIRouter(tags=["login"], include_in_schema=False)
 router = APIRouter(tags=["login"], include_in_schema=False)
 
 _A_YEAR_S: Final = 365 * 86_400
-Text = Annotated[str, Form(max_length=1024)]
+Text = Annotated[str, Form()]
 
 
 async def _own_login_form(request: Request) -> None:

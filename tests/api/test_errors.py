@@ -22,7 +22,7 @@ def is_our_error(answer: Response) -> bool:
     body = answer.json()
     return (
         body.keys() == {"error"}
-        and body["error"].keys() == {"code", "message", "mend"}
+        and body["error"].keys() - {"zh"} == {"code", "message", "mend"}
         and all(isinstance(v, str) and v for v in body["error"].values())
     )
 
