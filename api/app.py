@@ -21,6 +21,7 @@ from api.heads import Heads
 from api.invalid import invalid_request
 from api.metrics import Measured, Metrics
 from api.pages import routes as pages
+from api.pages.way_up import page_above
 from api.responses import Json
 from api.routes import (
     account,
@@ -132,6 +133,9 @@ async def answer(request: Request, error: ApiError) -> Response:
             return RedirectResponse(login.login_address(request), 303)
         if error.code == "new-password-needed":
             return RedirectResponse("/account/password", 303)
+        if error.code == "method-not-allowed" and request.method == "GET":
+            # The address of a form that was refused: another language, a login or loading it again asks for it.
+            return RedirectResponse(page_above(request), 303)
         return await run_in_threadpool(login.error_page, request, error)
     return Json(error.body, error.status, error.headers)
 

@@ -201,6 +201,7 @@ def new_ticket_route(sources: From, _reader: Reader, visit: Visiting, equipment:
         place="tickets",
         title=words("New ticket"),
         live=sources.live(),
+        live_page="frame",
         back=NavLink("tickets", "/tickets", words("Tickets"), False),
         machines=[{"id": item.id, "name": words.name(item.name)} for item in sources.site.equipment.values()],
         chosen=equipment,

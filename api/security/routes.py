@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from api.errors import ApiError
 from api.pages.rendering import render
+from api.pages.way_up import page_above
 from api.security.access import (
     DEVICE_COOKIE,
     FORM_COOKIE,
@@ -131,6 +132,7 @@ def error_page(request: Request, error: ApiError) -> Response:
             message=error.message,
             mend=error.mend,
             zh=error.zh,
+            above=page_above(request),
         )
     except Exception:
         # The page that tells of a failure must not fail itself: then it is bare words.

@@ -1,28 +1,53 @@
 /* What somebody has written stays in this tab until the server has taken it, though the login may have ended meanwhile. */
 (function () {
   "use strict";
-  var KEPT = "draft ", SENT = "sent ", store;
-  try { store = window.sessionStorage; store.getItem(KEPT); } catch (refused) { return; }
+  /* remarks as they are typed; whole forms as they are sent; whole forms that were not taken */
+  var TYPED = "draft ", SENT = "sent ", HELD = "held ", store;
+  try { store = window.sessionStorage; store.getItem(TYPED); } catch (refused) { return; }
   function keys(prefix) {
     return Object.keys(store).filter(function (key) { return key.indexOf(prefix) === 0; });
   }
-  function forget(key) { store.removeItem(KEPT + key); store.removeItem(SENT + key); }
-  function key(field) { return field.form.getAttribute("action") + " " + field.name; }
+  function forget(prefix) { keys(prefix).forEach(function (key) { store.removeItem(key); }); }
+  function typed(field) { return TYPED + field.form.getAttribute("action") + " " + field.name; }
+  function fields(form) {
+    return Array.prototype.filter.call(form.elements, function (field) {
+      return field.name && /^(text|search|date|textarea|select-one)$/.test(field.type);
+    });
+  }
 
-  if (document.querySelector("input[type=password]")) {
-    /* The login came in between: what was sent did not arrive. */
-    keys(SENT).forEach(function (sent) { store.removeItem(sent); });
+  if (document.querySelector("input[type=password], [data-not-taken]")) {
+    /* A login or an error came in between: what was sent was not taken. */
+    keys(SENT).forEach(function (key) {
+      store.setItem(HELD + key.slice(SENT.length), store.getItem(key));
+      store.removeItem(key);
+    });
     return;
   }
-  document.querySelectorAll("form[method=post] textarea").forEach(function (field) {
-    var kept = store.getItem(KEPT + key(field));
-    if (store.getItem(SENT + key(field))) forget(key(field));
-    else if (kept && !field.value) field.value = kept;
-    field.addEventListener("input", function () { store.setItem(KEPT + key(field), field.value); });
-    field.form.addEventListener("submit", function () { store.setItem(SENT + key(field), "1"); });
+  keys(SENT).forEach(function (key) {
+    forget(TYPED + key.slice(SENT.length) + " ");
+    store.removeItem(key);
+  });
+  document.querySelectorAll("form[method=post]").forEach(function (form) {
+    var action = form.getAttribute("action"), held = store.getItem(HELD + action);
+    if (held) {
+      /* Once: a time that was typed must not stand beside the value of another day. */
+      store.removeItem(HELD + action);
+      held = JSON.parse(held);
+      fields(form).forEach(function (field) { if (field.name in held) field.value = held[field.name]; });
+    }
+    fields(form).forEach(function (field) {
+      if (field.type !== "textarea") return;
+      if (!field.value) field.value = store.getItem(typed(field)) || "";
+      field.addEventListener("input", function () { store.setItem(typed(field), field.value); });
+    });
+    form.addEventListener("submit", function () {
+      var all = {};
+      fields(form).forEach(function (field) { all[field.name] = field.value; });
+      store.setItem(SENT + action, JSON.stringify(all));
+    });
   });
   /* A draft is nobody else's: the next person at this screen must not find it. */
   document.querySelectorAll("form[action='/logout']").forEach(function (form) {
-    form.addEventListener("submit", function () { keys(KEPT).concat(keys(SENT)).forEach(function (k) { store.removeItem(k); }); });
+    form.addEventListener("submit", function () { [TYPED, SENT, HELD].forEach(forget); });
   });
 })();

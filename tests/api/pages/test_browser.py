@@ -138,6 +138,38 @@ def test_what_was_written_outlives_a_login_that_has_ended(
     assert context.desk.ticket_events(number)[-1].text == "valve 3 is stuck"
 
 
+def sign_in_again(page: Any, password: str) -> None:
+    page.fill("input[name=name]", "operator")
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+
+
+def test_a_form_that_a_login_or_an_error_kept_from_arriving_is_filled_in_again_once(
+    chromium, address: str, password: str
+) -> None:
+    page = open_session(chromium, address, password)
+    title, machine = page.locator("input[name=title]"), page.locator("select[name=equipment]")
+    send = "main form[action='/tickets/new'] button"
+
+    def filled() -> tuple[str, str]:
+        page.wait_for_selector(send)
+        return title.input_value(), machine.input_value()
+
+    page.goto(f"{address}/tickets/new")
+    title.fill("water on the floor")
+    machine.select_option("psa1")
+    page.context.clear_cookies(name="wardwatt_session")
+    page.click(send)
+    sign_in_again(page, password)
+    assert filled() == ("water on the floor", "psa1")
+    page.evaluate("document.querySelector('input[name=csrf]').value = 'of another tab'")
+    page.click(send)
+    page.click("a[href='/tickets/new']")
+    assert filled() == ("water on the floor", "psa1")
+    page.reload()
+    assert filled() == ("", "")
+
+
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_no_page_is_wider_than_its_window_or_breaks_the_content_policy(
     chromium, address: str, password: str, put, fire, find, language: str, context: Context
