@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 # Text that people type is kept whole, but a book is no comment.
 MOST_TEXT = 4000
+# What the same person sends again within this time was tapped twice, or sent again because the answer was lost.
+_SENT_AGAIN_US: Final = 5 * 60 * 1_000_000
 
 R = TypeVar("R")
 
@@ -215,7 +217,7 @@ class Desk:
 
     def new_ticket(self, equipment: str, title: str, who: str, *, priority: str = "P3", text: str = "") -> Ticket:
         """
-        Open a ticket for something that a person has seen.
+        Open a ticket for something that a person has seen; the same again within minutes is the same ticket.
 
         Raises
         ------
@@ -239,13 +241,20 @@ class Desk:
             )
         now_us = self._clock()
         with self._writing() as (session, changed):
-            ticket, _ = open_or_update(
-                session, cause=f"{equipment}|manual|{now_us}|{who}|{title}", equipment=equipment,
-                title=Names(zh=title, en=title), priority=priority, occurred_us=now_us, checklist=(), finding_id=None,
-                alert_id=None, who=who, now_us=now_us, zone=self._site.time_zone, note=title,
-            )  # fmt: skip
+            ticket = session.scalars(
+                select(TicketRow).where(
+                    TicketRow.equipment == equipment, TicketRow.title_zh == title, TicketRow.created_by == who,
+                    TicketRow.created_us > now_us - _SENT_AGAIN_US, TicketRow.closed_us.is_(None),
+                )
+            ).first()  # fmt: skip
+            if ticket is None:
+                ticket, _ = open_or_update(
+                    session, cause=f"{equipment}|manual|{now_us}|{who}|{title}", equipment=equipment,
+                    title=Names(zh=title, en=title), priority=priority, occurred_us=now_us, checklist=(),
+                    finding_id=None, alert_id=None, who=who, now_us=now_us, zone=self._site.time_zone, note=title,
+                )  # fmt: skip
             if text:
-                add_event(session, ticket, now_us, who, "commented", text)
+                _remark(session, ticket, now_us, who, text)
             changed.append(DeskChange("ticket", ticket.id))
             session.flush()
             return _ticket(session, ticket)
@@ -260,10 +269,14 @@ class Desk:
             return _ticket(session, ticket)
 
     def comment(self, ticket_id: int, text: str, who: str) -> Ticket:
-        """Write a line into a ticket's history, closed or not; ActionRefused if there is nothing to write."""
+        """
+        Write a line into a ticket's history, closed or not; the same line again within minutes is the same.
+
+        ActionRefused if there is nothing to write.
+        """
         text = _checked(text, _COMMENT)
         with self._acting(ticket_id, closed_too=True) as (session, ticket):
-            add_event(session, ticket, self._clock(), who, "commented", text)
+            _remark(session, ticket, self._clock(), who, text)
             return _ticket(session, ticket)
 
     def check_step(self, ticket_id: int, step: int, who: str, *, done: bool = True) -> Ticket:
@@ -287,7 +300,7 @@ class Desk:
 
     def close(self, ticket_id: int, resolution: str, who: str) -> Ticket:
         """
-        Close a ticket with what was done. Closing it again changes nothing: the first resolution stands.
+        Close a ticket with what was done. Closed already, the first resolution stands; another is kept as a remark.
 
         Raises
         ------
@@ -301,6 +314,8 @@ class Desk:
                 ticket.state, ticket.closed_us, ticket.closed_by = "closed", now_us, who
                 ticket.resolution = resolution
                 add_event(session, ticket, now_us, who, "closed", resolution)
+            elif resolution != ticket.resolution:
+                _remark(session, ticket, self._clock(), who, resolution)
             return _ticket(session, ticket)
 
     # -- lists
@@ -462,6 +477,16 @@ class Desk:
         ticket = open_ticket_of(session, cause)
         if ticket is not None:
             add_event(session, ticket, now_us, SYSTEM, kind, finding.code)
+
+
+def _remark(session: Session, ticket: TicketRow, now_us: int, who: str, text: str) -> None:
+    """Write a line into a ticket's history, unless the same person has just written the same."""
+    said = select(TicketEventRow.id).where(
+        TicketEventRow.ticket_id == ticket.id, TicketEventRow.who == who, TicketEventRow.kind == "commented",
+        TicketEventRow.text == text, TicketEventRow.at_us > now_us - _SENT_AGAIN_US,
+    )  # fmt: skip
+    if session.scalars(said).first() is None:
+        add_event(session, ticket, now_us, who, "commented", text)
 
 
 def _note_tickets(session: Session, changed: list[DeskChange], causes: set[str]) -> None:

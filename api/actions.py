@@ -55,7 +55,7 @@ def check_step(here: Context, user: Identity, ticket_id: int, step: int, done: b
 
 
 def close(here: Context, user: Identity, ticket_id: int, resolution: str) -> Ticket:
-    """Close a ticket with what was done; NoSuchRecord, ActionRefused. A second time changes nothing."""
+    """Close a ticket with what was done; NoSuchRecord, ActionRefused. The first resolution stands."""
     before = here.desk.ticket(ticket_id)
     ticket = here.desk.close(ticket_id, resolution, user.name)
     if before is not None and before.closed_us is None:

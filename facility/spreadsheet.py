@@ -111,7 +111,8 @@ def read_rows(name: str, content: bytes, columns: dict[str, Sequence[str]], requ
     rows = _sheet(name, content) if name.lower().endswith((".xlsx", ".xlsm")) else _csv(name, content)
     numbered = ((i, row) for i, row in enumerate(rows, 1) if any(cell.strip() for cell in row))
     known = {_plain(word): column for column, words in columns.items() for word in (column, *words)}
-    at, names = 0, []
+    at = 0
+    names: list[str | None] = []
     for number, row in islice(numbered, _MOST_TITLES):
         named = [known.get(_plain(cell)) for cell in row]
         if at == 0 or len(set(named)) > len(set(names)):

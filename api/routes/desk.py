@@ -299,7 +299,7 @@ def check_step(
 
 @router.post("/tickets/{ticket}/close")
 def close(here: Here, user: Operator, ticket: Id, wanted: CloseIn) -> TicketWithHistoryOut:
-    """Close a ticket with what was done; a second time changes nothing."""
+    """Close a ticket with what was done; the first resolution stands."""
     return _with_history(here, actions.close(here, user, ticket, wanted.resolution))
 
 

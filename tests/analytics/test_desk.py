@@ -382,15 +382,40 @@ class TestWorkOnATicket:
         for _ in range(2):
             desk.assign(ticket.id, "li", "zhang")
             desk.check_step(ticket.id, 0, "li")
+            desk.comment(ticket.id, "valve leaks", "li")
+        for _ in range(2):
+            desk.close(ticket.id, "done", "li")
+        assert kinds(desk, ticket) == ["opened", "assigned", "step", "commented", "closed"]
+
+    def test_two_close_it_and_what_the_second_wrote_is_kept_as_a_remark(self, desk: Desk, ticket: Ticket) -> None:
         desk.close(ticket.id, "done", "li")
-        assert desk.close(ticket.id, "something else", "wang").resolution == "done"
-        assert kinds(desk, ticket) == ["opened", "assigned", "step", "closed"]
+        closed = desk.close(ticket.id, "valve replaced", "wang")
+        assert (closed.resolution, closed.closed_by) == ("done", "li")
+        last = desk.ticket_events(ticket.id)[-1]
+        assert (last.kind, last.who, last.text) == ("commented", "wang", "valve replaced")
+
+    def test_the_same_remark_minutes_later_is_another_one(self, desk: Desk, ticket: Ticket, clock: Clock) -> None:
+        desk.comment(ticket.id, "still leaks", "li")
+        clock.now_us += 300 * S
+        desk.comment(ticket.id, "still leaks", "li")
+        assert kinds(desk, ticket) == ["opened", "commented", "commented"]
 
     def test_a_closed_ticket_takes_comments_but_no_work(self, desk: Desk, ticket: Ticket) -> None:
         desk.close(ticket.id, "done", "li")
         desk.comment(ticket.id, "checked a week later", "wang")
         with pytest.raises(ActionRefused, match=r"ticket WO-261120-001 is closed; open a new one"):
             desk.assign(ticket.id, "li", "zhang")
+
+    def test_what_was_seen_and_is_sent_twice_is_one_ticket(self, desk: Desk, ticket: Ticket, clock: Clock) -> None:
+        first = desk.new_ticket(ticket.equipment, "leak", "li", text="by the door")
+        assert desk.new_ticket(ticket.equipment, "leak", "li", text="by the door").id == first.id
+        assert kinds(desk, first) == ["opened", "commented"]
+        others = {desk.new_ticket(ticket.equipment, *seen).id for seen in (("leak", "wang"), ("a leak", "li"))}
+        desk.close(first.id, "mended", "li")
+        others.add(desk.new_ticket(ticket.equipment, "leak", "li").id)
+        clock.now_us += 300 * S
+        others.add(desk.new_ticket(ticket.equipment, "leak", "li").id)
+        assert len(others | {first.id}) == 5
 
     @pytest.mark.parametrize("text", ["", "  \n "])
     def test_closing_needs_words(self, desk: Desk, ticket: Ticket, text: str) -> None:
