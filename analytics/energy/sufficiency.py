@@ -206,7 +206,8 @@ def _values(used: Floats, per_day: int, p: SufficiencyParameters) -> list[Reason
             zh=f"有 {negative} 个能耗值为负；若无自发电上网，请核对读数。",
             en=f"{negative} energy values are below zero; unless energy is fed out, check the readings.",
         )
-        reasons.append(Reason("negative-values", words, float(negative), 0.0, blocking=False))
+        # Where more is fed out than used, a share of what is used says nothing, and its sign turns about.
+        reasons.append(Reason("negative-values", words, float(negative), 0.0, blocking=bool(used.sum() <= 0.0)))
     flat = _flat_share(used, p.flat_run if per_day > 1 else p.flat_run_daily)
     if flat > p.flat_share and zero < 1.0:
         words = Names(

@@ -106,6 +106,10 @@ def test_negative_and_extreme_values_are_told_but_do_not_block():
     assert codes(verdict, blocking=False) == {"negative-values", "extreme-values"}
 
 
+def test_a_meter_that_counts_more_out_than_in_is_no_baseline():
+    assert codes(judge(YEAR, -load(365), weather(365))) == {"negative-values"}
+
+
 def test_hours_are_counted_by_days():
     hours = np.arange("2025-01-01", "2026-01-01", dtype="datetime64[h]")
     used = load(hours.size)
