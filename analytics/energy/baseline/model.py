@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -30,6 +30,7 @@ from analytics.energy.sufficiency import Sufficiency, judge
 
 _FORMAT: Final = 1
 _CERTAINLY_DAYS: Final = 10
+_END_K: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,8 @@ class Model:
         grid = self._grid(timestamps, drivers)
         if not grid.cells:
             return np.empty(0)
+        if grid.temperature is not None:
+            grid = replace(grid, temperature=self._answered(grid.temperature))
         expected = self.core.expected(grid)
         if self.never_negative:
             expected = np.maximum(expected, 0.0)
@@ -140,7 +143,21 @@ class Model:
 
         For hourly models it is the mean of the day's hours. Without a temperature in the model it is flat.
         """
-        return self.core.response(np.asarray(temperature, dtype=float), self.mean_energy)
+        return self.core.response(self._answered(np.asarray(temperature, dtype=float)), self.mean_energy)
+
+    def _answered(self, temperature: Floats) -> Floats:
+        """
+        Return the temperature that is answered to, same shape. [°C]
+
+        Beyond what was seen, energy that rises goes on rising, but energy that falls is held: it falls to a base load
+        somewhere, and no data tell where.
+        """
+        if self.temperature_range is None:
+            return temperature
+        low, high = self.temperature_range
+        step = min(_END_K, 0.5 * (high - low))
+        coldest, cold, hot, hottest = self.core.response(np.array([low, low + step, high - step, high]), 0.0)
+        return np.clip(temperature, low if coldest < cold else -np.inf, high if hottest < hot else np.inf)
 
     def _grid(self, timestamps: ArrayLike, drivers: ArrayLike | None) -> Grid:
         rows = read_rows(timestamps, None, drivers)
