@@ -506,7 +506,9 @@ def _get(session: Session, table: type[R], number: int, what: Names) -> R:
 
 def _checked(text: str, what: Names, most: int = MOST_TEXT) -> str:
     # A form sends each new line as two characters, where its field counts one.
-    text = text.replace("\r\n", "\n").strip()
+    text = text.replace("\r\n", "\n")
+    # What turns lines around or steers terminals and databases is no part of it.
+    text = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
     if not text:
         raise ActionRefused(Names(zh=f"缺少{what.zh}；请简要填写", en=f"{what.en} is missing; write it in a few words"))
     if len(text) > most:

@@ -425,6 +425,10 @@ class TestWorkOnATicket:
             desk.comment(ticket.id, text, "li")
         assert kinds(desk, ticket) == ["opened"]
 
+    def test_what_turns_lines_around_is_not_kept(self, desk: Desk, ticket: Ticket) -> None:
+        desk.comment(ticket.id, "\u202eevlav\x00 3\x1b[31m\r\nleaks", "li")
+        assert desk.ticket_events(ticket.id)[-1].text == "evlav  3 [31m\nleaks"
+
     def test_a_book_is_no_comment(self, desk: Desk, ticket: Ticket) -> None:
         with pytest.raises(ActionRefused, match="4001 characters long; 4000 are the most"):
             desk.comment(ticket.id, "x" * 4001, "li")
