@@ -31,6 +31,7 @@ from api.pages.energy_figures import (
     doubt,
     few_decimals,
     money_unit,
+    range_words,
     share_text,
     shares_label,
     whole_money,
@@ -105,6 +106,7 @@ class EnergyPage:
 
     figures: tuple[KeyFigure, ...]
     key: Quality
+    forecasts: bool
     end_words: str
     money_unit: str
     carriers: tuple[CarrierRow, ...]
@@ -133,6 +135,7 @@ def energy_page(sources: Sources, words: Words, accounts: PeriodAccounts, chosen
     return EnergyPage(
         figures=_figures(sources, words, accounts, found, now_us),
         key=quality(Total(0.0, 0.6, 0.25, 0.15), words("measured, hatched = estimated, empty = missing")),
+        forecasts=any(c.at_end is not None or c.no_forecast is not None for c in accounts.carriers),
         end_words=words("At period end") if accounts.period.span != "month" else words("At month end"),
         money_unit=unit,
         carriers=tuple(_carrier_row(c, accounts, words) for c in accounts.carriers),
@@ -158,8 +161,7 @@ def _figures(
 ) -> tuple[KeyFigure, ...]:
     currency = sources.site.currency
     found = [_cost(accounts, words, currency)]
-    if accounts.running:
-        found.append(_cost_at_end(accounts, words, currency))
+    found += _cost_at_end(accounts, words, currency)
     carbon = accounts.carbon
     if carbon is None:
         told = accounts.no_carbon or words("worked out by month, once a month has figures")
@@ -230,10 +232,12 @@ def _cost(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFigure:
     return KeyFigure(name, text, " · ".join(n for n in notes if n) or words("by the tariffs of the site"), href)
 
 
-def _cost_at_end(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFigure:
+def _cost_at_end(accounts: PeriodAccounts, words: Words, currency: str) -> tuple[KeyFigure, ...]:
+    """Return what the period will cost; nothing for one that is over, or that is not forecast at all, as a day."""
     name = words("Forecast to month end") if accounts.period.span == "month" else words("Forecast to period end")
     if accounts.end_cents is None:
-        return KeyFigure(name, MISSING, words("too few days to tell"))
+        why = next((c.no_forecast for c in accounts.carriers if c.no_forecast and c.cost_cents is not None), None)
+        return (KeyFigure(name, MISSING, words.name(why)),) if why is not None else ()
     text = cents_text(accounts.end_cents, currency, words, headline=True)
     note = ""
     if accounts.end_half_width_cents is not None and accounts.end_cents > 0:
@@ -242,7 +246,7 @@ def _cost_at_end(accounts: PeriodAccounts, words: Words, currency: str) -> KeyFi
     if accounts.cost_plan_whole_cents:
         on_plan = difference_text(accounts.end_cents, accounts.cost_plan_whole_cents)
         note = words("%(difference)s on plan", difference=on_plan) + (f" ({note})" if note else "")
-    return KeyFigure(name, text, note)
+    return (KeyFigure(name, text, note),)
 
 
 # --- carriers ---------------------------------------------------------------------------------------------------------
@@ -263,9 +267,9 @@ def _carrier_row(c: CarrierAccount, accounts: PeriodAccounts, words: Words) -> C
         on_plan=difference_text(c.total.amount, c.plan_to_date),
         on_expected=difference_text(c.comparable, expected),
         bar=bar,
-        at_end=number(c.at_end, decimals) if c.at_end is not None else ("?" if accounts.running else MISSING),
+        at_end=number(c.at_end, decimals) if c.at_end is not None else ("?" if c.no_forecast else MISSING),
         half_width=f"±{number(c.half_width, decimals)}" if c.at_end is not None and c.half_width is not None else "",
-        end_on_plan=difference_text(c.at_end if accounts.running else c.total.amount, c.plan),
+        end_on_plan=difference_text(c.at_end, c.plan),
         will_exceed=c.will_exceed,
         cost=whole_money(c.cost_cents, at_least=c.cost_at_least) if c.priced else words("no tariff"),
         priced=c.priced,
@@ -288,6 +292,7 @@ def _carrier_notes(accounts: PeriodAccounts, words: Words, planned: bool) -> tup
     notes: list[str] = []
     if any(np.isfinite(c.expected).any() for c in accounts.carriers):
         notes.append(words("Expected = what the days before say, corrected for weather and kind of day."))
+    notes += dict.fromkeys(f"? {words.name(c.no_forecast)}" for c in accounts.carriers if c.no_forecast is not None)
     if accounts.carriers and not planned:
         notes.append(words("No plan is written down: add targets to the site file (docs/energy-accounts.md)."))
     if accounts.period.span in ("day", "week") and accounts.cost_cents is not None:
@@ -406,13 +411,8 @@ def _parts_sentence(
     if not known.size:
         return words("Nothing is known of it yet.")
     places = few_decimals(float(known.max()), unit)
-    told = words(
-        "From %(least)s to %(most)s %(unit)s, %(total)s in all.",
-        least=number(float(known.min()), places),
-        most=number(float(known.max()), places),
-        unit=unit,
-        total=joined(f"{doubt(total)}{number(total.amount / divisor, places)}", unit),
-    )
+    in_all = f"{doubt(total)}{number(total.amount / divisor, places)}"
+    told = range_words(float(known.min()), float(known.max()), in_all, unit, words)
     if total.missing > 0.0005:
         gaps = words("%(share)s of the time is missing.", share=share_text(total.missing))
         return words.in_context("sentences", "%(first)s %(second)s", first=told, second=gaps)

@@ -30,6 +30,7 @@ class CarrierAccount:
     forecast : (parts,) float, of the parts still to come; NaN where not known
     plan, plan_to_date : of the period and of its part that has passed; None: no plan
     at_end, half_width : forecast to the period's end with half its interval; None: not known
+    no_forecast : why a week or a month that is not over has none
     will_exceed : the forecast lies above the plan by more than its interval, or the plan is used up
     priced : the site has a tariff for it
     cost_cents : by the bill; None: not known
@@ -48,6 +49,7 @@ class CarrierAccount:
     plan_to_date: float | None = None
     at_end: float | None = None
     half_width: float | None = None
+    no_forecast: Names | None = None
     will_exceed: bool = False
     priced: bool = False
     cost_cents: int | None = None

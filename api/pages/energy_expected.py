@@ -15,6 +15,7 @@ from analytics.energy.intervals import Floats
 from analytics.energy.weather import daily_means
 from facility.calendar import at_us
 from facility.measure_entry import outdoor_point
+from facility.names import Names
 from facility.site import Site
 from facility.store import Level, TelemetryStore
 
@@ -34,6 +35,7 @@ class Outlook:
     forecast : (days,) of the days that are not over, from all days so far; NaN elsewhere, or without a forecast
     total, half_width : forecast of the period and half its interval; None: no forecast
     level : share of outcomes that the interval is meant to hold
+    reason : why a period that is not over has no forecast
     """
 
     expected: Floats
@@ -41,6 +43,7 @@ class Outlook:
     total: float | None
     half_width: float | None
     level: float
+    reason: Names | None = None
 
 
 def outdoor_means(site: Site, store: TelemetryStore, days: Sequence[date]) -> Floats | None:
@@ -83,7 +86,7 @@ def outlook(books: Books, store: TelemetryStore, keys: Sequence[str], first: dat
         return Outlook(expected, none, None, None, 0.8)
     ahead = forecast(used, kinds, temperature, place)
     if ahead.reason is not None:
-        return Outlook(expected, none, None, None, ahead.confidence)
+        return Outlook(expected, none, None, None, ahead.confidence, ahead.reason)
     still = np.where(np.isfinite(used[place:]), np.nan, ahead.expected)
     # A day that is over but missing is no forecast.
     still[[day < today for day in days[place:]]] = np.nan

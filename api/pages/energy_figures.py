@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from analytics.energy.intervals import Total
+from api.pages.numbers import joined
 from api.pages.words import Words
-from facility.formats import MINUS, MISSING, NO_BREAK_SPACE, decimals_of, money, number
+from facility.formats import MINUS, MISSING, decimals_of, money, number
 
 # A share below this is not worth a sign in front of a figure: a quarter of an hour in a month.
 _NOTICED = 0.0003
@@ -86,16 +87,33 @@ def whole_money(cents: int | None, *, signed: bool = False, at_least: bool = Fal
 
 def exact_money(cents: int) -> str:
     """Return money from cents as a bill has it, to the cent."""
-    sign = "−" if cents < 0 else ""
+    sign = MINUS if cents < 0 else ""
     whole, rest = divmod(abs(cents), 100)
     return f"{sign}{whole:,}.{rest:02d}"
 
 
 def exact_text(cents: int, currency: str, words: Words) -> str:
     """Return money from cents with its unit, to the cent: `¥1,940,590.40`, `1,940,590.40 元`."""
-    digits, unit = exact_money(abs(cents)), money_unit(currency, words)
-    sign = MINUS if cents < 0 else ""
-    return f"{sign}{unit}{digits}" if unit == "¥" else f"{sign}{digits}{NO_BREAK_SPACE}{unit}"
+    return with_unit(exact_money(cents), money_unit(currency, words))
+
+
+def with_unit(text: str, unit: str) -> str:
+    """Return a figure with its unit; the sign of money stands before the figures: `≥¥1,204`, but `1,204 kWh`."""
+    if unit != "¥":
+        return joined(text, unit)
+    mark = text[:1] if text[:1] in "≥≈+−" else ""
+    return f"{mark}¥{text[len(mark) :]}"
+
+
+def range_words(least: float, most: float, total: str, unit: str, words: Words) -> str:
+    """Return the least and the most of some parts, and what they come to, `total` as it is written."""
+    places = few_decimals(most, unit)
+    return words(
+        "From %(least)s to %(most)s, %(total)s in all.",
+        least=with_unit(number(least, places), unit if unit == "¥" else ""),
+        most=with_unit(number(most, places), unit),
+        total=with_unit(total, unit),
+    )
 
 
 def unit_text(unit: str, currency: str, words: Words) -> str:

@@ -14,7 +14,7 @@ from analytics.energy.intervals import Total, Totals
 from api.pages import times
 from api.pages.energy_charts import BarChart, Bars, Quality, bar_charts, chart_unit, quality
 from api.pages.energy_counted import CountedMeter
-from api.pages.energy_figures import amount_text, few_decimals, shares_label
+from api.pages.energy_figures import amount_text, few_decimals, range_words, shares_label
 from api.pages.energy_parts import part_names, shaded_parts
 from api.pages.energy_period import Period
 from api.pages.numbers import joined
@@ -197,13 +197,8 @@ def _sentence(own: MeterAccount, unit: str, divisor: float, words: Words) -> str
     if not known.size:
         return words("Nothing is known of this period. A reading before it and one after it would tell.")
     places = few_decimals(float(known.max()), unit)
-    return words(
-        "From %(least)s to %(most)s %(unit)s, %(total)s in all.",
-        least=number(float(known.min()), places),
-        most=number(float(known.max()), places),
-        unit=unit,
-        total=joined(number(own.total.amount / divisor, places), unit),
-    )
+    in_all = number(own.total.amount / divisor, places)
+    return range_words(float(known.min()), float(known.max()), in_all, unit, words)
 
 
 def _facts(site: Site, meter: CountedMeter, words: Words) -> tuple[Fact, ...]:

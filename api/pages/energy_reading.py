@@ -37,6 +37,7 @@ from facility.names import Names
 _HEATING_MONTHS: Final = frozenset({11, 12, 1, 2, 3})
 _MEASURE_FRESH_S: Final = 6 * 3600.0
 _LIKELY: Final = 0.8
+_UNDER_WAY: Final = Names(zh="正在计算", en="is being worked out")
 
 
 def part_totals(books: Books, keys: Sequence[str], period: Period) -> dict[str, Totals]:
@@ -206,13 +207,14 @@ def _carrier(
     if shown.period.span not in ("week", "month") or account.off:
         return account
     first, end, today = shown.period.first, shown.period.end, shown.today
-    worked = caches.work.get(
+    work = caches.work.get(
         ("outlook", carrier, first, end, today),
         lambda: outlook(books, sources.store, keys, first, end, today),
         OUTLOOK_FRESH_S if running else 6 * 3600.0,
-    ).result
+    )
+    worked = work.result
     if worked is None:
-        return account
+        return replace(account, no_forecast=work.failed or _UNDER_WAY) if running else account
     # A part that is not over is no match for what is expected of all of it.
     over = parts.edges_us[1:] <= shown.now_us
     return _with_outlook(account, replace(worked, expected=np.where(over, worked.expected, np.nan)), running)
@@ -257,13 +259,12 @@ def _cents(money: float | None) -> int | None:
 
 def _with_outlook(account: CarrierAccount, own: Outlook, running: bool) -> CarrierAccount:
     # A day that has begun is no forecast any more.
-    return replace(
-        account,
-        expected=own.expected,
-        forecast=own.forecast,
-        at_end=account.at_end if account.at_end is not None else own.total if running else None,
-        half_width=account.half_width if account.at_end is not None else own.half_width if running else None,
-    )
+    account = replace(account, expected=own.expected, forecast=own.forecast)
+    if not running or account.at_end is not None:
+        return account
+    # The forecast knows whole days only; late in the last one more may have been counted than it expects.
+    at_end = max(own.total, account.total.amount) if own.total is not None and account.total.known else own.total
+    return replace(account, at_end=at_end, half_width=own.half_width, no_forecast=own.reason)
 
 
 def _out_of_season(carrier: Carrier, total: Total, period: Period) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import time
+
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
@@ -63,6 +66,43 @@ def test_a_day_and_a_week_cost_without_what_is_due_by_the_month(
     assert f"{carbon} tCO₂" in page
 
 
+@pytest.mark.parametrize(
+    ("span", "at", "forecast"),
+    [
+        ("day", "2026-07-14", False),
+        ("day", "2026-07-16", False),
+        ("week", "2026-07-08", False),
+        ("week", "2026-07-16", True),
+        ("month", "2026-06", False),
+        ("month", "2026-07", True),
+        ("year", "2026", False),
+    ],
+)
+def test_a_week_and_a_month_that_run_are_forecast_and_nothing_else(
+    booked: Context, operator: TestClient, span: str, at: str, forecast: bool
+) -> None:
+    page = operator.get(f"/energy?span={span}&at={at}").text
+    assert ("Forecast to" in page) is forecast
+    assert ("Progress and forecast" in page) is forecast
+
+
+def test_no_less_is_expected_than_was_counted_today(booked: Context, operator: TestClient) -> None:
+    index, now = booked.site.points.index["em-main/energy_import"], booked.clock()
+    times = [now + i * 60_000_000 for i in range(1, 4)]
+    booked.store.write(ReadingBatch.of(booked.site.points, [index] * 3, times, [40_000.0, 70_000.0, 100_000.0]))
+    booked.books.bring_up_to_date()
+    for _ in range(100):
+        page = operator.get("/energy?span=week&at=2026-07-16").text
+        if "is being worked out" not in page:
+            break
+        time.sleep(0.02)
+    counted, at_end = (
+        int(re.search(told, page)[1].replace(",", ""))  # type: ignore[index]
+        for told in (r"<b>[≈≥]?([\d,]+)</b> <span class=\"u\">kWh", r'data-l="At period end">([\d,]+)')
+    )
+    assert at_end >= counted
+
+
 def test_today_costs_what_it_has_used_so_far(booked: Context, operator: TestClient) -> None:
     today = day_of(booked.clock(), booked.site.time_zone)
     (cost,) = booked.books.costs_of(today)
@@ -72,9 +112,9 @@ def test_today_costs_what_it_has_used_so_far(booked: Context, operator: TestClie
 @pytest.mark.parametrize(
     ("span", "at", "title", "told"),
     [
-        ("day", "2026-07-14", "Cost by hour", "From 80.0 to 80.0 ¥, 1,920.0 ¥ in all."),
-        ("week", "2026-07-08", "Cost by day", "From 1,920 to 1,920 ¥, 13,440 ¥ in all."),
-        ("month", "2026-07", "Cost by day", "1,920 ¥"),
+        ("day", "2026-07-14", "Cost by hour", "From ¥80.0 to ¥80.0, ¥1,920.0 in all."),
+        ("week", "2026-07-08", "Cost by day", "From ¥1,920 to ¥1,920, ¥13,440 in all."),
+        ("month", "2026-07", "Cost by day", "¥1,920"),
     ],
 )
 def test_the_bars_show_the_cost_of_hours_and_days(

@@ -100,8 +100,16 @@ def test_of_a_fortnight_or_less_nothing_is_expected(context: Context, count: Cou
 def test_a_month_that_is_over_has_no_forecast(context: Context, count: Count) -> None:
     count(MAIN, 100.0, 60)
     own = outlook(context.books, context.store, [MAIN], date(2026, 6, 1), date(2026, 7, 1), today(context))
-    assert (own.total, own.half_width) == (None, None)
+    assert (own.total, own.half_width, own.reason) == (None, None, None)
     assert np.isnan(own.forecast).all()
+
+
+def test_a_month_with_too_few_days_says_why_it_has_no_forecast(context: Context, count: Count) -> None:
+    count(MAIN, 100.0, 3)
+    own = outlook(context.books, context.store, [MAIN], *JULY, today(context))
+    assert own.total is None
+    assert own.reason is not None
+    assert own.reason.en == "only 2 days are known; a forecast needs 5"
 
 
 def test_without_a_register_nothing_is_expected(context: Context) -> None:

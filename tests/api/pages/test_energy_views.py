@@ -66,10 +66,23 @@ def test_a_carrier_is_held_against_plan_and_expectation(sources: Sources) -> Non
 
 
 def test_without_a_plan_or_a_forecast_nothing_is_made_up(sources: Sources) -> None:
-    bare = electricity(plan=None, plan_to_date=None, at_end=None, half_width=None, will_exceed=False)
+    why = Names(zh="只有 3 天的数据", en="only 3 days are known")
+    bare = electricity(
+        plan=None, plan_to_date=None, at_end=None, half_width=None, will_exceed=False, no_forecast=why, cost_cents=100
+    )
     page = energy_page(sources, EN, accounts(bare), "electricity", sources.now_us())
     assert (page.carriers[0].on_plan, page.carriers[0].at_end, page.carriers[0].end_on_plan) == ("—", "?", "—")
     assert any("No plan is written down" in note for note in page.carrier_notes)
+    assert "? only 3 days are known" in page.carrier_notes
+    assert [(f.text, f.note) for f in page.figures if f.name == "Forecast to month end"] == [("—", why.en)]
+
+
+def test_a_period_that_is_not_forecast_has_neither_figure_nor_column_for_it(sources: Sources) -> None:
+    over = electricity(at_end=None, half_width=None)
+    page = energy_page(sources, EN, accounts(over), "electricity", sources.now_us())
+    assert not page.forecasts
+    assert not any("Forecast" in f.name for f in page.figures)
+    assert page.carriers[0].at_end == "—"
 
 
 def test_a_carrier_out_of_season_is_off_and_not_zero(sources: Sources) -> None:
