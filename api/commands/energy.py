@@ -9,7 +9,20 @@ import typer
 from rich.table import Table
 
 from api.commands import energy_activity, energy_costs, energy_entries, energy_measures, energy_statements
-from api.commands.energy_books import WHO, MonthArgument, figure, moment_of, month_of, note_of, opened
+from api.commands.energy_books import (
+    WHO,
+    LanguageOption,
+    MonthArgument,
+    figure,
+    lacking,
+    language_of,
+    moment_of,
+    month_of,
+    note_of,
+    opened,
+    sentence,
+    share,
+)
 from api.commands.options import (
     DEFAULT_DATA,
     DEFAULT_SITE,
@@ -64,7 +77,8 @@ def book(
                 "soon after somebody enters something. Stop it first if you mean to book without it."
             )
         with stages() as progress:
-            done = here.books.bring_up_to_date(lambda stage, share: progress(_STAGES.get(stage, stage), share))
+            done = here.books.bring_up_to_date(lambda stage, part: progress(_STAGES.get(stage, stage), part))
+        told_lacking = lacking(here)
     facts = {
         "until_us": done.until_us, "steps": done.steps, "restatements": done.restatements,
         "months": {f"{month:%Y-%m}": cause for month, cause in done.months.items()},
@@ -73,7 +87,7 @@ def book(
     if as_json:
         print_json(facts)
     elif done.days is None:
-        stdout.print("There is nothing to book: no register of the site has a reading.")
+        stdout.print(f"There is nothing to book. {sentence(told_lacking)}", markup=False)
     else:
         stdout.print(
             f"Booked from {done.days[0]} to {moment_of(here.site, done.until_us)}: {done.steps:,} steps written, "
@@ -89,6 +103,7 @@ _STAGES: Final = {
 @app.command()
 def show(
     month: MonthOption = None,
+    language: LanguageOption = "zh",
     site: SiteArgument = DEFAULT_SITE,
     data: DataOption = DEFAULT_DATA,
     store: StoreOption = None,
@@ -103,6 +118,7 @@ def show(
         named = {key: (r.equipment.name, r.carrier, r.unit) for key, r in registers.items()}
         named |= {f"virtual/{v.id}": (v.name, v.carrier, v.unit) for v in here.site.virtual_meters.values()}
         totals = {key: t[0] for key, t in here.books.monthly(list(named), first, first).items()}
+        told_lacking = lacking(here)
     rows = [
         {
             "register": key, "name": name.model_dump(), "carrier": carrier, "unit": unit, "amount": totals[key].amount,
@@ -113,11 +129,16 @@ def show(
     if as_json:
         print_json({"month": f"{first:%Y-%m}", "registers": rows})
         return
+    spoken = language_of(language)
     table = Table("register", "", "amount", "unit", "measured", "estimated", "missing")
     for key, (name, _, unit) in named.items():
         t = totals[key]
-        table.add_row(key, name.zh, figure(t.amount), unit, *(f"{s:.1%}" for s in (t.measured, t.estimated, t.missing)))
-    stdout.print(table)
+        shares = (share(s) for s in (t.measured, t.estimated, t.missing))
+        table.add_row(key, name.in_(spoken), figure(t.amount), unit, *shares)
+    if named:
+        stdout.print(table)
+    if told_lacking:
+        stdout.print(sentence(told_lacking), markup=False)
 
 
 @app.command()
@@ -136,6 +157,9 @@ def restatements(
         found = here.books.restatements(subject=subject, limit=limit)
     if as_json:
         print_json({"restatements": [r.to_json() for r in found]})
+        return
+    if not found:
+        stdout.print(f"No closed figure{f' of {subject}' if subject else ''} was changed.", markup=False)
         return
     table = Table("found", "what", "from", "to", "old", "new", "unit", "cause")
     for r in found:
@@ -159,6 +183,8 @@ def publish(
     """Publish a month as it stands: the report names the versions of its statements, and they never change again."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
         first = month_of(month)
+        if told_lacking := lacking(here):
+            raise ValueError(told_lacking)
         if not here.books.is_closed(first):
             raise ValueError(f"{month} is not closed yet; publish it from the second day of the next month on")
         note = note_of("energy-month-published", f"month {month}", {})

@@ -122,6 +122,8 @@ def show(
     for kind, total in totals.items():
         table.add_row(ACTIVITY_NAMES[kind].en, number(total.value, 0), f"{total.days_known} of {total.days}")
     stdout.print(table)
+    if not any(total.days_known for total in totals.values()):
+        stdout.print("Nothing is known of this month. Bring it in with: wardwatt energy activity import", markup=False)
 
 
 def _month(text: str | None, site: Site) -> date:

@@ -30,6 +30,8 @@ WHO: Final = "command"
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 2100
 
+NO_TARIFF: Final = "the site has no tariff: write what energy costs under tariffs: in the site file (docs/tariffs.md)"
+
 MonthArgument = Annotated[str, typer.Argument(help="The month, such as 2026-03.", metavar="MONTH")]
 LanguageOption = Annotated[str, typer.Option("--language", help="zh or en.")]
 
@@ -93,6 +95,26 @@ def opened(options: Options, *, store: bool = False) -> Iterator[Opened]:
         )
 
 
+def lacking(here: Opened) -> str:
+    """Return what the books lack to hold anything at all, and how it is added; empty if they hold something."""
+    if not here.books.registers():
+        return (
+            "the site has no meter: add one to the site file, such as {id: em-main, class: electricity_meter} "
+            "(docs/site-file.md), and look it over with: wardwatt check"
+        )
+    if here.books.booked_until_us is None:
+        return (
+            "nothing is booked, for no meter has been read: connect it (docs/connecting-a-gateway.md) or enter what it "
+            "shows (wardwatt energy hand-reading add), twice at least; a service books it, or: wardwatt energy book"
+        )
+    return ""
+
+
+def sentence(told: str) -> str:
+    """Return what is told as a sentence of its own."""
+    return f"{told[0].upper()}{told[1:]}."
+
+
 def note_of(action: str, subject: str, detail: Mapping[str, Any]) -> Callable[[Session], None]:
     """Return what writes a line to the audit trail within the transaction that it tells of."""
 
@@ -127,12 +149,19 @@ def moment_of(site: Site, time_us: int) -> str:
     return exact_minute(time_us, site.time_zone)
 
 
+def share(value: float) -> str:
+    """Return a share in per cent as tables show it."""
+    return f"{100 * value:z.1f}%"
+
+
 def figure(value: float | None) -> str:
     """Return a figure as tables show it."""
-    return "—" if value is None or not math.isfinite(value) else f"{value:,.1f}"
+    return "—" if value is None or not math.isfinite(value) else f"{value:z,.1f}"
 
 
-def money(cents: int) -> str:
+def money(cents: int | None) -> str:
     """Return money from cents."""
+    if cents is None:
+        return "—"
     sign = "-" if cents < 0 else ""
     return f"{sign}{abs(cents) // 100:,}.{abs(cents) % 100:02d}"

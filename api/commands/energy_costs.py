@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from api.commands.energy_books import figure, money, opened
+from api.commands.energy_books import NO_TARIFF, Opened, figure, lacking, money, opened, sentence, share
 from api.commands.options import (
     DEFAULT_DATA,
     DEFAULT_SITE,
@@ -48,7 +48,10 @@ def cost(
             raise ValueError(f"--to {last} lies before --from {first}; swap them")
         found = here.books.costs(first, last)
         emitted = {day: c for day, c in here.books.carbon(first, min(last, today)) if c.rows} if first <= today else {}
-    total = sum(c.charge.cents or 0 for c in found)
+        told_lacking = _why_none(here, first) if not found else ""
+    # What no day is known of is not zero.
+    priced = [c.charge.cents for c in found if c.charge.cents is not None]
+    total = sum(priced) if priced else None
     if as_json:
         print_json(
             {
@@ -57,17 +60,29 @@ def cost(
             }
         )  # fmt: skip
         return
+    if told_lacking:
+        stdout.print(sentence(told_lacking), markup=False)
+        return
     table = Table("day", "contract", "used", "unit", here.site.currency, "missing", "kgCO₂ of the day")
     for i, c in enumerate(found):
         day = c.charge.day
         begins = i == 0 or found[i - 1].charge.day != day
         table.add_row(
             str(day) if begins else "", c.contract, figure(c.charge.used), c.unit,
-            "—" if c.charge.cents is None else money(c.charge.cents), f"{c.charge.missing:.1%}",
+            money(c.charge.cents), share(c.charge.missing),
             figure(emitted[day].kg) if begins and day in emitted else "",
         )  # fmt: skip
-    table.add_row("", "", "", "", money(total), "", figure(sum(c.kg for c in emitted.values())))
+    table.add_row("", "", "", "", money(total), "", figure(sum(c.kg for c in emitted.values()) if emitted else None))
     stdout.print(table)
+
+
+def _why_none(here: Opened, first: date) -> str:
+    """Return why no day from `first` on has a cost."""
+    if told_lacking := lacking(here):
+        return told_lacking
+    if not here.site.contracts:
+        return NO_TARIFF
+    return f"no day from {first} on is over and booked yet; days are charged once they are over"
 
 
 def _day(text: str | None, otherwise: date) -> date:

@@ -12,6 +12,7 @@ from rich.table import Table
 from api.commands.energy_books import (
     WHO,
     Opened,
+    lacking,
     moment_of,
     note_of,
     now_us,
@@ -89,6 +90,9 @@ def list_readings(
         found = here.books.hand_readings(None if register is None else _key(here, register), withdrawn=True)
     if as_json:
         print_json({"readings": [r.to_json() for r in found]})
+        return
+    if not found:
+        stdout.print("No register was read by hand. Enter one with: wardwatt energy hand-reading add", markup=False)
         return
     table = Table("no.", "register", "at", "value", "by", "note", "")
     for r in found:
@@ -186,6 +190,8 @@ def _key(here: Opened, register: str) -> str:
     from facility.wording import nearest
 
     registers = here.books.registers()
+    if not registers:
+        raise ValueError(lacking(here))
     if register in registers:
         return register
     key = main_register(registers, register)

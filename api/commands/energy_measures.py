@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from analytics.energy.measure_book import MeasureBook
     from facility.site import Site
+
+_NONE: Final = "; none is written down, enter one with: wardwatt energy measure add"
 
 app = typer.Typer(no_args_is_help=True, help="Efficiency measures, whose saving is proven on the meters.")
 
@@ -77,6 +79,9 @@ def list_measures(
     if as_json:
         print_json({"measures": rows})
         return
+    if not rows:
+        stdout.print("No measure is written down. Enter one with: wardwatt energy measure add", markup=False)
+        return
     table = Table("id", "what was done", "meter", "baseline", "works since", "entered by", "")
     for r in rows:
         table.add_row(
@@ -108,7 +113,7 @@ def show_measure(
             fail(f"The service at {here.held} holds the store; see its page /energy/savings/{measure}, or ask its API.")
         known = MeasureBook(here.site, here.database, now_us).measures()
         if measure not in known:
-            raise ValueError(f"there is no measure {measure!r}{nearest(measure, known)}")
+            raise ValueError(f"there is no measure {measure!r}{nearest(measure, known) or _NONE}")
         found = account_out(prove_measure(here.site, here.books, here.store, known[measure], now_us()))
     if as_json:
         print_json(found.model_dump(mode="json"))

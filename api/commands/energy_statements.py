@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from api.commands.energy_books import (
+    NO_TARIFF,
     LanguageOption,
     MonthArgument,
+    Opened,
     figure,
+    lacking,
     language_of,
+    moment_of,
     money,
     month_of,
     opened,
+    share,
 )
 from api.commands.options import (
     DEFAULT_DATA,
@@ -31,10 +37,10 @@ from api.commands.options import (
     stdout,
     told,
 )
+from facility.calendar import at_us
 from facility.names import Language
 
 if TYPE_CHECKING:
-    from analytics.energy.books import Books
     from analytics.energy.statements import Statement
 
 CarrierOption = Annotated[str | None, typer.Option("--carrier", help="electricity, water, gas, heat, steam, oxygen.")]
@@ -58,7 +64,7 @@ def bill(
         every = here.books.statements(kind="resale", subject=contract, month=month_of(month), newest_only=False)
         newest = {s.subject: s.version for s in every}
         sold = [s for s in every if s.version == (version or newest[s.subject])]
-        found = [] if contract and sold else _statements(here.books, "bill", month, contract, version)
+        found = [] if contract and sold else _statements(here, "bill", month, contract, version)
     if as_json:
         print_json({"bills": [_fields(s) for s in found], "resale": [_fields(s) for s in sold]})
         return
@@ -82,7 +88,7 @@ def balance(
 ) -> None:
     """Show mains against the sum of their branches, and the meter most likely at fault."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        found = _statements(here.books, "balance", month, carrier, version)
+        found = _statements(here, "balance", month, carrier, version)
     if as_json:
         print_json({"balances": [_fields(s) for s in found]})
         return
@@ -91,10 +97,10 @@ def balance(
         figures = statement.figures
         table = Table("main", f"in [{figures['unit']}]", "branches", "loss", "%", "", title=statement.subject)
         for row in figures["rows"]:
-            share = row["loss_share"]
+            lost = row["loss_share"]
             table.add_row(
                 row["id"], figure(row["fed"]), figure(row["used"]), figure(row["loss"]),
-                "" if share is None else f"{share:.1%}", row["words"][spoken],
+                "" if lost is None else share(lost), row["words"][spoken],
             )  # fmt: skip
         stdout.print(table)
         _print_problems(statement, spoken)
@@ -116,7 +122,7 @@ def allocation(
 ) -> None:
     """Show who bears what was bought in a month: departments and cost centres, to the cent."""
     with told(), opened(options_of(site, data, None, store, database, classes)) as here:
-        found = _statements(here.books, "allocation", month, carrier, version)
+        found = _statements(here, "allocation", month, carrier, version)
     if as_json:
         print_json({"allocations": [_fields(s) for s in found]})
         return
@@ -132,17 +138,29 @@ def allocation(
         _print_problems(statement, language_of(language))
 
 
-def _statements(books: Books, kind: str, month: str, subject: str | None, version: int | None) -> Sequence[Statement]:
-    first = month_of(month)
+def _statements(here: Opened, kind: str, month: str, subject: str | None, version: int | None) -> Sequence[Statement]:
+    books, first = here.books, month_of(month)
     found = books.statements(kind=kind, subject=subject, month=first, newest_only=version is None)
     if version is not None:
         found = [s for s in found if s.version == version]
     if not found:
         known = books.statements(kind=kind, month=first, newest_only=False)
         have = ", ".join(f"{s.subject} version {s.version}" for s in known)
-        mend = f"there is: {have}" if have else "bring the books up to date first: wardwatt energy book"
+        mend = f"there is: {have}" if have else _why_none(here, kind, first)
         raise ValueError(f"there is no such {kind} of {month}; {mend}")
     return found
+
+
+def _why_none(here: Opened, kind: str, first: date) -> str:
+    """Return why a month has no statement of a kind, and what would make one."""
+    if told_lacking := lacking(here):
+        return told_lacking
+    if kind == "bill" and not here.site.contracts:
+        return NO_TARIFF
+    until_us = here.books.booked_until_us
+    if until_us is not None and until_us < at_us(first, 0, here.site.time_zone):
+        return f"the books go to {moment_of(here.site, until_us)}"
+    return "nothing was counted in it; if readings have come since, bring the books up to date: wardwatt energy book"
 
 
 def _fields(statement: Statement) -> dict[str, Any]:
@@ -170,7 +188,7 @@ def _print_bill(statement: Statement, language: Language) -> None:
         table.add_row(
             "合计" if language == "zh" else "Total", "", "", "", f"{sign}{money(cents)} {figures['currency']}"
         )
-    stdout.print(table)
+    stdout.print(table if table.row_count else table.title)
     _print_problems(statement, language)
 
 

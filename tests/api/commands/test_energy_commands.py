@@ -105,6 +105,12 @@ def test_a_bill_is_shown_line_by_line_and_sums_up(booked: Hospital) -> None:
     assert "合计" in booked.run("bill", "2026-03").stdout
 
 
+def test_a_bill_that_could_not_be_made_is_its_reason_and_no_empty_table(booked: Hospital) -> None:
+    told = booked.run("bill", "2026-03", "--contract", "water").stdout
+    assert "没有水的价格" in told
+    assert "┏" not in told
+
+
 def test_days_cost_what_the_bill_charges_by_the_unit(booked: Hospital) -> None:
     (bill,) = [b for b in booked.told("bill", "2026-03")["bills"] if b["subject"] == "electricity"]
     costs = booked.told("cost", "--from", "2026-03-01", "--to", "2026-03-31")
@@ -217,3 +223,79 @@ def test_a_note_with_brackets_is_listed_as_it_was_written(hospital: Hospital) ->
     )
     assert "[/red]" in hospital.run("hand-reading", "list").output
     assert "\x1b[31m" not in hospital.run("hand-reading", "list").output
+
+
+EMPTY = "site: {id: s, name: {zh: 院, en: Hospital}, time_zone: Asia/Shanghai}\n"
+METERS = EMPTY + "equipment: [{id: em-main, class: electricity_meter}]\n"
+
+
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    """A hospital without a reading, and without a meter until a test gives it one."""
+    made = Hospital(tmp_path_factory.mktemp("nothing"))
+    made.database.upgrade()
+    open_store(made.data / "telemetry.duckdb", zone=ZONE.key).close()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("show",), 0),
+        (("book",), 0),
+        (("cost",), 0),
+        (("bill", "2026-03"), 2),
+        (("balance", "2026-03"), 2),
+        (("allocation", "2026-03", "--carrier", "water"), 2),
+        (("publish", "2026-03"), 2),
+        (("hand-reading", "add", "em-main", "5", "--at", "2026-03-01"), 2),
+        (("exchange", "em-main", "--at", "2026-03-01", "--end", "5", "--start", "0"), 2),
+    ],
+)
+def test_a_site_without_meters_is_told_how_to_add_one(nothing: Hospital, command: tuple[str, ...], code: int) -> None:
+    nothing.site.write_text(EMPTY, encoding="utf-8")
+    told = nothing.run(*command, code=code).output
+    assert "he site has no meter: add one to the site file" in told
+    assert "┏" not in told
+
+
+@pytest.mark.parametrize(
+    ("command", "code"), [(("show",), 0), (("book",), 0), (("cost",), 0), (("bill", "2026-03"), 2)]
+)
+def test_a_site_whose_meters_nobody_read_is_told_how_they_are(
+    nothing: Hospital, command: tuple[str, ...], code: int
+) -> None:
+    nothing.site.write_text(METERS, encoding="utf-8")
+    told = nothing.run(*command, code=code).output
+    assert "othing is booked, for no meter has been read: connect it" in told
+    assert ("em-main/energy_import" in told) is (command == ("show",))
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("restatements",), "No closed figure was changed."),
+        (("hand-reading", "list"), "No register was read by hand."),
+        (("measure", "list"), "No measure is written down."),
+        (("activity", "show"), "Nothing is known of this month."),
+    ],
+)
+def test_an_empty_list_says_so(nothing: Hospital, command: tuple[str, ...], said: str) -> None:
+    nothing.site.write_text(METERS, encoding="utf-8")
+    assert said in nothing.run(*command).output
+
+
+def test_what_no_day_is_known_of_costs_no_zero(nothing: Hospital) -> None:
+    nothing.site.write_text(METERS, encoding="utf-8")
+    assert nothing.told("cost", "--from", "2026-03-01", "--to", "2026-03-02")["total_cents"] is None
+
+
+def test_a_statement_that_is_not_there_says_why(booked: Hospital) -> None:
+    assert "there is no such bill of 2090-07; the books go to 20" in booked.run("bill", "2090-07", code=2).output
+    assert "nothing was counted in it" in booked.run("bill", "2026-01", code=2).output
+    booked.site.write_text(booked.site.read_text(encoding="utf-8").replace(TARIFF, ""), encoding="utf-8")
+    assert "the site has no tariff: write what energy costs" in booked.run("bill", "2026-01", code=2).output
+
+
+def test_names_are_shown_in_the_language_that_is_asked_for(hospital: Hospital) -> None:
+    assert "Electricity meter em-main" in hospital.run("show", "--language", "en").output
