@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -79,6 +79,9 @@ class Guard:
         try:
             self._check(request)
             await self.app(scope, receive_so_much, send_with_headers)
+        except ClientDisconnect:
+            # Who has gone in the middle of a body waits for no answer, and nothing failed here.
+            return
         except Exception as error:
             if started:
                 # Too late for another answer: the server closes the connection, which the client sees as cut short.
