@@ -120,9 +120,9 @@ def import_readings(
         return meters_response(sources, user, visit, caches, why=visit.words("No file was chosen."), status=422)
     name = (file.filename or "readings.csv")[-200:]
     try:
-        energy_actions.import_readings(here, user, name, file.file.read(), confirmed=confirmed == "1")
+        fresh = energy_actions.import_readings(here, user, name, file.file.read(), confirmed=confirmed == "1")
     except TableRefused as refused:
         return meters_response(sources, user, visit, caches, mistakes=refused.mistakes, status=422)
     except NotATable as refused:
         return meters_response(sources, user, visit, caches, why=visit.words.name(refused.words), status=422)
-    return RedirectResponse("/energy/meters", 303)
+    return RedirectResponse(f"/energy/meters?taken={fresh}", 303)

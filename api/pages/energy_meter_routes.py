@@ -22,11 +22,12 @@ from api.pages.energy_reading import begun_parts, known_until, part_totals, whol
 from api.pages.frame import NavLink
 from api.pages.sources import Sources
 from api.pages.visit import Visit, visit_of
+from api.pages.words import Words
 from api.security.access import require
 from api.security.logins import Identity
 from api.security.roles import Role, may
 from facility.metering import BookedRegister
-from facility.spreadsheet import Mistake
+from facility.spreadsheet import MOST_ROWS, Mistake
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,11 +51,28 @@ def meters_route(
     grade: Asked = "",
     q: Annotated[str, Query()] = "",
     page: Asked = "",
+    taken: Annotated[int | None, Query(ge=0, le=MOST_ROWS)] = None,
 ) -> Response:
-    """List the meters."""
+    """List the meters; after a table of readings with how many were `taken`."""
+    notes = () if taken is None else (taken_note(taken, visit.words),)
     return meters_response(
-        sources, reader, visit, caches, month, carrier=carrier, grade=grade, search=q.strip(), page=page_number(page)
+        sources,
+        reader,
+        visit,
+        caches,
+        month,
+        notes=notes,
+        carrier=carrier,
+        grade=grade,
+        search=q.strip(),
+        page=page_number(page),
     )
+
+
+def taken_note(taken: int, words: Words) -> Note:
+    """Return what is told once a table of readings has been brought in."""
+    told = words.plural("%(n)s reading was entered.", "%(n)s readings were entered.", taken)
+    return Note(told if taken else words("All readings of the table were on record already."))
 
 
 def meters_response(
@@ -64,6 +82,7 @@ def meters_response(
     caches: PageCaches,
     month: str = "",
     *,
+    notes: tuple[Note, ...] = (),
     mistakes: Sequence[Mistake] = (),
     why: str = "",
     status: int = 200,
@@ -94,7 +113,8 @@ def meters_response(
         search=search,
         page=page,
     )
-    notes = (Note(words("The table was not taken: nothing of it is entered."), why),) if mistakes or why else ()
+    if mistakes or why:
+        notes = (Note(words("The table was not taken: nothing of it is entered."), why),)
     head = head_of(
         sources, caches, words, "meters", period, lambda p: f"/energy/meters?month={p.at}", notes=notes, reloads=False
     )

@@ -88,6 +88,9 @@ def energy_csv_route(sources: From, _reader: Reader, visit: Visiting, name: str)
     # The day has hyphens too: what stands before the first names the span.
     span, _, at = name.partition("-")
     period = asked_period(span, at, sources.now_us(), sources.site.time_zone)
+    if (period.span, period.at) != (span, at):
+        # Another month's figures under this name would be taken for this one's.
+        raise ApiError(404, "unknown-file", "There is no such file.", "Name it as month-2026-07.csv.")
     books = sources.context.books
     meters = counted_meters(sources.site, books.registers())
     parts = part_totals(books, list(meters), period)
