@@ -23,22 +23,8 @@ from api.commands.energy_books import (
     sentence,
     share,
 )
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    StoreOption,
-    fail,
-    options_of,
-    print_json,
-    stages,
-    stdout,
-    told,
-)
+from api.commands.options import JsonOption, fail, on_site, print_json, stages, stdout, told
+from api.options import Options
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,12 +43,9 @@ MonthOption = Annotated[str | None, typer.Option("--month", help="The month, suc
 
 
 @app.command()
+@on_site()
 def book(
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
+    options: Options,
     as_json: JsonOption = False,
 ) -> None:
     """
@@ -70,7 +53,7 @@ def book(
 
     A service that runs does it every quarter of an hour by itself.
     """
-    with told(), opened(options_of(site, data, None, store, database, classes), store=True) as here:
+    with told(), opened(options, store=True) as here:
         if here.held is not None:
             fail(
                 f"The service at {here.held} holds the store and keeps the books itself, every quarter of an hour and "
@@ -101,18 +84,15 @@ _STAGES: Final = {
 
 
 @app.command()
+@on_site()
 def show(
+    options: Options,
     month: MonthOption = None,
     language: LanguageOption = "zh",
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what each register and virtual meter counted in a month, and how good the figures are."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         first = month_of(month) if month is not None else datetime.now(here.site.time_zone).date().replace(day=1)
         registers = here.books.registers()
         named = {key: (r.equipment.name, r.carrier, r.unit) for key, r in registers.items()}
@@ -142,18 +122,15 @@ def show(
 
 
 @app.command()
+@on_site()
 def restatements(
+    options: Options,
     subject: Annotated[str | None, typer.Option("--subject", help="Only of this register or contract.")] = None,
     limit: Annotated[int, typer.Option("--limit", help="So many, the newest first.", min=1)] = 50,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List closed figures that were changed: old figure, new figure, cause."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         found = here.books.restatements(subject=subject, limit=limit)
     if as_json:
         print_json({"restatements": [r.to_json() for r in found]})
@@ -171,17 +148,14 @@ def restatements(
 
 
 @app.command()
+@on_site()
 def publish(
+    options: Options,
     month: MonthArgument,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Publish a month as it stands: the report names the versions of its statements, and they never change again."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         first = month_of(month)
         if told_lacking := lacking(here):
             raise ValueError(told_lacking)

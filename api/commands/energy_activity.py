@@ -15,19 +15,7 @@ from sqlalchemy.orm import Session
 
 from analytics.energy.activity import ActivityBook
 from api.commands.energy_books import month_of
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    options_of,
-    print_json,
-    stdout,
-    told,
-)
+from api.commands.options import JsonOption, on_site, print_json, stdout, told
 from api.options import Options
 from api.security import audit
 from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, ACTIVITY_UNITS
@@ -60,21 +48,19 @@ def _opened(options: Options) -> Iterator[tuple[Site, ActivityBook]]:
 
 
 @app.command("import")
+@on_site(store=False)
 def import_file(
+    options: Options,
     file: Annotated[
         Path,
         typer.Argument(
             help="CSV or .xlsx with the columns kind, day, value and perhaps department. A day may be a month: 2026-03."
         ),
     ],
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a table of what the hospital did. All of it is taken, or with a mistake in it nothing."""
-    with told(), _opened(options_of(site, data, database=database, classes=classes)) as (_, book):
+    with told(), _opened(options) as (_, book):
 
         def note(session: Session, changed: int) -> None:
             audit.record(session, _now_us(), _WHO, "activity-imported", file.name, {"figures": changed})
@@ -87,19 +73,17 @@ def import_file(
 
 
 @app.command()
+@on_site(store=False)
 def show(
+    options: Options,
     month: Annotated[
         str | None, typer.Option("--month", help="Such as 2026-03; without it, the running month.")
     ] = None,
     department: Annotated[str | None, typer.Option("--department", help="Id of a department.")] = None,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is known of a month, of the whole hospital or of a department."""
-    with told(), _opened(options_of(site, data, database=database, classes=classes)) as (found, book):
+    with told(), _opened(options) as (found, book):
         first = _month(month, found)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         if department is not None and department not in found.departments:

@@ -9,30 +9,15 @@ import typer
 from rich.table import Table
 
 from api.commands.energy_books import NO_TARIFF, Opened, figure, lacking, money, opened, sentence, share
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    StoreOption,
-    options_of,
-    print_json,
-    stdout,
-    told,
-)
+from api.commands.options import JsonOption, on_site, print_json, stdout, told
+from api.options import Options
 
 
+@on_site()
 def cost(
+    options: Options,
     from_: Annotated[str | None, typer.Option("--from", help="First day, such as 2026-03-01.")] = None,
     to: Annotated[str | None, typer.Option("--to", help="Last day, which is counted; without it the newest.")] = None,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """
@@ -40,7 +25,7 @@ def cost(
 
     Only what is charged by the unit: basic charge, power factor, standing charge and tax are due by the month.
     """
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         today = datetime.now(here.site.time_zone).date()
         last = _day(to, today)
         first = _day(from_, last.replace(day=1))

@@ -9,29 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from api.commands.energy_books import (
-    WHO,
-    Opened,
-    lacking,
-    moment_of,
-    note_of,
-    now_us,
-    opened,
-)
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    StoreOption,
-    options_of,
-    print_json,
-    stdout,
-    told,
-)
+from api.commands.energy_books import WHO, Opened, lacking, moment_of, note_of, now_us, opened
+from api.commands.options import JsonOption, on_site, print_json, stdout, told
+from api.options import Options
 from api.security import audit
 
 if TYPE_CHECKING:
@@ -45,24 +25,21 @@ NoteOption = Annotated[str, typer.Option("--note", help="A few words for whoever
 
 
 @app.command("add")
+@on_site()
 def add_reading(
+    options: Options,
     register: RegisterArgument,
     value: Annotated[str, typer.Argument(help="What the register shows.")],
     at: TimeOption,
     note: NoteOption = "",
     confirm: Annotated[bool, typer.Option("--confirm", help="The value is unlikely, and meant.")] = False,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Enter a register that was read by hand."""
     from analytics.energy.entry_checks import READING
     from analytics.energy.entry_texts import asked_time, asked_value
 
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         key, at_us, shown = _key(here, register), asked_time(at, here.site.time_zone), asked_value(value, READING)
         detail = {"at_us": at_us, "value": shown, "note": note, "confirmed": confirm}
         entered = here.books.add_hand_reading(
@@ -76,17 +53,14 @@ def add_reading(
 
 
 @app.command("list")
+@on_site()
 def list_readings(
+    options: Options,
     register: Annotated[str | None, typer.Argument(help="Only of this register.")] = None,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List readings by hand, withdrawn ones too."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         found = here.books.hand_readings(None if register is None else _key(here, register), withdrawn=True)
     if as_json:
         print_json({"readings": [r.to_json() for r in found]})
@@ -110,36 +84,30 @@ def list_readings(
 
 
 @app.command("withdraw")
+@on_site()
 def withdraw_reading(
+    options: Options,
     number: Annotated[int, typer.Argument(help="The number that `list` shows.")],
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
 ) -> None:
     """Let a reading by hand count no more; it stays on record."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         note = note_of("energy-reading-withdrawn", f"reading {number}", {})
         here.books.withdraw_hand_reading(number, WHO, audit=note)
     stdout.print(f"Reading {number} counts no more.")
 
 
 @app.command("import")
+@on_site()
 def import_readings(
+    options: Options,
     file: Annotated[
         Path, typer.Argument(help="CSV or .xlsx with the columns register, time, value and perhaps unit and note.")
     ],
     confirm: Annotated[bool, typer.Option("--confirm", help="Unlikely values are meant.")] = False,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a table of readings by hand. All of it is taken, or with a mistake in it nothing."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
 
         def note(session: Session, fresh: int) -> None:
             audit.record(session, now_us(), WHO, "energy-readings-imported", file.name, {"readings": fresh})
@@ -151,25 +119,22 @@ def import_readings(
         stdout.print(f"{fresh} readings are new.")
 
 
+@on_site()
 def exchange(
+    options: Options,
     register: RegisterArgument,
     at: TimeOption,
     end: Annotated[str, typer.Option("--end", help="What the old meter showed last.")],
     start: Annotated[str, typer.Option("--start", help="What the new meter showed first.")],
     note: NoteOption = "",
     confirm: Annotated[bool, typer.Option("--confirm", help="The end is unlikely, and meant.")] = False,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Enter an exchange of a meter: the old register's end, the new one's start."""
     from analytics.energy.entry_checks import NEW_START, OLD_END
     from analytics.energy.entry_texts import asked_time, asked_value
 
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         key, at_us = _key(here, register), asked_time(at, here.site.time_zone)
         old, new = asked_value(end, OLD_END), asked_value(start, NEW_START)
         detail = {"at_us": at_us, "end": old, "start": new, "note": note, "confirmed": confirm}

@@ -10,21 +10,7 @@ import typer
 from rich.table import Table
 
 from api.commands.energy_books import WHO, LanguageOption, database_opened, figure, language_of, now_us, opened
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    StoreOption,
-    fail,
-    options_of,
-    print_json,
-    stdout,
-    told,
-)
+from api.commands.options import JsonOption, fail, on_site, print_json, stdout, told
 from api.options import Options
 from api.security import audit
 from facility.wording import nearest
@@ -49,15 +35,13 @@ def _opened(options: Options) -> Iterator[tuple[Site, MeasureBook]]:
 
 
 @app.command("list")
+@on_site(store=False)
 def list_measures(
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
+    options: Options,
     as_json: JsonOption = False,
 ) -> None:
     """List the measures of the site file and those that people entered, withdrawn ones too."""
-    with told(), _opened(options_of(site, data, database=database, classes=classes)) as (found, book):
+    with told(), _opened(options) as (found, book):
         own, entered = found.measures, book.entered(withdrawn=True)
     rows: list[dict[str, Any]] = [
         {
@@ -92,14 +76,11 @@ def list_measures(
 
 
 @app.command("show")
+@on_site()
 def show_measure(
+    options: Options,
     measure: Annotated[str, typer.Argument(help="The id that `list` shows.")],
     language: LanguageOption = "zh",
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a measure saved up to yesterday, and all that speaks against it."""
@@ -107,7 +88,7 @@ def show_measure(
     from api.pages.energy_measures import prove_measure
     from api.routes.energy import account_out
 
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         words = language_of(language)
         if here.held is not None:
             fail(f"The service at {here.held} holds the store; see its page /energy/savings/{measure}, or ask its API.")
@@ -127,7 +108,9 @@ def show_measure(
 
 
 @app.command("add")
+@on_site(store=False)
 def add_measure(
+    options: Options,
     name_zh: Annotated[str, typer.Option("--name-zh", help="What was done, in Chinese.")],
     name_en: Annotated[str, typer.Option("--name-en", help="What was done, in English.")],
     begun: Annotated[str, typer.Option("--from", help="First day of the work: 2026-03-02.")],
@@ -141,10 +124,6 @@ def add_measure(
     source: Annotated[str | None, typer.Option("--source", help="Where it is written down.")] = None,
     ticket: Annotated[str | None, typer.Option("--ticket", help="Number of the ticket of the work.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Its id; without it, made from the English name.")] = None,
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Enter a measure: the year before the work is its baseline, the days after it are held against that."""
@@ -158,7 +137,7 @@ def add_measure(
         detail = {"entry": entry, "ticket": ticket}
         audit.record(session, now_us(), WHO, "energy-measure-entered", f"measure {measure}", detail)
 
-    with told(), _opened(options_of(site, data, database=database, classes=classes)) as (_, book):
+    with told(), _opened(options) as (_, book):
         entered = book.add(entry, WHO, ticket=ticket, audit=note)
     if as_json:
         print_json({"id": entered.id, "entry": dict(entered.entry)})
@@ -171,18 +150,16 @@ def add_measure(
 
 
 @app.command("withdraw")
+@on_site(store=False)
 def withdraw_measure(
+    options: Options,
     measure: Annotated[str, typer.Argument(help="The id that `list` shows.")],
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
 ) -> None:
     """Let a measure that was entered be judged no more; it stays on record."""
 
     def note(session: Session, own: str) -> None:
         audit.record(session, now_us(), WHO, "energy-measure-withdrawn", f"measure {own}", {})
 
-    with told(), _opened(options_of(site, data, database=database, classes=classes)) as (_, book):
+    with told(), _opened(options) as (_, book):
         book.withdraw(measure, WHO, audit=note)
     stdout.print(f"Measure {measure} is judged no more.", markup=False)

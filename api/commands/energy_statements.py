@@ -23,20 +23,8 @@ from api.commands.energy_books import (
     opened,
     share,
 )
-from api.commands.options import (
-    DEFAULT_DATA,
-    DEFAULT_SITE,
-    ClassesOption,
-    DatabaseOption,
-    DataOption,
-    JsonOption,
-    SiteArgument,
-    StoreOption,
-    options_of,
-    print_json,
-    stdout,
-    told,
-)
+from api.commands.options import JsonOption, on_site, print_json, stdout, told
+from api.options import Options
 from facility.calendar import at_us
 from facility.names import Language
 
@@ -47,20 +35,17 @@ CarrierOption = Annotated[str | None, typer.Option("--carrier", help="electricit
 VersionOption = Annotated[int | None, typer.Option("--version", help="This version; without it the newest.", min=1)]
 
 
+@on_site()
 def bill(
+    options: Options,
     month: MonthArgument,
     contract: Annotated[str | None, typer.Option("--contract", help="Only this one.")] = None,
     version: VersionOption = None,
     language: LanguageOption = "zh",
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the bills of a month, line by line as the supplier writes them, and what is charged for energy sold on."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         every = here.books.statements(kind="resale", subject=contract, month=month_of(month), newest_only=False)
         newest = {s.subject: s.version for s in every}
         sold = [s for s in every if s.version == (version or newest[s.subject])]
@@ -72,22 +57,17 @@ def bill(
         _print_bill(statement, language_of(language))
 
 
+@on_site()
 def balance(
+    options: Options,
     month: MonthArgument,
-    carrier: Annotated[
-        str | None, typer.Option("--carrier", help="electricity, water, gas, heat, steam, oxygen.")
-    ] = None,
+    carrier: CarrierOption = None,
     version: VersionOption = None,
     language: LanguageOption = "zh",
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show mains against the sum of their branches, and the meter most likely at fault."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         found = _statements(here, "balance", month, carrier, version)
     if as_json:
         print_json({"balances": [_fields(s) for s in found]})
@@ -106,22 +86,17 @@ def balance(
         _print_problems(statement, spoken)
 
 
+@on_site()
 def allocation(
+    options: Options,
     month: MonthArgument,
-    carrier: Annotated[
-        str | None, typer.Option("--carrier", help="electricity, water, gas, heat, steam, oxygen.")
-    ] = None,
+    carrier: CarrierOption = None,
     version: VersionOption = None,
     language: LanguageOption = "zh",
-    site: SiteArgument = DEFAULT_SITE,
-    data: DataOption = DEFAULT_DATA,
-    store: StoreOption = None,
-    database: DatabaseOption = None,
-    classes: ClassesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show who bears what was bought in a month: departments and cost centres, to the cent."""
-    with told(), opened(options_of(site, data, None, store, database, classes)) as here:
+    with told(), opened(options) as here:
         found = _statements(here, "allocation", month, carrier, version)
     if as_json:
         print_json({"allocations": [_fields(s) for s in found]})

@@ -6,6 +6,8 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -61,6 +63,10 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object,
 DEFAULT_DATA: Final = Path("data")
 DEMO_DATA: Final = Path("data") / "demo"
 DEFAULT_SITE: Final = DEMO_SITE
+_ON_SITE: Final = {
+    "site": (SiteArgument, DEFAULT_SITE), "data": (DataOption, DEFAULT_DATA), "store": (StoreOption, None),
+    "database": (DatabaseOption, None), "classes": (ClassesOption, None),
+}  # fmt: skip
 
 
 def options_of(
@@ -73,6 +79,34 @@ def options_of(
 ) -> Options:
     """Gather what the shared options say."""
     return Options(site=site, data=data, broker=broker, store=store, database=database, classes=tuple(classes or ()))
+
+
+def on_site(*, store: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """
+    Give a command the options that name a site and its data; it takes them together, as `options`.
+
+    Parameters
+    ----------
+    store : the command may be told which telemetry store
+    """
+    shared = {name: option for name, option in _ON_SITE.items() if store or name != "store"}
+
+    def given_to(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def with_options(**given: Any) -> None:
+            command(options=options_of(**{name: given.pop(name) for name in shared}), **given)
+
+        own = [p for p in signature(command, eval_str=True).parameters.values() if p.name != "options"]
+        own += [
+            Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=annotation)
+            for name, (annotation, default) in shared.items()
+        ]
+        # What Typer reads to know the options.
+        with_options.__signature__ = Signature(own)  # type: ignore[attr-defined]
+        with_options.__annotations__ = {p.name: p.annotation for p in own}
+        return with_options
+
+    return given_to
 
 
 def broker_url(broker: str | None, data: Path) -> str:
