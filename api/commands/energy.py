@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.commands import energy_activity, energy_costs, energy_entries, energy_measures, energy_statements
 from api.commands.energy_books import (
@@ -15,7 +15,6 @@ from api.commands.energy_books import (
     MonthArgument,
     figure,
     lacking,
-    language_of,
     moment_of,
     month_of,
     note_of,
@@ -109,12 +108,12 @@ def show(
     if as_json:
         print_json({"month": f"{first:%Y-%m}", "registers": rows})
         return
-    spoken = language_of(language)
-    table = Table("register", "", "amount", "unit", "measured", "estimated", "missing")
+    # A key that is cut off cannot be written into the next command.
+    table = Table(Column("register", no_wrap=True), "", "amount", "unit", "measured", "estimated", "missing")
     for key, (name, _, unit) in named.items():
         t = totals[key]
         shares = (share(s) for s in (t.measured, t.estimated, t.missing))
-        table.add_row(key, name.in_(spoken), figure(t.amount), unit, *shares)
+        table.add_row(key, name.in_(language), figure(t.amount), unit, *shares)
     if named:
         stdout.print(table)
     if told_lacking:

@@ -22,6 +22,7 @@ from facility.activity import ACTIVITY_KINDS, ACTIVITY_NAMES, ACTIVITY_UNITS
 from facility.database import Database
 from facility.formats import number
 from facility.site import Site
+from facility.wording import nearest
 
 app = typer.Typer(no_args_is_help=True, help="What the hospital did: bed-days, visits, surgeries, staff.")
 
@@ -87,7 +88,7 @@ def show(
         first = _month(month, found)
         last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
         if department is not None and department not in found.departments:
-            raise ValueError(f"no department is called {department!r}; `wardwatt check` lists what the site file says")
+            raise ValueError(f"no department is called {department!r}{nearest(department, found.departments)}")
         totals = {kind: book.total(kind, department, first, last) for kind in ACTIVITY_KINDS}
     if as_json:
         print_json(

@@ -15,7 +15,7 @@ import typer
 from api.options import Options
 from api.security import audit
 from facility.formats import exact_minute
-from facility.names import Language
+from facility.names import LANGUAGES, Language
 
 if TYPE_CHECKING:
     # The books bring numpy, scipy and the keepers; `--help` does without.
@@ -33,7 +33,15 @@ _LAST_YEAR: Final = 2100
 NO_TARIFF: Final = "the site has no tariff: write what energy costs under tariffs: in the site file (docs/tariffs.md)"
 
 MonthArgument = Annotated[str, typer.Argument(help="The month, such as 2026-03.", metavar="MONTH")]
-LanguageOption = Annotated[str, typer.Option("--language", help="zh or en.")]
+
+
+def _language(text: str) -> Language:
+    if text not in LANGUAGES:
+        raise typer.BadParameter(f"{text!r} is no language; write zh or en")
+    return text
+
+
+LanguageOption = Annotated[Language, typer.Option("--language", help="zh or en.", parser=_language, metavar="zh|en")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +141,6 @@ def month_of(text: str) -> date:
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise ValueError(f"{text!r} is no month of {_FIRST_YEAR} to {_LAST_YEAR}; write it such as 2026-03")
     return found
-
-
-def language_of(text: str) -> Language:
-    """Return the language that is meant; ValueError if it is none."""
-    if text == "zh":
-        return "zh"
-    if text == "en":
-        return "en"
-    raise ValueError(f"{text!r} is no language; write zh or en")
 
 
 def moment_of(site: Site, time_us: int) -> str:

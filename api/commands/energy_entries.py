@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from api.commands.energy_books import WHO, Opened, lacking, moment_of, note_of, now_us, opened
 from api.commands.options import JsonOption, on_site, print_json, stdout, told
@@ -68,7 +68,7 @@ def list_readings(
     if not found:
         stdout.print("No register was read by hand. Enter one with: wardwatt energy hand-reading add", markup=False)
         return
-    table = Table("no.", "register", "at", "value", "by", "note", "")
+    table = Table("no.", Column("register", no_wrap=True), "at", "value", "by", "note", "")
     for r in found:
         gone = "withdrawn" if r.withdrawn_us is not None else ""
         table.add_row(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 from rich.table import Table
 
-from api.commands.energy_books import WHO, LanguageOption, database_opened, figure, language_of, now_us, opened
+from api.commands.energy_books import WHO, LanguageOption, database_opened, figure, now_us, opened
 from api.commands.options import JsonOption, fail, on_site, print_json, stdout, told
 from api.options import Options
 from api.security import audit
@@ -89,7 +89,6 @@ def show_measure(
     from api.routes.energy import account_out
 
     with told(), opened(options) as here:
-        words = language_of(language)
         if here.held is not None:
             fail(f"The service at {here.held} holds the store; see its page /energy/savings/{measure}, or ask its API.")
         known = MeasureBook(here.site, here.database, now_us).measures()
@@ -99,12 +98,12 @@ def show_measure(
     if as_json:
         print_json(found.model_dump(mode="json"))
         return
-    stdout.print(f"{found.id}: {found.name.in_(words)}", markup=False)
+    stdout.print(f"{found.id}: {found.name.in_(language)}", markup=False)
     if found.saving is not None:
         half = "" if found.uncertainty is None else f" ±{figure(found.uncertainty)}"
         stdout.print(f"{figure(found.saving)}{half} {found.unit}", markup=False)
     for reason in found.reasons:
-        stdout.print(f"{'!' if reason.blocking else '-'} {reason.words.in_(words)}", markup=False)
+        stdout.print(f"{'!' if reason.blocking else '-'} {reason.words.in_(language)}", markup=False)
 
 
 @app.command("add")

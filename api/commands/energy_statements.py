@@ -16,7 +16,6 @@ from api.commands.energy_books import (
     Opened,
     figure,
     lacking,
-    language_of,
     moment_of,
     money,
     month_of,
@@ -54,7 +53,7 @@ def bill(
         print_json({"bills": [_fields(s) for s in found], "resale": [_fields(s) for s in sold]})
         return
     for statement in (*found, *sold):
-        _print_bill(statement, language_of(language))
+        _print_bill(statement, language)
 
 
 @on_site()
@@ -72,7 +71,6 @@ def balance(
     if as_json:
         print_json({"balances": [_fields(s) for s in found]})
         return
-    spoken = language_of(language)
     for statement in found:
         figures = statement.figures
         table = Table("main", f"in [{figures['unit']}]", "branches", "loss", "%", "", title=statement.subject)
@@ -80,10 +78,10 @@ def balance(
             lost = row["loss_share"]
             table.add_row(
                 row["id"], figure(row["fed"]), figure(row["used"]), figure(row["loss"]),
-                "" if lost is None else share(lost), row["words"][spoken],
+                "" if lost is None else share(lost), row["words"][language],
             )  # fmt: skip
         stdout.print(table)
-        _print_problems(statement, spoken)
+        _print_problems(statement, language)
 
 
 @on_site()
@@ -110,7 +108,7 @@ def allocation(
             )
         table.add_row("", "", figure(figures["amount"]), money(figures["total_cents"]))
         stdout.print(table)
-        _print_problems(statement, language_of(language))
+        _print_problems(statement, language)
 
 
 def _statements(here: Opened, kind: str, month: str, subject: str | None, version: int | None) -> Sequence[Statement]:

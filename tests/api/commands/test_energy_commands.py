@@ -299,3 +299,10 @@ def test_a_statement_that_is_not_there_says_why(booked: Hospital) -> None:
 
 def test_names_are_shown_in_the_language_that_is_asked_for(hospital: Hospital) -> None:
     assert "Electricity meter em-main" in hospital.run("show", "--language", "en").output
+    assert "'fr' is no language; write zh or en" in hospital.run("bill", "2026-03", "--language", "fr", code=2).output
+
+
+def test_a_key_is_shown_whole_however_narrow_the_terminal(hospital: Hospital) -> None:
+    narrow = CliRunner(env={"COLUMNS": "60"})
+    told = narrow.invoke(app, ["energy", "show", "--site", str(hospital.site), "--data", str(hospital.data)])
+    assert "em-main/reactive_energy_import" in told.output
