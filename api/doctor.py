@@ -15,11 +15,14 @@ from typing import Any, Final, Literal
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from analytics.energy.ledger import Ledger
+from analytics.energy.virtual_booking import PREFIX
 from api.options import Options, read_broker_url
 from collector.broker import BrokerAddress
 from collector.mapping import TopicMap
 from facility.database import Database
 from facility.errors import ConfigurationError, PayloadRejected, StoreUnavailable
+from facility.metering import booked_registers
 from facility.site import Site
 from facility.store.opening import open_store
 
@@ -49,7 +52,10 @@ def examine(options: Options, listen_s: float = 3.0) -> Iterator[Check]:
     yield _disk(options)
     yield _clock()
     yield _store(options)
-    yield _database(options)
+    database = _database(options)
+    yield database
+    if site is not None and database.verdict == "well":
+        yield from _books(options, site)
     yield from _broker(options, site, listen_s)
 
 
@@ -157,6 +163,31 @@ def _database(options: Options) -> Check:
             database.close()
     except (StoreUnavailable, ConfigurationError) as error:
         return Check("database", "wrong", str(error))
+
+
+def _books(options: Options, site: Site) -> Iterator[Check]:
+    """Yield what the energy accounts know of a register that the site file has no more; nothing if none is booked."""
+    if not options.database and not (options.data / "wardwatt.db").exists():
+        return
+    database = Database(options.database_url)
+    try:
+        booked = Ledger(database).counted()
+    except StoreUnavailable as error:
+        yield Check("energy accounts", "cannot tell", str(error))
+        return
+    finally:
+        database.close()
+    own = set(booked_registers(site)) | {f"{PREFIX}{id_}" for id_ in site.virtual_meters}
+    lost = [key for key in booked if key not in own]
+    if lost and not site.left_out:
+        yield Check(
+            "energy accounts", "wrong",
+            f"{len(lost)} registers have counted that the site file does not have, such as {lost[0]}: what they did "
+            "is in no balance and no allocation any more, in past months neither",
+            "give the meter its id back (its name may be any other), or add until: for one that is out of service",
+        )  # fmt: skip
+    elif booked:
+        yield Check("energy accounts", "well", f"{len(booked)} registers have counted")
 
 
 def _broker(options: Options, site: Site | None, listen_s: float) -> Iterator[Check]:

@@ -155,6 +155,13 @@ class Ledger:
                 for row in session.scalars(select(EnergyRegisterRow))
             }
 
+    def counted(self) -> list[str]:
+        """Return the keys of all registers of which a day's amount is known, by name."""
+        row = EnergyDayRow
+        query = select(row.register).where(row.amount.is_not(None)).distinct().order_by(row.register)
+        with self._database.reading() as session:
+            return list(session.scalars(query))
+
     @staticmethod
     def write_registers(session: Session, states: Sequence[RegisterState], known: Mapping[str, RegisterState]) -> None:
         """Write how registers stand now; `known` are those that the ledger has, as they stood."""

@@ -20,6 +20,8 @@ from analytics.energy.baseline import fit
 from analytics.energy.entry_checks import EntryRefused
 from api.command import app
 from api.context import Context
+from api.doctor import examine
+from api.options import Options
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
@@ -138,6 +140,17 @@ def test_a_formula_with_a_loop_is_told_with_its_way(tmp_path: Path) -> None:
 def test_a_meter_tree_with_a_cycle_is_told_with_its_way(tmp_path: Path) -> None:
     told = check(tmp_path, SITE.replace("{id: em-main,", "{id: em-main, fed_by: [em-icu],"))
     assert "em-main -> em-icu -> em-main; take one link out" in told
+
+
+@pytest.mark.parametrize(("was", "now", "verdict"), [("ICU meter", "ICU", "well"), ("id: em-icu", "id: em-7", "wrong")])
+def test_a_meter_whose_id_is_gone_is_told_by_the_doctor(
+    beginning: Path, tmp_path: Path, was: str, now: str, verdict: str
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE.replace(was, now), encoding="utf-8")
+    checks = {c.name: c for c in examine(Options(site=file, data=beginning), listen_s=0.0)}
+    assert checks["energy accounts"].verdict == verdict
+    assert (ICU in checks["energy accounts"].told) == (verdict == "wrong")
 
 
 @pytest.mark.parametrize(("end", "start"), [(-1.0, 0.0), (5e4, -1.0), (5.0, 0.0), (1e308, 0.0)])
