@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import chinese_calendar
 
-from facility.formats import moment
+from facility.formats import moment, offset_text
+from facility.names import Names
 
 _CHINESE_ZONES: Final = frozenset(
     {"Asia/Shanghai", "Asia/Chongqing", "Asia/Harbin", "Asia/Urumqi", "Asia/Kashgar", "PRC"}
@@ -56,6 +57,25 @@ def day_kind(day: date, zone: ZoneInfo) -> DayKind:
 def to_us(when: datetime) -> int:
     """Return an aware time as microseconds since 1970 UTC, exactly."""
     return (when - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def not_one_time(shown: datetime, zone: ZoneInfo) -> Names | None:
+    """Return why the site's clock does not show a time once, with what to write, whatever zone that says it is of."""
+    first, second = (to_us(shown.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
+    at = f"{shown:%Y-%m-%d %H:%M}"
+    if first > second:
+        return Names(
+            zh=f"{at} 不存在：当天时钟拨快，跳过了这一时刻；请更正时间",
+            en=f"{at} does not exist: the clocks are put forward over it that day; correct the time",
+        )
+    if first < second:
+        one, other = (f"{at}{offset_text(us, zone)}" for us in (first, second))
+        return Names(
+            zh=f"{at} 当天出现两次：时钟拨慢；第一次请写“{one}”，第二次请写“{other}”",
+            en=f"{at} comes twice that day, for the clocks are put back; write {one!r} for the first, {other!r} for "
+            "the second",
+        )
+    return None
 
 
 def at_us(day: date, minute: int, zone: ZoneInfo) -> int:

@@ -139,14 +139,14 @@ def offset_text(time_us: int, zone: ZoneInfo) -> str:
 
 
 def which_of_two(time_us: int, zone: ZoneInfo) -> str:
-    """Return what stands after a time that the clock shows twice, when it is put back: ` +01:00`; else nothing."""
+    """Return what stands after a time that the clock shows twice, when it is put back: `+01:00`; else nothing."""
     shown = moment(time_us, zone)
     twice = shown.replace(fold=0).timestamp() != shown.replace(fold=1).timestamp()
-    return f" {offset_text(time_us, zone)}" if twice else ""
+    return offset_text(time_us, zone) if twice else ""
 
 
 def exact_minute(time_us: int, zone: ZoneInfo) -> str:
-    """Write a time to the minute so that it names one: 2026-07-16 02:49, 2026-10-25 02:30 +01:00."""
+    """Write a time to the minute so that it names one: 2026-07-16 02:49, 2026-10-25 02:30+01:00."""
     return f"{moment(time_us, zone):%Y-%m-%d %H:%M}{which_of_two(time_us, zone)}"
 
 

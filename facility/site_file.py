@@ -28,6 +28,7 @@ from pydantic import (
 
 from facility.allocation_file import AllocationFile
 from facility.allocation_rules import AllocationRules
+from facility.calendar import not_one_time
 from facility.circles import cut, way_around
 from facility.contract_checks import misfits
 from facility.documents import Document, KeyPath, read_document, validate
@@ -767,6 +768,8 @@ def _exchanges(
             for key, count, most in (("end", entry.end, digits), ("start", entry.start, after))
             if most is not None and count >= 10.0**most
         ]
+        if entry.at.tzinfo is None and (words := not_one_time(entry.at, zone)) is not None:
+            told.append(("at", words.en, words.zh))
         if found and found[-1].at == at:
             mend = "a meter is exchanged once at a time: keep one"
             told.append(

@@ -9,8 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from analytics.energy.entry_checks import EntryRefused
-from facility.calendar import to_us
-from facility.formats import offset_text
+from facility.calendar import not_one_time, to_us
 from facility.names import Names
 from facility.wording import quoted_zh
 
@@ -26,7 +25,7 @@ def read_time(text: str, zone: ZoneInfo) -> int | None:
     """
     Return a time as people write it: 2026-03-01 08:30, 2026/3/1 or 2026年3月1日; None if it is none. [µs UTC]
 
-    One with its distance from UTC, 2026-10-25 02:30 +01:00, is taken by that. EntryRefused as `at_wall`.
+    One with its distance from UTC, 2026-10-25 02:30+01:00, is taken by that. EntryRefused as `at_wall`.
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
@@ -72,25 +71,9 @@ def at_wall(shown: datetime, zone: ZoneInfo) -> int:
         If the clock never shows it, for it is put forward over it, or shows it twice, for it is put back: a register
         that was guessed to be read an hour off would move the energy of that hour.
     """
-    first, second = (to_us(shown.replace(tzinfo=zone, fold=fold)) for fold in (0, 1))
-    at = f"{shown:%Y-%m-%d %H:%M}"
-    if first > second:
-        raise EntryRefused(
-            Names(
-                zh=f"{at} 不存在：当天时钟拨快，跳过了这一时刻；请更正时间",
-                en=f"{at} does not exist: the clocks are put forward over it that day; correct the time",
-            )
-        )
-    if first < second:
-        one, other = (f"{at} {offset_text(us, zone)}" for us in (first, second))
-        raise EntryRefused(
-            Names(
-                zh=f"{at} 当天出现两次：时钟拨慢；第一次请写“{one}”，第二次请写“{other}”",
-                en=f"{at} comes twice that day, for the clocks are put back; write {one!r} for the first, {other!r} "
-                "for the second",
-            )
-        )
-    return first
+    if (words := not_one_time(shown, zone)) is not None:
+        raise EntryRefused(words)
+    return to_us(shown.replace(tzinfo=zone))
 
 
 def read_value(text: str) -> float | None:

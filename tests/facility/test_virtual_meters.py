@@ -181,6 +181,27 @@ class TestExchangesInTheSiteFile:
         assert words in problem.message
         assert zh in problem.zh
 
+    @pytest.mark.parametrize(
+        ("at", "words"),
+        [
+            ("2026-03-29 01:30", "does not exist: the clocks are put forward over it"),
+            ("2026-10-25 01:30", "write '2026-10-25 01:30+01:00' for the first"),
+            ("2026-10-25 01:30+01:00", ""),
+        ],
+    )
+    def test_an_exchange_at_a_time_that_the_clocks_skip_or_repeat_is_left_out_until_one_is_named(
+        self, tmp_path: Path, at: str, words: str
+    ) -> None:
+        text = self.METER.replace("}\n", ", time_zone: Europe/London}\n", 1)
+        (tmp_path / "site.yaml").write_text(
+            f"{text}    register: {{digits: 5}}\n    exchanges: [{{at: {at}, end: 7, start: 1}}]\n", encoding="utf-8"
+        )
+        site = load_site(tmp_path)
+        register = site.equipment["em-a"].register
+        assert register is not None
+        assert len(register.exchanges) == (0 if words else 1)
+        assert all(words in problem.message for problem in site.left_out)
+
     def test_the_new_meter_may_have_more_digits(self, tmp_path: Path) -> None:
         text = "    register: {digits: 5}\n    exchanges: [{at: 2026-03-02 10:20, end: 9, start: 100000, digits: 6}]\n"
         (tmp_path / "site.yaml").write_text(self.METER + text, encoding="utf-8")

@@ -29,6 +29,7 @@ def us(text: str) -> int:
         ("2026-10-25 02:00", "2026-10-25T02:00Z"),
         ("2026年7月1日 8:30", "2026-07-01T07:30Z"),
         ("2026/7/1", "2026-06-30T23:00Z"),
+        ("2026-10-25 01:30+01:00", "2026-10-25T00:30Z"),
         ("2026-10-25 01:30 +01:00", "2026-10-25T00:30Z"),
         ("2026-10-25T01:30+0000", "2026-10-25T01:30Z"),
         ("2026-10-25 01:30 UTC-05:30", "2026-10-25T07:00Z"),
@@ -56,7 +57,7 @@ def test_a_time_that_the_clock_never_shows_is_refused(text: str) -> None:
 def test_a_time_that_the_clock_shows_twice_is_taken_as_neither_until_one_is_named() -> None:
     with pytest.raises(EntryRefused) as refused:
         asked_time("2026-10-25 01:30", LONDON)
-    first, second = "2026-10-25 01:30 +01:00", "2026-10-25 01:30 +00:00"
+    first, second = "2026-10-25 01:30+01:00", "2026-10-25 01:30+00:00"
     assert f"write {first!r} for the first, {second!r} for the second" in str(refused.value)
     assert f"第一次请写“{first}”，第二次请写“{second}”" in refused.value.words.zh
     assert asked_time(second, LONDON) - asked_time(first, LONDON) == 3_600_000_000

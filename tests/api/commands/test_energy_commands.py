@@ -150,9 +150,9 @@ def test_an_hour_that_the_clocks_skip_or_repeat_is_not_guessed(hospital: Hospita
     told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2026-03-29 01:30", code=2).output
     assert "2026-03-29 01:30 does not exist" in told
     told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2025-10-26 01:30", code=2).output
-    assert "write '2025-10-26 01:30 +01:00' for the first" in told
-    told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2025-10-26 01:30 +00:00").output
-    assert "5 at 2025-10-26 01:30 +00:00." in told
+    assert "write '2025-10-26 01:30+01:00' for the first" in told
+    told = hospital.run("hand-reading", "add", "w-old", "5", "--at", "2025-10-26 01:30+00:00").output
+    assert "5 at 2025-10-26 01:30+00:00." in told
 
 
 def test_a_table_with_mistakes_is_refused_whole(booked: Hospital, tmp_path: Path) -> None:
