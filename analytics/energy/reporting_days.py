@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analytics.energy.baseline.rows import read_floats
 from analytics.energy.sufficiency import usual_step
 
 Floats = NDArray[np.float64]
@@ -72,16 +73,13 @@ def read_rows(model: Any, timestamps: ArrayLike, energy: ArrayLike, drivers: Arr
     Raises
     ------
     ValueError
-        If lengths differ, an energy is infinite, or the model answers with another length.
+        If lengths differ, a value is infinite, or the model answers with another length.
     """
     times = np.asarray(timestamps, dtype="datetime64[s]")
-    used = np.asarray(energy, dtype=float)
+    used = read_floats(energy, "energy")
     if times.ndim != 1 or used.shape != times.shape:
         raise ValueError(f"timestamps {times.shape} and energy {used.shape} must be (n,), one energy a time")
-    if bool(np.isinf(used).any()):
-        place = int(np.flatnonzero(np.isinf(used))[0])
-        raise ValueError(f"energy[{place}] is {used[place]}; give NaN where it is missing")
-    table = np.empty((times.size, 0)) if drivers is None else np.asarray(drivers, dtype=float)
+    table = np.empty((times.size, 0)) if drivers is None else read_floats(drivers, "drivers")
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or table.shape[0] != times.size:
         raise ValueError(f"drivers have shape {table.shape}; give (n, k) with n = {times.size}, a row a time")

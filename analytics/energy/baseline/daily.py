@@ -149,8 +149,6 @@ class DailyCore:
 
     def expected(self, grid: Grid) -> Floats:
         """Return the (D,) energy that is expected on each day."""
-        if self.scheme.bend is not None and grid.temperature is None:
-            grid = replace(grid, temperature=np.zeros(grid.cells))
         return self.expected_of(grid, self.scheme.columns(grid))
 
     def expected_of(self, grid: Grid, columns: Columns) -> Floats:

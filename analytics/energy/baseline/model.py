@@ -119,8 +119,10 @@ class Model:
         grid = self._grid(timestamps, drivers)
         if not grid.cells:
             return np.empty(0)
-        if grid.temperature is not None:
-            grid = replace(grid, temperature=self._answered(grid.temperature))
+        if self.temperature_range is not None:
+            # Where no temperature is known at all, every row is what the calendar says, whatever stands for it.
+            celsius = np.zeros(grid.cells) if grid.temperature is None else self._answered(grid.temperature)
+            grid = replace(grid, temperature=celsius)
         expected = self.core.expected(grid)
         if self.never_negative:
             expected = np.maximum(expected, 0.0)

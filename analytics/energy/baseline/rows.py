@@ -24,6 +24,8 @@ HOTTEST_C: Final = 60.0
 
 _BRIDGED_HOURS: Final = 6
 _DAY_S: Final = 86400
+_HOUR: Final = np.timedelta64(1, "h")
+_LARGEST: Final = 1e60  # whose fourth power is a number still
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,10 @@ def read_rows(timestamps: ArrayLike, energy: ArrayLike | None, drivers: ArrayLik
     n = times.size
     if n and np.isnat(times).any():
         raise ValueError(f"timestamps[{int(np.argmax(np.isnat(times)))}] is NaT; leave the row out or give its time")
-    used = np.full(n, np.nan) if energy is None else _floats(energy, "energy")
+    used = np.full(n, np.nan) if energy is None else read_floats(energy, "energy")
     if used.shape != (n,):
         raise ValueError(f"energy has shape {used.shape} for {n} timestamps; give one value a time, NaN where missing")
-    table = np.empty((n, 0)) if drivers is None else _floats(drivers, "drivers")
+    table = np.empty((n, 0)) if drivers is None else read_floats(drivers, "drivers")
     if table.ndim == 1:
         table = table[:, None] if table.size or not n else np.empty((n, 0))
     if table.ndim != 2 or table.shape[0] != n:
@@ -112,21 +114,34 @@ def read_rows(timestamps: ArrayLike, energy: ArrayLike | None, drivers: ArrayLik
     return Rows(times, used, table)
 
 
-def _floats(values: ArrayLike, name: str) -> Floats:
+def read_floats(values: ArrayLike, name: str) -> Floats:
+    """
+    Return `values` as floats of their own, NaN where missing or masked; `name` says what they are.
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, or one is infinite or too large to reckon with; the message names its place.
+    """
     try:
         array = np.array(values, dtype=float)
     except (TypeError, ValueError) as problem:
         raise ValueError(f"{name} cannot be read as numbers ({problem}); give floats, NaN where missing") from None
-    if np.isinf(array).any():
-        place = np.argwhere(np.isinf(array))[0].tolist()
-        at = ", ".join(map(str, place))
-        raise ValueError(f"{name}[{at}] is infinite; give a number, or NaN where it is missing")
+    if isinstance(values, np.ma.MaskedArray):
+        array[np.ma.getmaskarray(values)] = np.nan
+    size = np.abs(array)
+    if (size > _LARGEST).any():
+        place = np.argwhere(size > _LARGEST)[0]
+        what = "infinite" if np.isinf(array[tuple(place)]) else f"beyond {_LARGEST:g}"
+        at = ", ".join(map(str, place.tolist()))
+        raise ValueError(f"{name}[{at}] is {what}; give a number, or NaN where it is missing")
+    array[size < 1.0 / _LARGEST] = 0.0  # what is smaller has powers that are no numbers
     return array
 
 
 def frequency_of(times: Times) -> Frequency:
     """
-    Tell hourly rows from daily ones: hourly if days have more than two times on average.
+    Tell hourly rows from daily ones: hourly if days have more than two times on average, or two hours are all there is.
 
     Raises
     ------
@@ -135,7 +150,7 @@ def frequency_of(times: Times) -> Frequency:
     """
     each = distinct(times)
     days = distinct(each.astype("datetime64[D]"))
-    if each.size > 2 * days.size:
+    if each.size > 2 * days.size or (each.size == 2 and each[1] - each[0] <= _HOUR):
         return "hourly"
     if days.size > 2:
         usual = float(np.median(np.diff(days).astype(np.int64)))

@@ -22,6 +22,7 @@ DAILY = five_parameters(T_DAYS) + 4 * NOISE[:365]
         (lambda t, e, d: (t, e, d[:-1]), r"drivers have shape \(364, 1\) for 365 timestamps"),
         (lambda t, e, d: (t, np.where(np.arange(365) == 7, np.inf, e), d), r"energy\[7\] is infinite"),
         (lambda t, e, d: (t, e, np.where(np.arange(365) == 9, -np.inf, d)), r"drivers\[9\] is infinite"),
+        (lambda t, e, d: (t, e * 1e60, d), r"energy\[0\] is beyond 1e\+60"),
         (lambda t, e, d: (t, np.full(365, np.nan), d), "none of 365 values is known"),
         (lambda t, e, d: (np.where(np.arange(365) == 3, np.datetime64("NaT"), t), e, d), r"timestamps\[3\] is NaT"),
         (lambda t, e, d: (np.arange(365), e, d), "give datetime64"),
@@ -160,6 +161,29 @@ def test_a_temperature_of_few_values_does_no_harm():
     sun = np.maximum(np.sin(np.arange(HOURS.size) / 24 * 2 * np.pi), 0.0)
     model = fit(HOURS, HOURLY, np.column_stack([few, sun]))
     assert np.isfinite(model.predict(HOURS, np.column_stack([few, sun]))).all()
+
+
+@pytest.mark.parametrize(("times", "energy", "temperature"), [(DAYS, DAILY, T_DAYS), (HOURS, HOURLY, T_HOURS)])
+def test_where_no_temperature_is_known_later_rows_are_what_the_calendar_says(times, energy, temperature):
+    model, nothing = fit(times, energy, temperature), np.full(times.size, np.nan)
+    assert model.predict(times, nothing).mean() == pytest.approx(energy.mean(), rel=0.1)
+    assert not model.weather_known(times, nothing).any()
+
+
+def test_what_is_masked_is_missing():
+    broken = np.ma.array(np.where(np.arange(365) < 20, 9e9, DAILY), mask=np.arange(365) < 20)
+    holed = np.where(np.arange(365) < 20, np.nan, DAILY)
+    assert np.array_equal(
+        fit(DAYS, broken, T_DAYS).predict(DAYS, T_DAYS), fit(DAYS, holed, T_DAYS).predict(DAYS, T_DAYS)
+    )
+
+
+def test_what_is_too_small_to_reckon_with_is_zero():
+    assert (fit(DAYS, DAILY * 1e-200, T_DAYS).predict(DAYS, T_DAYS) == 0.0).all()
+
+
+def test_two_hours_are_hours():
+    assert fit(HOURS[:2], HOURLY[:2], T_HOURS[:2]).predict(HOURS[2:50], T_HOURS[2:50]).shape == (48,)
 
 
 def test_hours_asked_of_a_baseline_of_days_are_refused_and_days_of_one_of_hours():
