@@ -45,6 +45,7 @@ from api.security.logins import Logins
 from api.storage import newest
 from api.streams import Streams
 from facility.errors import StoreUnavailable
+from facility.spreadsheet import MOST_BYTES
 
 # What anybody may call. Everything else asks for a login: a test walks all routes.
 PUBLIC: Final = (health.public, login.public, pages.public)
@@ -61,6 +62,8 @@ ROUTERS: Final = (
     audit.router,
     pages.router,
 )
+# A table comes inside a form, with the form's other fields. [bytes]
+TAKE_TABLES: Final = dict.fromkeys(("/energy/meters/import", "/api/v1/energy/readings/import"), MOST_BYTES + 65_536)
 ROUTERS_WITH_THEIR_OWN_ROLES: Final = (health.router, login.router, openapi.router, store.router)
 
 
@@ -100,7 +103,11 @@ def create_app(context: Context) -> FastAPI:
     app.add_exception_handler(DataError, _answer_unkeepable)
     app.add_exception_handler(Refusal, _answer_refused)
     app.add_middleware(
-        Guard, hosts=context.settings.hosts, max_body_bytes=context.settings.max_body_bytes, answer=answer
+        Guard,
+        hosts=context.settings.hosts,
+        max_body_bytes=context.settings.max_body_bytes,
+        larger=TAKE_TABLES,
+        answer=answer,
     )
     app.add_middleware(Measured, metrics=metrics)
     app.add_middleware(Heads)

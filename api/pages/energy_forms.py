@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, File, Form, Path, UploadFile
+from fastapi import APIRouter, Depends, Form, Path, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse, Response
 
 from analytics.energy.entry_checks import EntryRefused
@@ -106,23 +108,25 @@ def withdraw_exchange(
 
 
 @router.post("/energy/meters/import")
-def import_readings(
-    here: Here,
-    user: Operator,
-    sources: From,
-    visit: Visiting,
-    caches: Caches,
-    file: Annotated[UploadFile | None, File()] = None,
-    confirmed: Line = "",
+async def import_readings(
+    here: Here, user: Operator, sources: From, visit: Visiting, caches: Caches, request: Request
 ) -> Response:
     """Bring in a table of readings, whole or not at all; every mistake is shown with its row and its mend."""
-    if file is None:
-        return meters_response(sources, user, visit, caches, why=visit.words("No file was chosen."), status=422)
-    name = (file.filename or "readings.csv")[-200:]
-    try:
-        fresh = energy_actions.import_readings(here, user, name, file.file.read(), confirmed=confirmed == "1")
-    except TableRefused as refused:
-        return meters_response(sources, user, visit, caches, mistakes=refused.mistakes, status=422)
-    except NotATable as refused:
-        return meters_response(sources, user, visit, caches, why=visit.words.name(refused.words), status=422)
-    return RedirectResponse(f"/energy/meters?taken={fresh}", 303)
+    # A parameter would have the form read before anybody has asked who sends it; and a table may be large.
+    form = await request.form()
+    file = form.get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        why = visit.words("No file was chosen.")
+        return await run_in_threadpool(meters_response, sources, user, visit, caches, why=why, status=422)
+    content, confirmed = await file.read(), form.get("confirmed") == "1"
+
+    def bring_in(name: str) -> Response:
+        try:
+            fresh = energy_actions.import_readings(here, user, name, content, confirmed=confirmed)
+        except TableRefused as refused:
+            return meters_response(sources, user, visit, caches, mistakes=refused.mistakes, status=422)
+        except NotATable as refused:
+            return meters_response(sources, user, visit, caches, why=visit.words.name(refused.words), status=422)
+        return RedirectResponse(f"/energy/meters?taken={fresh}", 303)
+
+    return await run_in_threadpool(bring_in, file.filename[-200:])

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -37,12 +37,23 @@ HEADERS: Final = {
 
 
 class Guard:
-    """The outermost layer; `answer` turns an error into the response that suits the request."""
+    """
+    The outermost layer.
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], max_body_bytes: int, answer: Answer) -> None:
+    Parameters
+    ----------
+    max_body_bytes : of a request
+    larger : of requests to paths that take files, which ask who sends them before they read
+    answer : turns an error into the response that suits the request
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Iterable[str], max_body_bytes: int, larger: Mapping[str, int], answer: Answer
+    ) -> None:
         self.app = app
         self.hosts = frozenset(h.lower() for h in hosts) | {"localhost", socket.gethostname().lower()}
         self.max_body_bytes = max_body_bytes
+        self.larger = larger
         self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,7 +64,7 @@ class Guard:
         scope.setdefault("state", {}).update(user=None, csrf="")
         request = Request(scope, receive)
         started = False
-        taken = 0
+        taken, most = 0, self._most(request)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal started
@@ -71,7 +82,7 @@ class Guard:
             message = await receive()
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
-                if taken > self.max_body_bytes:
+                if taken > most:
                     # The framework lets only its own errors pass while it reads a body.
                     raise HTTPException(413)
             return message
@@ -102,8 +113,11 @@ class Guard:
         length = request.headers.get("Content-Length", "0")
         if not length.isascii() or not length.isdigit() or len(length) > 18:
             raise ApiError(400, "bad-length", f"Content-Length is {shown(length)}.", "Send the body's length in bytes.")
-        if int(length) > self.max_body_bytes:
+        if int(length) > self._most(request):
             raise too_large()
+
+    def _most(self, request: Request) -> int:
+        return self.larger.get(request.url.path, self.max_body_bytes)
 
 
 def too_large() -> ApiError:

@@ -187,6 +187,17 @@ def test_a_body_that_is_too_long_is_refused_unread(small: TestClient):
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too-large")
 
 
+def test_a_table_of_readings_may_be_longer_than_other_bodies(small: TestClient, token_of: Headers):
+    table = b"register,time,value\n" + b"x,2026-01-01,1\n" * 100
+    told = {}
+    for path in ("/api/v1/energy/readings/import", "/energy/meters/import"):
+        for role in ("operator", "viewer", None):
+            who = token_of(role) if role else {}
+            sent = {"content": table} if path.startswith("/api") else {"files": {"file": ("a.csv", table)}}
+            told[path, role] = small.post(path, headers=who, **sent).status_code
+    assert list(told.values()) == [422, 403, 401] * 2
+
+
 def test_a_body_that_does_not_tell_its_length_is_cut_off(small: TestClient, token_of: Headers):
     for kind in ("application/x-www-form-urlencoded", "application/json"):
         answer = small.post(
