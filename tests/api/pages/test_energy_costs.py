@@ -14,6 +14,7 @@ from facility.calendar import day_of
 from facility.readings import ReadingBatch
 from facility.site import Site
 from facility.site_file import load_site
+from tests.api.conftest import Clock
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -86,10 +87,12 @@ def test_a_week_and_a_month_that_run_are_forecast_and_nothing_else(
     assert ("Progress and forecast" in page) is forecast
 
 
-def test_no_less_is_expected_than_was_counted_today(booked: Context, operator: TestClient) -> None:
+def test_no_less_is_expected_than_was_counted_today(booked: Context, clock: Clock, operator: TestClient) -> None:
     index, now = booked.site.points.index["em-main/energy_import"], booked.clock()
-    times = [now + i * 60_000_000 for i in range(1, 4)]
-    booked.store.write(ReadingBatch.of(booked.site.points, [index] * 3, times, [40_000.0, 70_000.0, 100_000.0]))
+    clock.pass_s(3600)
+    times = [now + i * 900_000_000 for i in range(1, 5)]
+    values = [1000.0 + 25.0 * 20 * 96 + i * 50_000.0 for i in range(1, 5)]
+    booked.store.write(ReadingBatch.of(booked.site.points, [index] * 4, times, values))
     booked.books.bring_up_to_date()
     for _ in range(100):
         page = operator.get("/energy?span=week&at=2026-07-16").text
