@@ -28,7 +28,7 @@ class Rows:
     ----------
     times : (n,) datetime64[s]
     used, expected : (n,) float, NaN where not known [energy a step]
-    weather : (n,) float, outdoor temperature, or None [°C]
+    weather : (n,) float, outdoor temperature; None where none is known, or the model asks for none [°C]
     per_day : steps a day, 1 or 24
     weatherless : steps whose energy is known, but not the weather that the model asks for: nothing is expected of them
     """
@@ -96,7 +96,9 @@ def read_rows(model: Any, timestamps: ArrayLike, energy: ArrayLike, drivers: Arr
     blind = np.zeros(times.size, dtype=bool) if weather_known is None else ~np.asarray(weather_known(times, table))
     weatherless = int(np.sum(blind & np.isfinite(used)))
     expected = np.where(blind, np.nan, expected)
-    weather = table[:, 0] if table.shape[1] and np.isfinite(table[:, 0]).any() else None
+    # To a baseline that knows no weather, its seasons are errors like others: straight lines of temperature hide none.
+    asks = getattr(model, "temperature_range", ()) is not None
+    weather = table[:, 0] if asks and table.shape[1] and np.isfinite(table[:, 0]).any() else None
     return Rows(times, used, expected, weather, max(1, round(_DAY / usual_step(times))), weatherless)
 
 

@@ -151,6 +151,14 @@ def test_without_any_temperature_a_baseline_that_needs_one_states_no_saving():
     assert codes(result) == {"nothing-known", "weather-missing"}
 
 
+def test_weather_is_nothing_to_a_baseline_that_knows_none():
+    year = meter(1)
+    model = fit(*year.before[:2])
+    told, blind = estimate(model, *year.after), estimate(model, *year.after[:2])
+    assert told.non_routine_events == ()
+    assert (told.saving, told.uncertainty) == (blind.saving, blind.uncertainty)
+
+
 def test_months_sum_to_the_saving():
     result = saving_of(meter(1))
     assert [month.month for month in result.months] == [f"2017-{m:02d}" for m in range(1, 13)]
