@@ -84,6 +84,7 @@ class MetersPage:
     empty: str
     may_read: bool
     mistakes: tuple[MistakeLine, ...]
+    mistakes_note: str
 
 
 def grade_of(total: Total) -> Grade:
@@ -154,6 +155,7 @@ def meters_page(
         else words("The site has no register. Give meters in the site file (docs/site-file.md)."),
         may_read=may_read,
         mistakes=tuple(_mistake(m, words) for m in mistakes[:_MISTAKES_SHOWN]),
+        mistakes_note=words("the first %(n)s of %(all)s", n=min(len(mistakes), _MISTAKES_SHOWN), all=len(mistakes)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -300,6 +301,12 @@ def test_who_reads_chinese_is_told_in_chinese_what_is_wrong_in_a_table(
     status, page = upload(operator, "readings.csv", content)
     assert status == 422
     assert why in page
+
+
+def test_of_many_mistakes_in_a_table_the_page_says_how_many_it_shows(operator: TestClient) -> None:
+    status, page = upload(operator, "readings.csv", b"meter,time,value\n" + b"em-icu,soon,1\n" * 1000)
+    assert status == 422
+    assert re.search(r"the first \d+ of 1000<", page)
 
 
 def test_a_file_that_is_no_table_is_refused_with_a_reason(context: Context, operator: TestClient) -> None:
