@@ -77,6 +77,8 @@ def book(
         )
 
 
+_WIDE: Final = 110  # columns of a terminal
+
 _STAGES: Final = {
     "survey": "Looking for what is new", "book": "Booking", "virtual": "Virtual meters", "statements": "Statements",
 }  # fmt: skip
@@ -108,12 +110,15 @@ def show(
     if as_json:
         print_json({"month": f"{first:%Y-%m}", "registers": rows})
         return
-    # A key that is cut off cannot be written into the next command.
-    table = Table(Column("register", no_wrap=True), "", "amount", "unit", "measured", "estimated", "missing")
+    # A key that is cut off cannot be written into the next command, nor a figure read; a name is only a help.
+    whole = [Column("register", no_wrap=True), Column("amount", no_wrap=True, justify="right")]
+    shares = [Column(told, overflow="fold", justify="right") for told in ("measured", "estimated", "missing")]
+    names = [Column("")] if stdout.width >= _WIDE else []
+    table = Table(*whole, *shares, *names)
     for key, (name, _, unit) in named.items():
         t = totals[key]
-        shares = (share(s) for s in (t.measured, t.estimated, t.missing))
-        table.add_row(key, name.in_(language), figure(t.amount), unit, *shares)
+        row = [key, f"{figure(t.amount)} {unit}", *(share(s) for s in (t.measured, t.estimated, t.missing))]
+        table.add_row(*row, *([name.in_(language)] if names else []))
     if named:
         stdout.print(table)
     if told_lacking:

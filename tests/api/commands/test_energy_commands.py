@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.command import app
+from api.commands.options import stdout
 from api.security import audit
 from facility.database import Database
 from facility.readings import PointTable, ReadingBatch
@@ -297,12 +298,19 @@ def test_a_statement_that_is_not_there_says_why(booked: Hospital) -> None:
     assert "the site has no tariff: write what energy costs" in booked.run("bill", "2026-01", code=2).output
 
 
-def test_names_are_shown_in_the_language_that_is_asked_for(hospital: Hospital) -> None:
+def test_names_are_shown_in_the_language_that_is_asked_for(hospital: Hospital, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stdout, "_width", 200)  # setting `width` would not be undone
     assert "Electricity meter em-main" in hospital.run("show", "--language", "en").output
     assert "'fr' is no language; write zh or en" in hospital.run("bill", "2026-03", "--language", "fr", code=2).output
 
 
-def test_a_key_is_shown_whole_however_narrow_the_terminal(hospital: Hospital) -> None:
-    narrow = CliRunner(env={"COLUMNS": "60"})
-    told = narrow.invoke(app, ["energy", "show", "--site", str(hospital.site), "--data", str(hospital.data)])
-    assert "em-main/reactive_energy_import" in told.output
+def test_keys_and_amounts_are_shown_whole_on_a_terminal_of_eighty_columns(
+    booked: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stdout, "_width", 80)
+    told = booked.run("show", "--month", "2026-02")
+    lines = told.output.splitlines()
+    assert "Electricity" not in told.output
+    assert any("em-main/reactive_energy_import" in line for line in lines)
+    assert any("em-main/energy_import " in line and " kWh" in line and "…" not in line for line in lines)
+    assert max(map(len, lines[:5])) <= 80
