@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -100,11 +101,8 @@ class Closing:
         with self._keeper.session() as session:
             for draft in drafts:
                 kept, replaced = statements.keep(session, draft, closed, cause, now_us)
-                # A statement that has other details, but the same sum, is a new version and no other figure.
-                if replaced is not None and (
-                    statements.amount_of(replaced.figures) != statements.amount_of(kept.figures)
-                ):
-                    restatements.append(_restatement(draft, replaced, kept, cause, now_us))
+                if replaced is not None:
+                    restatements += _restated(draft, replaced, kept, cause, now_us)
             Ledger.add_restatements(session, restatements)
             changed_months.settle(session, month)
         return len(restatements)
@@ -134,15 +132,34 @@ def _plain(data: Any) -> Any:
     return data if data is None or isinstance(data, str | int | float | bool) else str(data)
 
 
-def _restatement(draft: Draft, old: Statement, new: Statement, cause: Cause, now_us: int) -> Restatement:
+def _restated(draft: Draft, old: Statement, new: Statement, cause: Cause, now_us: int) -> list[Restatement]:
+    """
+    Return which figures of a statement that was closed are others now: its sum, or who bears the same sum.
+
+    One that has other details, but the same sum for the same, is a new version and no other figure.
+    """
     was, unit = statements.amount_of(old.figures)
     now, unit_now = statements.amount_of(new.figures)
+    changed = [(draft.subject, was, now)]
+    if was == now:
+        bore, bear = (_by_department(s.figures) for s in (old, new)) if draft.kind == "allocation" else ({}, {})
+        # A department that bears nothing has no row.
+        changed = [(f"{draft.subject}/{d}", bore.get(d, 0.0), bear.get(d, 0.0)) for d in sorted({*bore, *bear})]
     last = (draft.month + timedelta(days=32)).replace(day=1) - timedelta(days=1)
-    nan = float("nan")
-    return Restatement(
-        draft.kind, draft.subject, draft.month, last, nan if was is None else was, nan if now is None else now,
-        unit_now or unit, cause, now_us,
-    )  # fmt: skip
+    return [
+        Restatement(draft.kind, subject, draft.month, last, _known(a), _known(b), unit_now or unit, cause, now_us)
+        for subject, a, b in changed
+        if a != b
+    ]
+
+
+def _by_department(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Return what each department bears, and as `` what none does. [currency]"""
+    return {row["department"] or "": int(row["cents"]) / 100.0 for row in figures["rows"]}
+
+
+def _known(amount: float | None) -> float:
+    return math.nan if amount is None else amount
 
 
 def _month(day: str) -> date:

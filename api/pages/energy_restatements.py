@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analytics.energy.ledger import Restatement
 from api.pages import times
 from api.pages.data_state import Pager, paged
+from api.pages.energy_departments import department_name
 from api.pages.energy_figures import few_decimals, unit_text
 from api.pages.words import Words
 from facility.formats import MISSING, number
@@ -109,8 +110,13 @@ def _subject(site: Site, own: Restatement, words: Words) -> str:
     contract = site.contracts.get(own.subject) if own.kind in ("bill", "resale") else None
     if contract is not None:
         return words.name(contract.name)
-    carrier = next((names for carrier, names in CARRIER_NAMES.items() if carrier == own.subject), None)
-    return words.name(carrier) if carrier is not None else own.subject
+    subject, _, part = own.subject.partition("/")
+    carrier = next((names for carrier, names in CARRIER_NAMES.items() if carrier == subject), None)
+    if carrier is None:
+        return own.subject
+    if own.kind != "allocation" or subject == own.subject:
+        return words.name(carrier)
+    return f"{words.name(carrier)} · {department_name(site, part or None, words)}"
 
 
 def _is_money(site: Site, unit: str) -> bool:

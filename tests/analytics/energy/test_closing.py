@@ -13,6 +13,7 @@ from analytics.desk import ActionRefused
 from analytics.energy.month_drafts import MonthDrafts
 from facility.database import Database
 from facility.errors import StoreUnavailable
+from facility.site_file import load_site
 from tests.analytics.energy.accounts import MAIN, SITE, WARD, Accounts, busy, midnight, quarters, write_site
 
 FIRST = date(2026, 3, 1)
@@ -117,8 +118,6 @@ def test_another_price_restates_the_bills_with_its_cause(accounts: Accounts, tmp
     accounts.at(FIRST + 41 * DAY)
     accounts.books().bring_up_to_date()
     other = Accounts.__new__(Accounts)
-    from facility.site_file import load_site
-
     other.site = load_site(write_site(tmp_path, TARIFFED.replace("0.80", "0.90")))
     other.store, other.database, other.now_us = accounts.store, accounts.database, accounts.now_us
     books = other.books()
@@ -127,6 +126,31 @@ def test_another_price_restates_the_bills_with_its_cause(accounts: Accounts, tmp
     assert statement is not None
     assert (statement.version, statement.cause) == (2, "tariff")
     assert books.restatements(kind="register") == []
+
+
+def test_the_same_bill_that_others_bear_is_on_record_by_department(accounts: Accounts, tmp_path: Path) -> None:
+    accounts.at(FIRST + 41 * DAY)
+    accounts.books().bring_up_to_date()
+    other = Accounts.__new__(Accounts)
+    wards = TARIFFED.replace(
+        "departments: [", "departments: [{id: lab, name: {zh: 检验科, en: Lab}, floor_area: 300 m²}, ", 1
+    )
+    other.site = load_site(write_site(tmp_path, wards.replace("serves: [icu]", "serves: [lab]", 1)))
+    other.store, other.database, other.now_us = accounts.store, accounts.database, accounts.now_us
+    books = other.books()
+    books.bring_up_to_date()
+    assert books.restatements(kind="bill") == []
+    old, new = (books.statement("allocation", "electricity", FIRST, version) for version in (1, 2))
+    assert old is not None
+    assert new is not None
+    told = {r.subject: (r.old, r.new, r.cause) for r in books.restatements(kind="allocation")}
+    for department in ("icu", "lab"):
+        bore, bears = (
+            sum(r["cents"] for r in s.figures["rows"] if r["department"] == department) / 100 for s in (old, new)
+        )
+        assert told[f"electricity/{department}"] == (bore, bears, "correction")
+        assert bore != bears
+    assert sum(now - was for was, now, _ in told.values()) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_what_is_sold_on_has_a_statement_and_changes_no_cost(tmp_path: Path, database: Database) -> None:
