@@ -110,13 +110,14 @@ def _subject(site: Site, own: Restatement, words: Words) -> str:
     contract = site.contracts.get(own.subject) if own.kind in ("bill", "resale") else None
     if contract is not None:
         return words.name(contract.name)
-    subject, _, part = own.subject.partition("/")
+    if own.kind == "register":
+        return own.subject
+    subject, _, department = own.subject.partition("/")
     carrier = next((names for carrier, names in CARRIER_NAMES.items() if carrier == subject), None)
     if carrier is None:
         return own.subject
-    if own.kind != "allocation" or subject == own.subject:
-        return words.name(carrier)
-    return f"{words.name(carrier)} · {department_name(site, part or None, words)}"
+    borne_by = f" · {department_name(site, department or None, words)}" if subject != own.subject else ""
+    return f"{words.name(carrier)}{borne_by}"
 
 
 def _is_money(site: Site, unit: str) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from analytics.energy.ledger import Ledger, Restatement
 from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
@@ -381,6 +383,29 @@ def test_late_readings_stand_among_the_restatements(
     page = reader.get("/energy/restatements").text
     assert "late data" in page
     assert "Main meter" in page
+
+
+@pytest.mark.parametrize(
+    ("subject", "shown"),
+    [
+        ("electricity/icu", "Electricity · Intensive care"),
+        ("electricity/", "Electricity · borne by no department"),
+        ("electricity", "Electricity"),
+    ],
+)
+def test_a_department_that_bears_another_share_is_named_among_the_restatements(
+    context: Context, log_in: Callable[..., TestClient], subject: str, shown: str
+) -> None:
+    told = Restatement(
+        "allocation", subject, date(2026, 3, 1), date(2026, 3, 31), 100.0, 80.0, "CNY", "correction", 0
+    )  # fmt: skip
+    with context.database.session() as session:
+        Ledger.add_restatements(session, [told])
+    reader = log_in("viewer")
+    reader.cookies.set("wardwatt_language", "en")
+    page = reader.get("/energy/restatements").text
+    assert f">{shown}<" in page
+    assert "80.00" in page
 
 
 def test_the_navigation_leads_to_the_energy_pages(operator: TestClient) -> None:
