@@ -33,7 +33,7 @@ from facility.database import Database
 from facility.errors import WardwattError
 from facility.names import Names
 from facility.site import Site
-from facility.wording import quoted_zh
+from facility.wording import kept_text, quoted_zh, too_long
 
 log = logging.getLogger(__name__)
 
@@ -505,19 +505,12 @@ def _get(session: Session, table: type[R], number: int, what: Names) -> R:
 
 
 def _checked(text: str, what: Names, most: int = MOST_TEXT) -> str:
-    # A form sends each new line as two characters, where its field counts one.
-    text = text.replace("\r\n", "\n")
-    # What turns lines around or steers terminals and databases is no part of it.
-    text = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip()
+    text = kept_text(text, lines=True)
     if not text:
         raise ActionRefused(Names(zh=f"缺少{what.zh}；请简要填写", en=f"{what.en} is missing; write it in a few words"))
-    if len(text) > most:
-        raise ActionRefused(
-            Names(
-                zh=f"{what.zh}有 {len(text)} 个字符；最多 {most} 个，请缩短",
-                en=f"{what.en} is {len(text)} characters long; {most} are the most, shorten it",
-            )
-        )
+    words = too_long(what, text, most)
+    if words is not None:
+        raise ActionRefused(words)
     return text
 
 

@@ -182,8 +182,8 @@ def _books(options: Options, site: Site) -> Iterator[Check]:
     if lost and not site.left_out:
         yield Check(
             "energy accounts", "wrong",
-            f"{len(lost)} registers have counted that the site file does not have, such as {lost[0]}: what they did "
-            "is in no balance and no allocation any more, in past months neither",
+            f"the site file has no register {', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}, but the books "
+            "have what it counted: that is in no balance and no allocation any more, in past months neither",
             "give the meter its id back (its name may be any other), or add until: for one that is out of service",
         )  # fmt: skip
     elif booked:

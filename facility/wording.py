@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from functools import lru_cache
 
+from facility.names import Names
+
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known word most like `word`, or the words themselves if they are few."""
@@ -31,6 +33,23 @@ def nearest_zh(word: str, known: Iterable[str]) -> str:
     if len(words) <= 12:
         return f"；请填写其中之一：{'、'.join(words)}"
     return f"；已有 {len(words)} 个，例如：{'、'.join(words[:8])}"
+
+
+def kept_text(text: str, *, lines: bool = False) -> str:
+    """Return a text of a person as it is kept: what turns lines around or steers terminals and databases is no part."""
+    # A form sends each new line as two characters, where its field counts one.
+    text = text.replace("\r\n", "\n")
+    return "".join(c if c.isprintable() or (lines and c == "\n") else " " for c in text).strip()
+
+
+def too_long(what: Names, text: str, most: int) -> Names | None:
+    """Return why a text, `what` it is called, cannot be kept; None if it has `most` characters or fewer."""
+    if len(text) <= most:
+        return None
+    return Names(
+        zh=f"{what.zh}有 {len(text)} 个字符；最多 {most} 个，请缩短",
+        en=f"{what.en} has {len(text)} characters; {most} are the most, shorten it",
+    )
 
 
 def quoted_zh(value: object) -> str:

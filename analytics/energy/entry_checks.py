@@ -14,6 +14,7 @@ from facility.calendar import to_us
 from facility.formats import exact_minute
 from facility.metering import BookedRegister
 from facility.names import Names
+from facility.wording import kept_text, too_long
 
 _EARLIEST_US: Final = to_us(datetime.fromisoformat("2000-01-01T00:00:00+00:00"))
 _MOST_NOTE: Final = 500
@@ -28,6 +29,7 @@ _SHORTEST_US: Final = 3600 * 1_000_000
 READING: Final = Names(zh="读数", en="the reading")
 OLD_END: Final = Names(zh="旧表止度", en="the old meter's end")
 NEW_START: Final = Names(zh="新表起度", en="the new meter's start")
+NOTE: Final = Names(zh="备注", en="the note")
 
 
 class EntryRefused(ActionRefused):
@@ -171,19 +173,11 @@ def _check_jump(register: BookedRegister, at_us: int, value: float, around: Arou
 
 
 def plain_note(note: str) -> str:
-    """
-    Return a note as it is kept: what steers terminals and databases is no part of it.
-
-    EntryRefused if it is too long.
-    """
-    plain = "".join(c if c.isprintable() else " " for c in note).strip()
-    if len(plain) > _MOST_NOTE:
-        raise EntryRefused(
-            Names(
-                zh=f"备注有 {len(plain)} 个字符；最多 {_MOST_NOTE} 个，请缩短",
-                en=f"the note has {len(plain)} characters; {_MOST_NOTE} are the most, shorten it",
-            )
-        )
+    """Return a note as it is kept; EntryRefused if it is too long."""
+    plain = kept_text(note)
+    words = too_long(NOTE, plain, _MOST_NOTE)
+    if words is not None:
+        raise EntryRefused(words)
     return plain
 
 

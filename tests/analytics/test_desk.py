@@ -430,7 +430,7 @@ class TestWorkOnATicket:
         assert desk.ticket_events(ticket.id)[-1].text == "evlav  3 [31m\nleaks"
 
     def test_a_book_is_no_comment(self, desk: Desk, ticket: Ticket) -> None:
-        with pytest.raises(ActionRefused, match="4001 characters long; 4000 are the most"):
+        with pytest.raises(ActionRefused, match="4001 characters; 4000 are the most"):
             desk.comment(ticket.id, "x" * 4001, "li")
 
     def test_a_step_that_is_none_is_told(self, desk: Desk, ticket: Ticket) -> None:

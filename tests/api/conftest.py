@@ -81,6 +81,13 @@ def _quick_hashing() -> Iterator[None]:
         yield
 
 
+def site_of(text: str, folder: Path) -> Site:
+    """Write a site file into a folder and read it."""
+    file = folder / "site.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_site(file)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")

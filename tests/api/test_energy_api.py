@@ -14,8 +14,7 @@ from fastapi.testclient import TestClient
 from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import Clock, People, service_in
+from tests.api.conftest import Clock, People, service_in, site_of
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -43,9 +42,7 @@ BASE = "/api/v1/energy"
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("energy-api") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("energy-api"))
 
 
 @pytest.fixture(scope="session")

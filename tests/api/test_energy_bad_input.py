@@ -24,8 +24,7 @@ from api.doctor import examine
 from api.options import Options
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import People, service_in
+from tests.api.conftest import People, service_in, site_of
 
 HOUR_US = 3_600_000_000
 MAIN, ICU = "em-main/energy_import", "em-icu/energy_import"
@@ -52,9 +51,7 @@ NO_UNIT = """virtual_meters:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     # Electricity is priced by m³; water has no tariff at all.
-    file = tmp_path_factory.mktemp("bad-input") / "site.yaml"
-    file.write_text(SITE + WRONG_TARIFF, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE + WRONG_TARIFF, tmp_path_factory.mktemp("bad-input"))
 
 
 @pytest.fixture(scope="session")

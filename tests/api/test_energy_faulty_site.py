@@ -16,8 +16,7 @@ from api.doctor import examine
 from api.options import Options
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import NOW_US
+from tests.api.conftest import NOW_US, site_of
 
 T = TypeVar("T")
 HOUR_US = 3_600_000_000
@@ -60,9 +59,7 @@ measures:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("faulty") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("faulty"))
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from analytics.energy.sufficiency import Sufficiency, judge
 
 _FORMAT: Final = 1
 _CERTAINLY_DAYS: Final = 10
-_END_K: Final = 1.0
+_END_K: Final = 1.0  # over so much the energy rises or falls at an end of what was seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from facility.equipment_classes import Limit
 from facility.names import Names
 from facility.readings import GOOD, ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
+from tests.api.conftest import site_of
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -52,9 +52,7 @@ Find = Callable[..., int]
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("pages") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("pages"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
+from tests.api.conftest import site_of
 from tests.api.pages.test_browser import address, chromium, open_session, pytestmark
 
 __all__ = ["address", "chromium", "pytestmark"]
@@ -68,9 +68,7 @@ FAULTS = """() => {
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("energy-browser") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("energy-browser"))
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from api.context import Context
 from facility.calendar import day_of
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import Clock
+from tests.api.conftest import Clock, site_of
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -37,9 +36,7 @@ tariffs:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("energy-costs") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("energy-costs"))
 
 
 @pytest.fixture

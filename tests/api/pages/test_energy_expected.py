@@ -15,7 +15,7 @@ from api.pages.energy_measures import measured_meters, prove_measure
 from facility.calendar import day_of
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
+from tests.api.conftest import site_of
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -44,9 +44,7 @@ Count = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("expected") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("expected"))
 
 
 @pytest.fixture

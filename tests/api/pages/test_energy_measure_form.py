@@ -11,8 +11,7 @@ from fastapi.testclient import TestClient
 
 from api.context import Context
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import word_in
+from tests.api.conftest import site_of, word_in
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -39,9 +38,7 @@ FANS = {"name_zh": "风机变频", "name_en": "Fan drives", "meter": "em-icu:ele
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("measures") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("measures"))
 
 
 @pytest.fixture

@@ -14,8 +14,7 @@ from analytics.energy.ledger import Ledger, Restatement
 from api.context import Context
 from facility.readings import ReadingBatch
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import Clock, word_in
+from tests.api.conftest import Clock, site_of, word_in
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Asia/Shanghai, currency: CNY}
@@ -37,9 +36,7 @@ HOUR_US = 3_600_000_000
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("energy") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("energy"))
 
 
 def count_up(context: Context, key: str, per_hour: float, hours: int) -> None:

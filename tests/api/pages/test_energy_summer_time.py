@@ -11,8 +11,7 @@ from fastapi.testclient import TestClient
 from api.context import Context
 from facility.calendar import to_us
 from facility.site import Site
-from facility.site_file import load_site
-from tests.api.conftest import Clock, word_in
+from tests.api.conftest import Clock, site_of, word_in
 
 SITE = """
 site: {id: sample, name: {zh: 示例医院, en: Sample Hospital}, time_zone: Europe/London, currency: GBP}
@@ -25,9 +24,7 @@ NEVER, TWICE = "2026-03-29 01:30", "2025-10-26 01:30"
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    file = tmp_path_factory.mktemp("summer-time") / "site.yaml"
-    file.write_text(SITE, encoding="utf-8")
-    return load_site(file)
+    return site_of(SITE, tmp_path_factory.mktemp("summer-time"))
 
 
 def send(client: TestClient, at: str) -> tuple[int, str]:
