@@ -83,7 +83,8 @@ class Link:
     on_pause : called in the link's thread whenever no more is to be read for now; a good moment to hand on
     may_read : asked before each burst; while False nothing is read
     on_connected : called in the link's thread once the broker has greeted us and we have asked to subscribe
-    on_subscribed : called in the link's thread once the broker has granted all filters
+    on_subscribed : called in the link's thread once the broker has granted all filters; only then are we `connected`:
+        what is sent to a broker that has not read yet what we want does not come to us
     presence : what is said of our being there, in a greeting, a farewell and a will; None: nothing
     memory : remembers which filters the session has, so that those no longer wanted are given up; None: in memory only
     watching : begin anew with each connection, and have the broker keep nothing for us
@@ -128,6 +129,7 @@ class Link:
         self._protocol: MQTTProtocolVersion = mqtt.MQTTv5
         self._refused_5 = False  # the broker said that it does not know MQTT 5
         self._greeted = False  # CONNACK with success on this connection
+        self._unanswered: set[int | None] = set()  # packet ids of what we asked to subscribe to and to give up
         self._verdict: tuple[LinkState, str] | None = None
         self.connection = 0  # number of the present connection; acknowledgements of older ones are void
         self.state: LinkState = "stopped"
@@ -314,7 +316,6 @@ class Link:
             # Which protocol the broker speaks had to be tried; that is no trouble to tell of.
             self.last_error, self.last_error_us = "", None
         self._subscribe(client)
-        self.state = "connected"
         self.detail = f"connected to {self._address} by {self.protocol}"
         self.announce()
         self._on_connected()
@@ -330,18 +331,27 @@ class Link:
         self._memory.keep({*self._filters, *unwanted})
         if self._protocol == mqtt.MQTTv5:
             options = SubscribeOptions(qos=qos, retainHandling=_SEND_NEVER if self._watching else _SEND_ONLY_IF_NEW)
-            client.subscribe([(f, options) for f in self._filters])
+            _, asked = client.subscribe([(f, options) for f in self._filters])
         else:
-            client.subscribe([(f, qos) for f in self._filters])
+            _, asked = client.subscribe([(f, qos) for f in self._filters])
+        self._unanswered = {asked}
         if unwanted:
             log.info("topics that are no longer wanted are given up", extra={"filters": unwanted})
-            client.unsubscribe(unwanted)
+            _, asked = client.unsubscribe(unwanted)
+            self._unanswered.add(asked)
 
-    def _unsubscribed(self, _client: mqtt.Client, *_: Any) -> None:
+    def _answered(self, mid: int) -> None:
+        self._unanswered.discard(mid)
+        if not self._unanswered:
+            self.state = "connected"
+
+    def _unsubscribed(self, _client: mqtt.Client, _data: Any, mid: int, *_: Any) -> None:
         self._memory.keep(set(self._filters))
+        self._answered(mid)
 
-    def _subscribed(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _p: Any) -> None:
+    def _subscribed(self, _client: mqtt.Client, _data: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         refused = [f for f, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
+        self._answered(mid)
         if refused:
             self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
             self.detail = self.last_error

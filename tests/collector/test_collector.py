@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -490,6 +492,39 @@ def test_with_the_store_away_the_spool_takes_readings_and_live_sinks_get_them(
         assert stored(store, "f1/voltage_a") == [((start + i) * 1000, float(i)) for i in range(500)]
 
 
+def slow_wire(broker: BrokerAddress, release: threading.Event) -> BrokerAddress:
+    """Lead one connection to the broker; after its greeting, what the broker answers stays on the way for a while."""
+    door = socket.create_server(("127.0.0.1", 0))
+
+    def lead() -> None:
+        with door, door.accept()[0] as ours, socket.create_connection((broker.host, broker.port)) as theirs:
+            theirs.sendall(ours.recv(65536))
+            ours.sendall(theirs.recv(65536))
+            while True:
+                ready = select.select([ours, theirs] if release.is_set() else [ours], [], [], 0.02)[0]
+                for end, other in ((ours, theirs), (theirs, ours)):
+                    if end in ready:
+                        data = end.recv(65536)
+                        if not data:
+                            return
+                        other.sendall(data)
+
+    threading.Thread(target=lead, daemon=True).start()
+    return replace(broker, port=door.getsockname()[1])
+
+
+def test_connected_is_who_was_granted_the_topics(collecting, store, mosquitto, publisher, eventually):
+    release = threading.Event()
+    collector = collecting(store, slow_wire(mosquitto.address, release))
+    eventually(lambda: collector.status().connections == 1)
+    time.sleep(0.3)
+    assert not collector.status().connected
+    release.set()
+    eventually(lambda: collector.status().connected)
+    publisher(mosquitto.address).send(F1, {"ts": now_ms(), "voltage_a": 1})
+    eventually(lambda: collector.status().stored == 1)
+
+
 def test_topics_that_have_left_the_list_are_given_up(collecting, store, mosquitto, publisher, eventually, quarantine):
     first = collecting(store, mosquitto.address, subscriptions=["demo/#", "old/#"])
     eventually(lambda: first.status().connected)
@@ -500,7 +535,7 @@ def test_topics_that_have_left_the_list_are_given_up(collecting, store, mosquitt
     second = collecting(store, mosquitto.address, subscriptions=["demo/#", "field/#"])
     eventually(lambda: second.status().connected)
     gateway.send(F1, {"ts": now_ms(), "voltage_a": 1})
-    eventually(lambda: second.status().stored == 1)  # the broker has dealt with what we asked for before
+    eventually(lambda: second.status().stored == 1)
     gateway.send("old/topic", "2")
     gateway.send("field/dtu-7/up", "{}")
     eventually(lambda: "field/dtu-7/up" in {e.topic for e in quarantine.entries()})
