@@ -49,6 +49,10 @@ _AFTER_FAILURE_US: Final = 60_000_000
 _ENDED_US: Final = 60_000_000
 
 
+class _Stopping(Exception):
+    """The service ends; what a job leaves undone the next one does."""
+
+
 class Jobs:
     """
     Runs what is not driven by readings as they come.
@@ -104,7 +108,7 @@ class Jobs:
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Finish what runs and stop; a second call does nothing."""
+        """Finish what runs, but for the rest of a long booking, and stop; a second call does nothing."""
         self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
@@ -150,11 +154,16 @@ class Jobs:
             return
         # Once a day every day is looked at: a reading may have been replaced by another of the same time.
         thorough = day_of(self._booked_us, self._site.time_zone) < day_of(now_us, self._site.time_zone)
-        if self._try("the energy accounts", lambda: books.bring_up_to_date(thorough=thorough)):
+        if self._try("the energy accounts", lambda: books.bring_up_to_date(self._go_on, thorough=thorough)):
             self._booked_us = now_us
             self._try("the look at the plans", lambda: self._judge_plans(books))
         else:
             self._books_rest_until_us = now_us + _AFTER_FAILURE_US
+
+    def _go_on(self, _stage: str, _share: float) -> None:
+        """Break a booking off that may take minutes: what is booked stays, and the next run goes on there."""
+        if self._stopping.is_set():
+            raise _Stopping
 
     def _judge_plans(self, books: Books) -> None:
         """Tell which plans of the running month and year will be passed, as the books have them."""
@@ -183,6 +192,8 @@ class Jobs:
             work()
         except StoreUnavailable as error:
             log.warning("%s waits for its data: %s", what, error)
+        except _Stopping:
+            log.info("%s will go on after the next start", what)
         except Exception:
             log.exception("%s failed", what)
         else:

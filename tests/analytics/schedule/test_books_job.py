@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from analytics.desk import Desk
+from analytics.energy import updating
 from analytics.energy.books import Books
+from analytics.energy.register_booking import RegisterBooking
 from analytics.schedule import Jobs
 from facility.database import Database
 from facility.errors import StoreUnavailable
@@ -29,11 +31,11 @@ class Kept:
         self.books = accounts.books()
         bring = self.books.bring_up_to_date
 
-        def counted(*_: Any, thorough: bool = False) -> Any:
+        def counted(*told: Any, thorough: bool = False) -> Any:
             self.runs.append(thorough)
             if self.fails:
                 raise StoreUnavailable("the store is away")
-            return bring(thorough=thorough)
+            return bring(*told, thorough=thorough)
 
         self.books.bring_up_to_date = counted  # type: ignore[method-assign]
         desk = Desk(accounts.database, accounts.site, lambda: accounts.now_us)
@@ -86,3 +88,29 @@ def test_after_a_failure_there_is_a_pause_of_a_minute(kept: Kept) -> None:
     kept.fails = False
     assert kept.after(0.6) == 2
     assert kept.after(1) == 2
+
+
+def test_a_booking_breaks_off_when_the_service_ends_and_the_next_one_goes_on(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(updating, "_MOST_READ", 1)  # each register is a part of its own
+    parts: list[int] = []
+    book = RegisterBooking.book
+
+    def stopped_at_the_first(*given: Any) -> Any:
+        parts.append(1)
+        kept.jobs.stop()
+        return book(*given)
+
+    with monkeypatch.context() as patched, caplog.at_level("INFO"):
+        patched.setattr(RegisterBooking, "book", stopped_at_the_first)
+        kept.after(0)
+    assert len(parts) == 1
+    assert "the energy accounts will go on after the next start" in caplog.text
+    assert "failed" not in caplog.text
+    assert kept.books.progress() is None
+    there = Kept(kept.accounts)
+    assert there.after(0) == 1
+    day = there.books.daily([MAIN], FIRST, FIRST)[MAIN]
+    assert day.measured.tolist() == [1.0]
+    assert there.books.statements(month=FIRST)

@@ -36,7 +36,7 @@ class KeptBooks:
     def progress(self) -> None:
         return None
 
-    def bring_up_to_date(self, **_: object) -> None:
+    def bring_up_to_date(self, *_: object, **__: object) -> None:
         pass
 
     def statement(self, kind: str, subject: str, month: date) -> Statement | None:
