@@ -76,17 +76,13 @@ class HourCorrections:
     def choose(self) -> Chosen:
         """Add one group after the other, as strongly held as helps, and keep what lowers the error left out."""
         best: Penalties = {}
-        error = self._left_out(best)
+        error, outside = self._left_out(best)
         for name, options in _TRIES:
             for option in options if name in self.groups else ():
-                found = self._left_out({**best, name: option})
+                found, beta = self._left_out({**best, name: option})
                 if found > error * (1.0 - _GAIN):
                     break  # what does not help at a strong penalty is not tried at a weak one
-                best, error = {**best, name: option}, found
-        outside = np.zeros((24, self.gram.shape[1], self.gram.shape[-1]))
-        penalty, taken = self._taken(best)
-        if taken.size:
-            outside[:, :, taken] = self._outside(penalty, taken)
+                best, error, outside = {**best, name: option}, found, beta
         return Chosen(*self._solve(best), outside)
 
     def _taken(self, penalties: Mapping[str, float]) -> tuple[Floats, Ints]:
@@ -96,23 +92,19 @@ class HourCorrections:
         taken = np.flatnonzero(np.isfinite(full))
         return full[taken], taken
 
-    def _left_out(self, penalties: Mapping[str, float]) -> float:
-        """Return the squared error of the blocks that were left out in turn, summed."""
+    def _left_out(self, penalties: Mapping[str, float]) -> tuple[float, Floats]:
+        """Return the squared error of the blocks left out in turn, summed, and the (24, blocks, q) models without."""
         penalty, taken = self._taken(penalties)
+        beta = np.zeros(self.outside.shape)
         if not taken.size:
-            return float(self.power.sum())
-        beta = self._outside(penalty, taken)
-        gram = self.gram[:, :, taken][:, :, :, taken]
-        squares = np.sum(np.matmul(gram, beta[..., None])[..., 0] * beta, axis=-1)
-        crossed = np.sum(beta * self.inside[:, :, taken], axis=-1)
-        return float(np.sum(self.power - 2.0 * crossed + squares))
-
-    def _outside(self, penalty: Floats, taken: Ints) -> Floats:
-        """Return the (24, blocks, taken) coefficients of the models that did not see a block."""
+            return float(self.power.sum()), beta
         system = self.gram_outside[:, :, taken][:, :, :, taken]
         places = np.arange(taken.size)
         system[:, :, places, places] += penalty
-        return np.asarray(np.linalg.solve(system, self.outside[:, :, taken][..., None])[..., 0])
+        beta[:, :, taken] = np.linalg.solve(system, self.outside[:, :, taken][..., None])[..., 0]
+        squares = np.sum(np.matmul(self.gram, beta[..., None])[..., 0] * beta, axis=-1)
+        crossed = np.sum(beta * self.inside, axis=-1)
+        return float(np.sum(self.power - 2.0 * crossed + squares)), beta
 
     def _solve(self, penalties: Mapping[str, float]) -> tuple[Floats, float]:
         penalty, taken = self._taken(penalties)

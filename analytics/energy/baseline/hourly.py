@@ -31,7 +31,7 @@ from analytics.energy.baseline.hour_corrections import HourCorrections
 from analytics.energy.baseline.hour_of_week import HourOfWeek, fit_hour_of_week
 from analytics.energy.baseline.odd import OddDays, odd_days
 from analytics.energy.baseline.ridge import OUT, BlockedSums, Columns, Penalties
-from analytics.energy.baseline.rows import Bools, Floats, Grid, smoothed
+from analytics.energy.baseline.rows import Bools, Floats, Grid, Ints, smoothed
 
 _SLOW_HOURS: Final = (24.0, 72.0)
 _KNOT_SHARES: Final = (0.08, 0.29, 0.5, 0.71, 0.92)
@@ -87,6 +87,11 @@ class Weather:
     slow: list[Floats]
     now: Floats | None
     others: list[Floats]
+
+    def of_cells(self, cells: Ints) -> Weather:
+        """Return the columns of some cells, (m,) int."""
+        bend, now = (None if part is None else part[cells] for part in (self.bend, self.now))
+        return Weather(bend, [part[cells] for part in self.slow], now, [part[cells] for part in self.others])
 
     @property
     def straight(self) -> Floats:
@@ -348,18 +353,22 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     block, blocks = blocks_of_days(grid.days)
     rows = np.repeat(block, 24)
     weather = scheme.weather(grid)
+    weight = counted * recency
+    shared = scheme.shared(grid, weather)
+    sums = BlockedSums(shared, target, weight, rows, blocks)
     for _ in range(_LOOKS):
-        shared = scheme.shared(grid, weather)
-        sums = BlockedSums(shared, target, counted * recency, rows, blocks)
         odd = _odd_days(scheme, grid, shared, sums, counted)
         if not odd.any:
             break
         counted = counted & ~np.repeat(odd.trouble, 24)
         off = (*scheme.kinds.odd_days, *grid.days[odd.off].tolist())
         scheme = replace(scheme, kinds=replace(scheme.kinds, odd_days=off))
-    else:
-        shared = scheme.shared(grid, weather)
-        sums = BlockedSums(shared, target, counted * recency, rows, blocks)
+        # Only the odd days' own rows become others.
+        cells = np.flatnonzero(np.repeat(odd.trouble | odd.off, 24))
+        before = shared.matrix[cells], weight[cells]
+        shared.matrix[cells] = scheme.shared(grid.of_days(odd.trouble | odd.off), weather.of_cells(cells)).matrix
+        weight = counted * recency
+        sums.exchange(cells, before, shared, target, weight, rows)
     own = scheme.own(grid, weather)
     target = np.where(counted, target, 0.0)
     penalties, _ = sums.choose({k: v for k, v in _START.items() if k in shared.groups}, _TRIES, _GAIN)
@@ -368,7 +377,7 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
     models = np.column_stack([beta, left.T])
     residual = np.where(counted[:, None], target[:, None] - shared.matrix @ models, 0.0)
     residual = residual.reshape(-1, 24, blocks + 1)
-    chosen = HourCorrections(own, residual, (counted * recency).reshape(-1, 24), block, blocks).choose()
+    chosen = HourCorrections(own, residual, weight.reshape(-1, 24), block, blocks).choose()
     fallback = {name: value for name, value in _FALLBACK.items() if name in shared.groups}
     terms = [name for name in shared.groups if np.isfinite(penalties.get(name, OUT))]
     core = HourlyCore(
@@ -378,7 +387,6 @@ def fit_hourly(grid: Grid, counted: Bools, kinds: DayKinds) -> HourlyFit:
         sums.coefficients(fallback),
         (*terms, *(["hour by hour"] if chosen.parameters else [])),
     )
-    weight = counted * recency
     expected = core.expected_of(grid, shared, own)
     # Shrinking moves the sum a little; the baseline's own year must add up.
     shift = float(np.average((target - expected)[counted], weights=recency[counted]))

@@ -9,8 +9,10 @@ Blocks instead of random rows, as neighbouring hours are alike: D. R. Roberts et
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -58,22 +60,47 @@ class BlockedSums:
     """
 
     def __init__(self, columns: Columns, target: Floats, weight: Floats, block: Ints, blocks: int) -> None:
-        x = columns.matrix
         self.groups = columns.groups
         self.blocks = blocks
-        self.columns = x.shape[1]
+        self.columns = columns.matrix.shape[1]
         self.gram = np.zeros((blocks, self.columns, self.columns))
-        self.moment = np.zeros((blocks, self.columns))
-        self.power = np.zeros(blocks)
-        for k in range(blocks):
-            rows = np.flatnonzero((block == k) & (weight > 0))
-            part, w, y = x[rows], weight[rows], target[rows]
-            weighted = part if np.all(w == 1.0) else part * w[:, None]
-            self.gram[k] = part.T @ weighted
-            self.moment[k] = weighted.T @ y
-            self.power[k] = float(np.sum(w * y * y))
-        self.gram_all = self.gram.sum(axis=0)
-        self.moment_all = self.moment.sum(axis=0)
+        self._count(columns.matrix, weight, block, 1.0)
+        self._sum(columns, target, weight, block)
+
+    def exchange(
+        self, rows: Ints, before: tuple[Floats, Floats], columns: Columns, target: Floats, weight: Floats, block: Ints
+    ) -> None:
+        """
+        Take some rows in another way.
+
+        Parameters
+        ----------
+        rows : (m,) int, those whose columns or weights have changed
+        before : (m, p) columns and (m,) weights that they had
+        columns, target, weight, block : of all rows, as they are now
+        """
+        self._count(before[0], before[1], block[rows], -1.0)
+        self._count(columns.matrix[rows], weight[rows], block[rows], 1.0)
+        # What was measured may have been absurd, so that it cannot be subtracted again.
+        self._sum(columns, target, weight, block)
+
+    def _count(self, x: Floats, weight: Floats, block: Ints, sign: float) -> None:
+        ends = np.append(np.flatnonzero(np.diff(block)) + 1, block.size)
+        for first, last in pairwise((0, *ends.tolist())):
+            part, w = x[first:last], weight[first:last]
+            # A product with its own transpose takes half the work of another one.
+            part = part if np.all(w == 1.0) else part * np.sqrt(w)[:, None]
+            self.gram[block[first]] += sign * (part.T @ part)
+
+    def _sum(self, columns: Columns, target: Floats, weight: Floats, block: Ints) -> None:
+        weighted = weight * target
+        spread = np.zeros((self.blocks, block.size))
+        spread[block, np.arange(block.size)] = weighted
+        self.moment = spread @ columns.matrix
+        self.power = np.bincount(block, weighted * target, self.blocks)
+        self.gram_all, self.moment_all = self.gram.sum(axis=0), self.moment.sum(axis=0)
+        self.gram_outside, self.moment_outside = self.gram_all - self.gram, self.moment_all - self.moment
+        self._jitter = _JITTER * (1.0 + np.diag(self.gram_all))
 
     def diagonal(self, penalties: Mapping[str, float]) -> tuple[Floats, Ints]:
         """Return the penalty of each column that takes part, and which columns those are."""
@@ -81,7 +108,7 @@ class BlockedSums:
         for name, (first, last) in self.groups.items():
             full[first:last] = penalties.get(name, OUT)
         taken = np.flatnonzero(np.isfinite(full))
-        return full[taken] + _JITTER * (1.0 + np.diag(self.gram_all)[taken]), taken
+        return full[taken] + self._jitter[taken], taken
 
     def left_out(self, penalties: Mapping[str, float]) -> tuple[Floats, Floats]:
         """
@@ -93,17 +120,14 @@ class BlockedSums:
         coefficients : (blocks, p), zero in columns that take no part
         """
         penalty, taken = self.diagonal(penalties)
-        gram = self.gram[:, taken][:, :, taken]
-        moment = self.moment[:, taken]
-        system = self.gram_all[np.ix_(taken, taken)] - gram
+        system = self.gram_outside[:, taken][:, :, taken]
         places = np.arange(taken.size)
         system[:, places, places] += penalty
-        beta = _solved(system, self.moment_all[taken] - moment)
-        inside = np.matmul(gram, beta[..., None])[..., 0]
-        error = self.power - 2.0 * np.sum(beta * moment, axis=1) + np.sum(beta * inside, axis=1)
-        full = np.zeros((self.blocks, self.columns))
-        full[:, taken] = beta
-        return np.maximum(error, 0.0), full
+        beta = np.zeros((self.blocks, self.columns))
+        beta[:, taken] = _solved(system, self.moment_outside[:, taken])
+        inside = np.matmul(self.gram, beta[..., None])[..., 0]
+        error = self.power - 2.0 * np.sum(beta * self.moment, axis=1) + np.sum(beta * inside, axis=1)
+        return np.maximum(error, 0.0), beta
 
     def coefficients(self, penalties: Mapping[str, float]) -> Floats:
         """Return the (p,) coefficients over all blocks."""
@@ -170,5 +194,6 @@ def better(errors: Floats, found: Floats, gain: float) -> bool:
     total = float(less.sum())
     if gain <= 0.0 or less.size < 2:
         return total > gain * float(errors.sum())
-    chance = float(less.std(ddof=1)) * np.sqrt(less.size)
+    apart = less - total / less.size
+    chance = math.sqrt(float(apart @ apart) * less.size / (less.size - 1))
     return total > gain * float(errors.sum()) and total > _CHANCE * chance

@@ -84,6 +84,20 @@ class Grid:
         """(D * per_day,) int, hour of the day of each cell; 0 for daily rows."""
         return np.tile(np.arange(self.per_day, dtype=np.int64), self.days.size)
 
+    def of_days(self, days: Bools) -> Grid:
+        """Return the table of some of its days, (D,) bool; what was felt on the days between is lost."""
+        cells = np.repeat(days, self.per_day)
+        place = np.cumsum(cells) - 1
+        return Grid(
+            self.days[days],
+            self.per_day,
+            place[self.cell[cells[self.cell]]],
+            self.energy[cells],
+            None if self.temperature is None else self.temperature[cells],
+            self.weather_known[cells],
+            self.others[cells],
+        )
+
 
 def read_rows(timestamps: ArrayLike, energy: ArrayLike | None, drivers: ArrayLike | None) -> Rows:
     """
