@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from html import escape
 from typing import Annotated, Final
 from urllib.parse import quote, unquote
@@ -25,6 +26,7 @@ from api.security.access import (
 )
 from api.security.logins import Identity
 from api.security.secret_words import new_secret
+from facility.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -122,8 +124,12 @@ def change_password(
 
 
 def error_page(request: Request, error: ApiError) -> Response:
-    """Return an error as a page; on a worker thread."""
+    """Return an error as a page, in the reader's language; on a worker thread."""
     try:
+        if error.status == 404 and getattr(request.state, "user", None) is None:
+            # No route took the request, so nobody has asked yet who sends it.
+            with suppress(ApiError, StoreUnavailable):
+                request.state.user = identify(request)
         response = render(
             request,
             "error.html",

@@ -284,6 +284,14 @@ def test_what_is_not_there_is_said_in_the_reader_s_language_with_a_way_on(operat
         assert 'href="/"' in answer.text, path
 
 
+def test_a_path_that_is_none_speaks_the_person_s_language_and_not_the_browser_s(operator) -> None:
+    answer = operator.get("/nowhere", headers={"Accept": "text/html", "Accept-Language": "zh-CN"})
+    assert "There is no such page." in answer.text
+    operator.cookies.clear()
+    answer = operator.get("/nowhere", headers={"Accept": "text/html", "Accept-Language": "zh-CN"})
+    assert "没有这个页面" in answer.text
+
+
 def test_an_unknown_range_system_or_list_shows_the_usual_one(operator) -> None:
     assert 'aria-current="true">24 h' in operator.get("/plant/tx1?range=400y").text
     assert "<h1>Power room</h1>" in operator.get("/plant?system=<script>").text
