@@ -115,7 +115,7 @@ def test_the_doctor_finds_a_taken_port_and_a_broker_that_is_away(tmp_path):
         (["replay", "absent.csv", "--site", DEMO, "--equipment", "cp2"], "absent.csv"),
         (["replay", "absent.csv", "--site", DEMO, "--equipment", "cp22"], "did you mean"),
         (["replay", "absent.csv", "--site", DEMO, "--equipment", "cp2", "--speed", "warp"], "'warp' is none"),
-        (["run", "--site", DEMO, "--broker", "http://x"], "is no way to a broker"),
+        (["collect", "--site", DEMO, "--broker", "http://x"], "is no way to a broker"),
         (["evaluate", "absent-folder"], "absent-folder"),
     ],
 )
