@@ -326,32 +326,37 @@ class Link:
 
     def _subscribe(self, client: mqtt.Client) -> None:
         qos = 0 if self._watching else 1
+        held = self._memory.filters if self.session_present else frozenset()
         # What the session was asked for before, and is not wanted any more, would go on coming for ever.
-        unwanted = sorted(self._memory.filters - set(self._filters)) if self.session_present else []
+        unwanted = sorted(held - set(self._filters))
+        known = held == set(self._filters)
         self._memory.keep({*self._filters, *unwanted})
         if self._protocol == mqtt.MQTTv5:
             options = SubscribeOptions(qos=qos, retainHandling=_SEND_NEVER if self._watching else _SEND_ONLY_IF_NEW)
             _, asked = client.subscribe([(f, options) for f in self._filters])
         else:
             _, asked = client.subscribe([(f, qos) for f in self._filters])
-        self._unanswered = {asked}
+        # With a session that has them all nothing is in doubt, and all that waited there may come before the answer.
+        self._unanswered = set() if known else {asked}
         if unwanted:
             log.info("topics that are no longer wanted are given up", extra={"filters": unwanted})
             _, asked = client.unsubscribe(unwanted)
             self._unanswered.add(asked)
+        self._settle()
 
-    def _answered(self, mid: int) -> None:
-        self._unanswered.discard(mid)
+    def _settle(self, answered: int | None = None) -> None:
+        """Take the broker's answer to one of the packets; with the last one we are connected."""
+        self._unanswered.discard(answered)
         if not self._unanswered:
             self.state = "connected"
 
     def _unsubscribed(self, _client: mqtt.Client, _data: Any, mid: int, *_: Any) -> None:
         self._memory.keep(set(self._filters))
-        self._answered(mid)
+        self._settle(mid)
 
     def _subscribed(self, _client: mqtt.Client, _data: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         refused = [f for f, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
-        self._answered(mid)
+        self._settle(mid)
         if refused:
             self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
             self.detail = self.last_error

@@ -525,6 +525,16 @@ def test_connected_is_who_was_granted_the_topics(collecting, store, mosquitto, p
     eventually(lambda: collector.status().stored == 1)
 
 
+def test_a_session_that_has_the_topics_is_connected_whatever_waits_before_the_answer(
+    collecting, store, mosquitto, eventually
+):
+    first = collecting(store, mosquitto.address)
+    eventually(lambda: first.status().connected)
+    first.stop()
+    again = collecting(store, slow_wire(mosquitto.address, threading.Event()))
+    eventually(lambda: again.status().connected)
+
+
 def test_topics_that_have_left_the_list_are_given_up(collecting, store, mosquitto, publisher, eventually, quarantine):
     first = collecting(store, mosquitto.address, subscriptions=["demo/#", "old/#"])
     eventually(lambda: first.status().connected)
