@@ -421,7 +421,8 @@ def _errors(adapter: TypeAdapter[Any], data: Any) -> Sequence[Any]:
 
 def _resolve(draft: _Draft, files: tuple[str, ...]) -> Site | None:
     heads = draft.items["site"]
-    if not heads and not any(p.place.startswith("site") for p in draft.problems):
+    # What stands in a file that could not be read nobody knows.
+    if not heads and not any(p.place == "" or p.place.startswith("site") for p in draft.problems):
         draft.problems.append(Problem(files[0], 0, "site", "the section is missing; add site: {id: ..., name: ...}"))
     for once, what in (
         (heads, "site"),

@@ -238,7 +238,9 @@ def ticket_page(sources: Sources, words: Words, live: Live, ticket: Ticket, who:
         steps=steps,
         done=sum(s.done for s in steps),
         next_step=None if closed else next((s for s in steps if not s.done), None),
-        events=tuple(_event(sources, e, now, words) for e in reversed(sources.desk.desk.ticket_events(ticket.id))),
+        events=tuple(
+            _event(sources, ticket, e, now, words) for e in reversed(sources.desk.desk.ticket_events(ticket.id))
+        ),
         people=_people(sources, ticket, who),
         mine=who is not None and ticket.assignee == who,
         still_on=_still_on(sources, ticket, words),
@@ -297,7 +299,7 @@ def _person(sources: Sources, who: str, words: Words) -> str:
     return words("Wardwatt") if is_system(who) else sources.desk.called(who)
 
 
-def _event(sources: Sources, event: TicketEvent, now_us: int, words: Words) -> EventLine:
+def _event(sources: Sources, ticket: Ticket, event: TicketEvent, now_us: int, words: Words) -> EventLine:
     what = {
         "opened": words("opened the ticket"),
         "assigned": words("gave it to"),
@@ -310,12 +312,25 @@ def _event(sources: Sources, event: TicketEvent, now_us: int, words: Words) -> E
         "acknowledged": words("acknowledged the alert"),
         "step": words("step"),
     }.get(event.kind, event.kind)
-    text = sources.desk.called(event.text) if event.kind == "assigned" else event.text
-    if event.kind == "opened" and text:
+    text = event.text
+    if event.kind == "assigned":
+        text = sources.desk.called(text)
+    elif event.kind == "opened" and text:
         text = words("after %(number)s", number=text)
+    elif is_system(event.who):
+        text = _without_codes(sources, ticket, text, words)
     return EventLine(
         when=times.when(event.at_us, now_us, sources.site.time_zone),
         who=_person(sources, event.who, words),
         what=what,
         text=text,
     )
+
+
+def _without_codes(sources: Sources, ticket: Ticket, text: str, words: Words) -> str:
+    """Return a line that the rules wrote with the names of limits for their codes; a ticket's own code says nothing."""
+    machine = sources.site.equipment.get(ticket.equipment)
+    names = {limit.id: words.name(limit.spec.name) for limit in machine.limits} if machine is not None else {}
+    finding = sources.desk.desk.finding(ticket.finding_id) if ticket.finding_id is not None else None
+    code = "" if finding is None else finding.code
+    return " ".join(names.get(part, part) for part in text.split(" ") if part != code)

@@ -265,6 +265,10 @@ def test_a_missing_site_and_an_empty_folder_are_told(told, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigurationError, match=r"the folder holds no \*\.yaml file"):
         load_site(tmp_path / "empty")
+    with pytest.raises(ConfigurationError) as away:
+        load_site(tmp_path / "nowhere.yaml")
+    assert "the file cannot be read" in str(away.value)
+    assert "section is missing" not in str(away.value)  # nobody knows
 
 
 def test_without_a_word_readings_are_kept_for_400_days_and_hours_for_ever(site_of):

@@ -209,6 +209,16 @@ def test_a_ticket_is_taken_ticked_talked_about_and_closed(send, busy, context: C
     assert (ticket.state, ticket.closed_by) == ("closed", "operator")
 
 
+def test_a_ticket_s_history_names_limits_and_not_their_codes(operator, busy, context: Context) -> None:
+    kept = {e.kind: e.text for e in context.desk.ticket_events(busy["closed"])}
+    limit_id, _, value = kept["cleared"].partition(" ")
+    limit = next(x for x in context.site.equipment["zone-b"].limits if x.id == limit_id)
+    operator.cookies.set("wardwatt_language", "en")
+    page = operator.get(f"/tickets/{busy['closed']}").text
+    assert limit_id not in page
+    assert f"{limit.spec.name.en} {value}" in page
+
+
 def test_a_step_ticked_on_the_alert_s_page_leads_back_to_it(operator, word_of, busy) -> None:
     path, back = f"/tickets/{busy['ticket']}/steps/0", f"/alerts/{busy['alert']}"
     answer = operator.post(path, data={"csrf": word_of(operator), "done": "1", "back": back})
