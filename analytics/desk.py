@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 
 from analytics.alerts import lifecycle
+from analytics.alerts.wording import heading
 from analytics.findings import Finding
 from analytics.live import LimitEvent, OpenTier
 from analytics.maintenance.tickets import (
@@ -202,11 +203,9 @@ class Desk:
             finding = _get(session, FindingRow, finding_id, FINDING)
             ticket = open_ticket_of(session, finding.cause)
             if ticket is None:
-                machine = self._site.equipment.get(finding.equipment)
-                name = machine.name if machine else Names(zh=finding.equipment, en=finding.equipment)
                 ticket, _ = open_or_update(
                     session, cause=finding.cause, equipment=finding.equipment,
-                    title=Names(zh=f"{name.zh} {finding.code}", en=f"{name.en} {finding.code}"),
+                    title=Names(zh=heading(finding.summary_zh), en=heading(finding.summary_en)),
                     priority=finding.priority, occurred_us=finding.since_us, finding_id=finding.id, alert_id=None,
                     checklist=_steps(finding.advice_zh, finding.advice_en), who=who, now_us=self._clock(),
                     zone=self._site.time_zone, note="",

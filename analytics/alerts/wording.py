@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from analytics.live import LimitEvent
 from facility.equipment_classes import Limit
 from facility.formats import MISSING, fits_title, quantity, title_width
 from facility.names import Language, Names
 from facility.site import Equipment
+
+_WHO_ENDS: Final = re.compile("：|: ")
+_CLAUSE_ENDS: Final = re.compile("[，；。]|[,;] |\\.$")
+_LONGEST_HEADING: Final = 200
 
 
 def value_text(machine: Equipment, limit: Limit, value: float) -> str:
@@ -53,6 +59,13 @@ def short_title(machine: Equipment, what: Names, value: Names | None = None) -> 
         return _shortest(join(who, what.in_(language), tail) for who in (machine.name.in_(language), machine.id, ""))
 
     return Names(zh=one("zh"), en=one("en"))
+
+
+def heading(sentence: str) -> str:
+    """Return a finding's sentence as far as a title needs it: `HV incomer 1: power factor 0.87 against 0.90`."""
+    who = _WHO_ENDS.search(sentence)
+    clause = _CLAUSE_ENDS.search(sentence, who.end() if who else 0)
+    return sentence[: clause.start() if clause else None][:_LONGEST_HEADING]
 
 
 def limit_summary(machine: Equipment, event: LimitEvent) -> Names:

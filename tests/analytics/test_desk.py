@@ -357,6 +357,8 @@ class TestAFindingOfARule:
         one, two = desk.open_ticket(number, "li"), desk.open_ticket(number, "wang")
         assert one == two
         assert (one.created_by, one.cause) == ("li", desk.findings()[0].cause)
+        assert desk.findings()[0].summary_en.startswith(one.title_en)
+        assert "EL-L14" not in one.title_en + one.title_zh
 
 
 class TestWorkOnATicket:

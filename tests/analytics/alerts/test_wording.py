@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analytics.alerts.wording import limit_title, short_title
+from analytics.alerts.wording import heading, limit_title, short_title
 from facility.equipment_classes import load_library
 from facility.formats import fits_title
 from facility.names import Names
@@ -75,3 +75,20 @@ def test_every_limit_of_the_library_makes_titles_that_fit(tmp_path: Path) -> Non
         if not fits_title(text)
     ]
     assert too_long == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "title"),
+    [
+        ("1号高压进线：功率因数 0.87，考核标准 0.90，每月约 11,999 元。", "1号高压进线：功率因数 0.87"),
+        ("HV incomer 1: power factor 0.87 against 0.90; dear.", "HV incomer 1: power factor 0.87 against 0.90"),
+        ("Electricity, Imaging: 2,076.5 MWh is expected for 2026, 3.8% over.",
+         "Electricity, Imaging: 2,076.5 MWh is expected for 2026"),
+        ("缺 2 夜数据。", "缺 2 夜数据"),
+        ("Two nights missing.", "Two nights missing"),
+        ("", ""),
+        ("x" * 900, "x" * 200),
+    ],
+)  # fmt: skip
+def test_a_finding_s_sentence_makes_a_heading(sentence, title):
+    assert heading(sentence) == title
