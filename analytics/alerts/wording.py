@@ -9,7 +9,7 @@ from typing import Final
 
 from analytics.live import LimitEvent
 from facility.equipment_classes import Limit
-from facility.formats import MISSING, fits_title, quantity, title_width
+from facility.formats import MISSING, duration, fits_title, quantity, title_width
 from facility.names import Language, Names
 from facility.site import Equipment
 
@@ -72,18 +72,22 @@ def limit_summary(machine: Equipment, event: LimitEvent) -> Names:
     """Return one sentence: what stands at which value against which limit, held for how long."""
     limit, first = event.limit, event.limit.condition.comparisons[0]
     value = value_text(machine, limit, event.value)
-    hold = f"{limit.spec.hold:g}"
+    held_zh, held_en = "", ""
+    if limit.spec.hold >= 1.0:
+        held_us = round(limit.spec.hold * 1e6)
+        held_zh = f"，已持续 {duration(held_us, 'zh')}以上"
+        held_en = f", for {duration(held_us, 'en')} or longer"
     if not value or first.threshold is None:
         return Names(
-            zh=f"{machine.name.zh}：{limit.spec.name.zh}，已持续 {hold} 秒以上（{limit.spec.when}）。",
-            en=f"{machine.name.en}: {_lower(limit.spec.name.en)}, for {hold} s or longer ({limit.spec.when}).",
+            zh=f"{machine.name.zh}：{limit.spec.name.zh}{held_zh}（{limit.spec.when}）。",
+            en=f"{machine.name.en}: {_lower(limit.spec.name.en)}{held_en} ({limit.spec.when}).",
         )
     points = [machine.points[p] for p in first.left.points if p in machine.points]
     own = points[0].decimals if points and points[0].unit == first.left.unit else None
     bound = quantity(first.threshold, first.left.unit, own, limits=[first.threshold])
     return Names(
-        zh=f"{machine.name.zh}：{limit.spec.name.zh}，{value}，限值 {bound}，已持续 {hold} 秒以上。",
-        en=f"{machine.name.en}: {_lower(limit.spec.name.en)}, {value} against {bound}, for {hold} s or longer.",
+        zh=f"{machine.name.zh}：{limit.spec.name.zh}，{value}，限值 {bound}{held_zh}。",
+        en=f"{machine.name.en}: {_lower(limit.spec.name.en)}, {value} against {bound}{held_en}.",
     )
 
 

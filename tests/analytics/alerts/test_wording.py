@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analytics.alerts.wording import heading, limit_title, short_title
+from analytics.alerts.wording import heading, limit_summary, limit_title, short_title
+from analytics.live import LimitEvent
 from facility.equipment_classes import load_library
 from facility.formats import fits_title
 from facility.names import Names
@@ -38,6 +39,27 @@ def test_a_title_says_machine_limit_and_value(
     site: Site, equipment: str, limit: str, value: float, zh: str, en: str
 ) -> None:
     assert title(site, equipment, limit, value) == (zh, en)
+
+
+@pytest.mark.parametrize(
+    ("equipment", "limit_id", "value", "zh", "en"),
+    [
+        ("tx1", "EL-L16/warn", 121.4,
+         "1#变压器：绕组温度偏高，121~°C，限值 120~°C，已持续 1~分以上。",
+         "Transformer 1: winding warm, 121~°C against 120~°C, for 1~min or longer."),
+        ("tx1", "EL-L14/warn", 81.0,
+         "1#变压器：负载率偏高，81%，限值 80%。", "Transformer 1: load high, 81% against 80%."),
+        ("o2-icu", "MG-F01/alarm", 0.0, "ICU 氧气：区域阀关闭", "ICU oxygen: zone valve closed"),
+    ],
+)  # fmt: skip
+def test_a_sentence_says_for_how_long_as_people_say_it(
+    site: Site, equipment: str, limit_id: str, value: float, zh: str, en: str
+) -> None:
+    limit = next(li for li in site.equipment[equipment].limits if li.id == limit_id)
+    event = LimitEvent("firing", equipment, limit, "cause", 0, 0, 0, value, value)
+    told = limit_summary(site.equipment[equipment], event)
+    assert told.zh.replace("\N{NO-BREAK SPACE}", "~").startswith(zh)
+    assert told.en.replace("\N{NO-BREAK SPACE}", "~").startswith(en)
 
 
 def test_a_machine_with_a_long_name_goes_by_its_id(site_of: Callable[[str], Site]) -> None:
