@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 RUN := $(VENV)/bin
 
-.PHONY: demo test lint bench soak messages clean
+.PHONY: demo test lint bench soak clean
 
 demo: $(VENV)/.runtime
 	@$(RUN)/wardwatt demo

@@ -74,6 +74,9 @@ class Link:
     """
     A lasting connection with a named session, or with `watching` one that leaves nothing behind at the broker.
 
+    It is `connected` once the broker has answered what we asked to subscribe to: what is sent to a broker that has not
+    read that yet does not come to us.
+
     Parameters
     ----------
     address, client_id : which broker, and the session's name there
@@ -83,8 +86,7 @@ class Link:
     on_pause : called in the link's thread whenever no more is to be read for now; a good moment to hand on
     may_read : asked before each burst; while False nothing is read
     on_connected : called in the link's thread once the broker has greeted us and we have asked to subscribe
-    on_subscribed : called in the link's thread once the broker has granted all filters; only then are we `connected`:
-        what is sent to a broker that has not read yet what we want does not come to us
+    on_subscribed : called in the link's thread once the broker has granted all filters
     presence : what is said of our being there, in a greeting, a farewell and a will; None: nothing
     memory : remembers which filters the session has, so that those no longer wanted are given up; None: in memory only
     watching : begin anew with each connection, and have the broker keep nothing for us
@@ -130,6 +132,7 @@ class Link:
         self._refused_5 = False  # the broker said that it does not know MQTT 5
         self._greeted = False  # CONNACK with success on this connection
         self._unanswered: set[int | None] = set()  # packet ids of what we asked to subscribe to and to give up
+        self._refusal = ""  # what the broker did not grant on this connection, in words
         self._verdict: tuple[LinkState, str] | None = None
         self.connection = 0  # number of the present connection; acknowledgements of older ones are void
         self.state: LinkState = "stopped"
@@ -315,8 +318,8 @@ class Link:
         if self.connections == 1:
             # Which protocol the broker speaks had to be tried; that is no trouble to tell of.
             self.last_error, self.last_error_us = "", None
+        self.detail = f"{self._address}: the topics are not granted yet; if that lasts, see the broker's log"
         self._subscribe(client)
-        self.detail = f"connected to {self._address} by {self.protocol}"
         self.announce()
         self._on_connected()
         log.info(
@@ -337,7 +340,7 @@ class Link:
         else:
             _, asked = client.subscribe([(f, qos) for f in self._filters])
         # With a session that has them all nothing is in doubt, and all that waited there may come before the answer.
-        self._unanswered = set() if known else {asked}
+        self._unanswered, self._refusal = set() if known else {asked}, ""
         if unwanted:
             log.info("topics that are no longer wanted are given up", extra={"filters": unwanted})
             _, asked = client.unsubscribe(unwanted)
@@ -349,6 +352,7 @@ class Link:
         self._unanswered.discard(answered)
         if not self._unanswered:
             self.state = "connected"
+            self.detail = self._refusal or f"connected to {self._address} by {self.protocol}"
 
     def _unsubscribed(self, _client: mqtt.Client, _data: Any, mid: int, *_: Any) -> None:
         self._memory.keep(set(self._filters))
@@ -356,12 +360,12 @@ class Link:
 
     def _subscribed(self, _client: mqtt.Client, _data: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         refused = [f for f, reason in zip(self._filters, reasons, strict=False) if reason.is_failure]
-        self._settle(mid)
         if refused:
             self._trouble(f"the broker let us not subscribe to {', '.join(refused)}; allow it in the broker's ACL")
-            self.detail = self.last_error
+            self._refusal = self.last_error
             log.error("subscription refused", extra={"filters": refused})
-        else:
+        self._settle(mid)
+        if not refused:
             self._on_subscribed()
 
     def _published(self, _client: mqtt.Client, _data: Any, _mid: int, reason: ReasonCode, _p: Any) -> None:

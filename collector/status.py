@@ -39,7 +39,7 @@ class CollectorStatus:
 
     Attributes
     ----------
-    connected : the broker has granted the topics that we asked for, and has not gone since
+    connected : the broker has answered which topics we get, and has not gone since
     state, detail : the connection's state as a code, and in words
     protocol : `MQTT 5` or `MQTT 3.1.1`
     received : messages since the start, those sent again included

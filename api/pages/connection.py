@@ -25,6 +25,7 @@ def _causes(words: Words) -> tuple[tuple[str, str], ...]:
         ("another program connected as", words("another program uses our client id: give each its own")),
         ("soon after it is made", words("lost again and again: does another program use our client id?")),
         ("let us not subscribe", words("the broker lets us not subscribe: allow it in the broker's ACL")),
+        ("not granted yet", words("waits for the broker to grant the topics: if that lasts, see its log")),
         ("the connection was lost", words("the connection was lost: check the broker and the network")),
         ("the broker ended the connection", words("the broker ended the connection: see its log")),
         ("closed", words("the broker closed the connection: see its log")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -238,9 +238,7 @@ def ticket_page(sources: Sources, words: Words, live: Live, ticket: Ticket, who:
         steps=steps,
         done=sum(s.done for s in steps),
         next_step=None if closed else next((s for s in steps if not s.done), None),
-        events=tuple(
-            _event(sources, ticket, e, now, words) for e in reversed(sources.desk.desk.ticket_events(ticket.id))
-        ),
+        events=_events(sources, ticket, now, words),
         people=_people(sources, ticket, who),
         mine=who is not None and ticket.assignee == who,
         still_on=_still_on(sources, ticket, words),
@@ -299,7 +297,13 @@ def _person(sources: Sources, who: str, words: Words) -> str:
     return words("Wardwatt") if is_system(who) else sources.desk.called(who)
 
 
-def _event(sources: Sources, ticket: Ticket, event: TicketEvent, now_us: int, words: Words) -> EventLine:
+def _events(sources: Sources, ticket: Ticket, now_us: int, words: Words) -> tuple[EventLine, ...]:
+    """Return a ticket's history, newest first."""
+    named = _named(sources, ticket, words)
+    return tuple(_event(sources, e, named, now_us, words) for e in reversed(sources.desk.desk.ticket_events(ticket.id)))
+
+
+def _event(sources: Sources, event: TicketEvent, named: Mapping[str, str], now_us: int, words: Words) -> EventLine:
     what = {
         "opened": words("opened the ticket"),
         "assigned": words("gave it to"),
@@ -318,7 +322,7 @@ def _event(sources: Sources, ticket: Ticket, event: TicketEvent, now_us: int, wo
     elif event.kind == "opened" and text:
         text = words("after %(number)s", number=text)
     elif is_system(event.who):
-        text = _without_codes(sources, ticket, text, words)
+        text = " ".join(told for part in text.split(" ") if (told := named.get(part, part)))
     return EventLine(
         when=times.when(event.at_us, now_us, sources.site.time_zone),
         who=_person(sources, event.who, words),
@@ -327,10 +331,10 @@ def _event(sources: Sources, ticket: Ticket, event: TicketEvent, now_us: int, wo
     )
 
 
-def _without_codes(sources: Sources, ticket: Ticket, text: str, words: Words) -> str:
-    """Return a line that the rules wrote with the names of limits for their codes; a ticket's own code says nothing."""
-    machine = sources.site.equipment.get(ticket.equipment)
-    names = {limit.id: words.name(limit.spec.name) for limit in machine.limits} if machine is not None else {}
+def _named(sources: Sources, ticket: Ticket, words: Words) -> dict[str, str]:
+    """Return what stands for the codes in lines that the rules wrote: a limit's name; nothing for the ticket's own."""
     finding = sources.desk.desk.finding(ticket.finding_id) if ticket.finding_id is not None else None
-    code = "" if finding is None else finding.code
-    return " ".join(names.get(part, part) for part in text.split(" ") if part != code)
+    machine = sources.site.equipment.get(ticket.equipment)
+    limits = machine.limits if machine is not None else ()
+    own = {} if finding is None else {finding.code: ""}
+    return own | {limit.id: words.name(limit.spec.name) for limit in limits}

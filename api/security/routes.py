@@ -126,7 +126,7 @@ def change_password(
 def error_page(request: Request, error: ApiError) -> Response:
     """Return an error as a page, in the reader's language; on a worker thread."""
     try:
-        if error.status == 404 and getattr(request.state, "user", None) is None:
+        if error.status in (404, 405) and getattr(request.state, "user", None) is None:
             # No route took the request, so nobody has asked yet who sends it.
             with suppress(ApiError, StoreUnavailable):
                 request.state.user = identify(request)

@@ -519,6 +519,7 @@ def test_connected_is_who_was_granted_the_topics(collecting, store, mosquitto, p
     eventually(lambda: collector.status().connections == 1)
     time.sleep(0.3)
     assert not collector.status().connected
+    assert "not granted yet" in collector.status().detail
     release.set()
     eventually(lambda: collector.status().connected)
     publisher(mosquitto.address).send(F1, {"ts": now_ms(), "voltage_a": 1})
