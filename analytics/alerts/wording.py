@@ -13,8 +13,7 @@ from facility.formats import MISSING, duration, fits_title, quantity, title_widt
 from facility.names import Language, Names
 from facility.site import Equipment
 
-_WHO_ENDS: Final = re.compile("：|: ")
-_CLAUSE_ENDS: Final = re.compile("[，；。]|[,;] |\\.$")
+_CLAUSE_ENDS: Final = re.compile("[；。]|; |\\.$")
 _LONGEST_HEADING: Final = 200
 
 
@@ -63,9 +62,7 @@ def short_title(machine: Equipment, what: Names, value: Names | None = None) -> 
 
 def heading(sentence: str) -> str:
     """Return a finding's sentence as far as a title needs it: `HV incomer 1: power factor 0.87 against 0.90`."""
-    who = _WHO_ENDS.search(sentence)
-    clause = _CLAUSE_ENDS.search(sentence, who.end() if who else 0)
-    return sentence[: clause.start() if clause else None][:_LONGEST_HEADING]
+    return _CLAUSE_ENDS.split(sentence, maxsplit=1)[0][:_LONGEST_HEADING]
 
 
 def limit_summary(machine: Equipment, event: LimitEvent) -> Names:

@@ -102,10 +102,10 @@ def test_every_limit_of_the_library_makes_titles_that_fit(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("sentence", "title"),
     [
-        ("1号高压进线：功率因数 0.87，考核标准 0.90，每月约 11,999 元。", "1号高压进线：功率因数 0.87"),
+        ("行政区电：已用 337.9 MWh，超过计划 330.0 MWh；请查明。", "行政区电：已用 337.9 MWh，超过计划 330.0 MWh"),
         ("HV incomer 1: power factor 0.87 against 0.90; dear.", "HV incomer 1: power factor 0.87 against 0.90"),
-        ("Electricity, Imaging: 2,076.5 MWh is expected for 2026, 3.8% over.",
-         "Electricity, Imaging: 2,076.5 MWh is expected for 2026"),
+        ("Electricity, Imaging: 2,076.5 MWh is expected, 3.8% over.",
+         "Electricity, Imaging: 2,076.5 MWh is expected, 3.8% over"),
         ("缺 2 夜数据。", "缺 2 夜数据"),
         ("Two nights missing.", "Two nights missing"),
         ("", ""),

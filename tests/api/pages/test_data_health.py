@@ -159,6 +159,7 @@ def test_a_store_that_tells_no_size_is_not_empty(sources: Sources, put_series, m
     [
         ("h:1883: nothing listens there; start the broker or correct host and port", "该地址没有服务"),
         ("h:1883 refused the connection: Not authorized; check user and password", "被拒绝"),
+        ("h:1883: the topics are not granted yet; if that lasts, see the broker's log", "等消息服务器同意订阅"),
         ("h:1883: something nobody has thought of", "something nobody has thought of"),
     ],
 )
